@@ -1,0 +1,127 @@
+"""The errors that afmsr raises: one base, named children.
+
+A message names the file or option, says what was found there, and ends with the cure.
+``exit_status`` is what the command line leaves with when the error reaches it.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+__all__ = [
+    "AfmsrError",
+    "Cancelled",
+    "ChannelNotFoundError",
+    "CorruptFileError",
+    "DownloadError",
+    "FieldError",
+    "MissingExtraError",
+    "MissingReaderError",
+    "MissingWeightsError",
+    "OutputError",
+    "OutputExistsError",
+    "ReadError",
+    "UnknownFormatError",
+    "UnknownMethodError",
+    "UnreadableFileError",
+    "UnsupportedContentError",
+    "UsageError",
+    "WeightsError",
+]
+
+
+class AfmsrError(Exception):
+    """Base of every error that afmsr raises on purpose."""
+
+    exit_status: ClassVar[int] = 1
+
+
+class UsageError(AfmsrError):
+    """An option or argument makes no sense; nothing was done."""
+
+    exit_status = 2
+
+
+class Cancelled(AfmsrError):
+    """The user asked to stop; nothing was written."""
+
+    exit_status = 130
+
+
+# --- reading: five ways in which it can fail ---------------------------------------------
+
+
+class ReadError(AfmsrError):
+    """A file could not be read; the five children say in which way."""
+
+
+class UnreadableFileError(ReadError):
+    """The file is absent, is a folder, or the system does not let us read it."""
+
+
+class UnknownFormatError(ReadError):
+    """The content is of no format that we know."""
+
+
+class CorruptFileError(ReadError):
+    """The format is known, but the bytes are cut short or contradict themselves."""
+
+
+class UnsupportedContentError(ReadError):
+    """The file is sound but holds nothing that we can use, such as spectra only."""
+
+
+class MissingReaderError(ReadError):
+    """The format is known, but its reader is not installed; the message says how to get it."""
+
+
+class ChannelNotFoundError(AfmsrError):
+    """The file is readable but lacks the channel that was asked for."""
+
+
+class FieldError(AfmsrError):
+    """The heights themselves cannot be processed, such as a field without one finite value."""
+
+
+# --- writing ---------------------------------------------------------------------------
+
+
+class OutputError(AfmsrError):
+    """A result could not be written; what was there before is untouched."""
+
+
+class OutputExistsError(OutputError):
+    """The output exists already and overwriting was not asked for."""
+
+    exit_status = 2
+
+
+# --- methods and weights ---------------------------------------------------------------
+
+
+class UnknownMethodError(UsageError):
+    """No upscaling method has this name."""
+
+
+class MissingExtraError(AfmsrError):
+    """An optional part of afmsr is not installed; the message holds the command."""
+
+    exit_status = 4
+
+
+class MissingWeightsError(AfmsrError):
+    """The weights of a network are not on this machine; the message says how to get them."""
+
+    exit_status = 4
+
+
+class WeightsError(AfmsrError):
+    """Weights are damaged, of another network, or not what their hash promises."""
+
+    exit_status = 4
+
+
+class DownloadError(AfmsrError):
+    """A download failed; nothing of it was kept as if it were whole."""
+
+    exit_status = 4

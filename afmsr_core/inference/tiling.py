@@ -1,0 +1,151 @@
+"""Run a network over a field of any size in bounded memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from afmsr_core.errors import UsageError
+from afmsr_core.inference.engine import Engine
+from afmsr_core.methods.registry import Network
+
+__all__ = ["Tiles", "run_tiled"]
+
+MEMORY_BUDGET = 1 << 30  # bytes that one tile may need; laptops have 8 GB and more
+SMALLEST = 32  # input pixels; a tile below this that runs out of memory cannot be helped
+UNBOUNDED_HALO = 32  # for networks whose tiles cannot be exact anyway
+
+
+@dataclass(frozen=True)
+class Tiles:
+    """How a field is cut.
+
+    Parameters
+    ----------
+    side : int
+        Input pixels of a tile along each axis, without its halo.
+    halo : int
+        Input pixels around it that the network sees too and whose output is dropped.
+    """
+
+    side: int
+    halo: int
+
+    @classmethod
+    def for_network(
+        cls, network: Network, side: int | None = None, shape: tuple[int, int] = (1 << 30, 1 << 30)
+    ) -> Tiles:
+        """Choose tiles that fit the memory budget and the alignment of `network`.
+
+        A field of (yres, xres) pixels that fits the budget is one tile. A tile is never smaller
+        than its halo, even beyond the budget: most of the work would be done many times over.
+
+        Raises
+        ------
+        UsageError
+            If `side` is given and not positive.
+        """
+        halo = _up(UNBOUNDED_HALO if network.halo is None else network.halo, network.align)
+        if side is None:
+            pixels = MEMORY_BUDGET // network.working_bytes
+            fits = shape[0] * shape[1] <= pixels
+            side = max(shape) if fits else max(SMALLEST, halo, int(pixels**0.5) - 2 * halo)
+        elif side < 1:
+            raise UsageError(f"--tile {side}: give a number of pixels, such as 256")
+        return cls(_up(side, network.align), halo)
+
+    def halved(self, align: int) -> Tiles:
+        """Return tiles of half the side."""
+        return replace(self, side=_up(max(1, self.side // 2), align))
+
+    def cover(self, yres: int, xres: int) -> Iterator[tuple[slice, slice, slice, slice]]:
+        """Yield (rows, columns) of each tile and (rows, columns) of what the network sees."""
+        for top in range(0, yres, self.side):
+            for left in range(0, xres, self.side):
+                bottom, right = min(top + self.side, yres), min(left + self.side, xres)
+                yield (
+                    slice(top, bottom),
+                    slice(left, right),
+                    slice(max(0, top - self.halo), min(yres, bottom + self.halo)),
+                    slice(max(0, left - self.halo), min(xres, right + self.halo)),
+                )
+
+
+def run_tiled(
+    engine: Engine,
+    network: Network,
+    planes: NDArray[np.float32],
+    store: Callable[[slice, slice, NDArray[np.float32]], None],
+    *,
+    side: int | None = None,
+    progress: Callable[[float], None] | None = None,
+) -> Tiles:
+    """Run `network` tile by tile; halve the tiles when memory runs out, then go to the CPU.
+
+    Parameters
+    ----------
+    engine : Engine
+        The loaded network.
+    network : Network
+        Its descriptor.
+    planes : ndarray of float32, shape (colours, yres, xres)
+        Normalised as a whole, so that tiles agree at their seams.
+    store : callable
+        Gets the rows and columns of each output tile and its values, shape
+        (colours, 4 height, 4 width). It must assign, not add: after running out of memory, tiles
+        come again.
+    side : int, optional
+        Tile side in input pixels; chosen to fit the memory by default.
+    progress : callable, optional
+        Gets the fraction done; may raise to stop.
+
+    Returns
+    -------
+    Tiles
+        As used in the end.
+
+    Raises
+    ------
+    MemoryError
+        If even the smallest tile does not fit into the processor's memory.
+    """
+    _, yres, xres = planes.shape
+    tiles = Tiles.for_network(network, side, (yres, xres))
+    while True:
+        try:
+            for rows, cols, seen_rows, seen_cols in tiles.cover(yres, xres):
+                result = engine.run(np.ascontiguousarray(planes[None, :, seen_rows, seen_cols]))[0]
+                scale = network.scale
+                inner_rows = _within(rows, seen_rows, scale)
+                inner_cols = _within(cols, seen_cols, scale)
+                store(_scaled(rows, scale), _scaled(cols, scale), result[:, inner_rows, inner_cols])
+                if progress:
+                    progress(_fraction(rows, cols, yres, xres))
+            return tiles
+        except MemoryError:
+            if tiles.side > max(SMALLEST, network.align):
+                tiles = tiles.halved(network.align)
+            elif engine.device != "cpu":
+                engine = engine.on_cpu()
+                tiles = Tiles.for_network(network, side, (yres, xres))
+            else:
+                raise
+
+
+def _up(value: int, multiple: int) -> int:
+    return -(-value // multiple) * multiple
+
+
+def _within(part: slice, whole: slice, scale: int) -> slice:
+    return slice((part.start - whole.start) * scale, (part.stop - whole.start) * scale)
+
+
+def _scaled(part: slice, scale: int) -> slice:
+    return slice(part.start * scale, part.stop * scale)
+
+
+def _fraction(rows: slice, cols: slice, yres: int, xres: int) -> float:
+    return min(1.0, (rows.start * xres + (rows.stop - rows.start) * cols.stop) / (yres * xres))

@@ -1,0 +1,175 @@
+"""torch: runs every network, on the processor or a graphics card."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from afmsr_core.errors import MissingExtraError, UsageError, WeightsError
+from afmsr_core.inference.onnx_engine import usable_threads
+from afmsr_core.methods.registry import Network
+from afmsr_core.methods.weights import cached, load_state, locate, record, verify
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["TorchEngine"]
+
+# What torch's allocators say on the processor (Linux, Windows) and on Apple's chips; those of
+# graphics cards raise torch.OutOfMemoryError.
+_NO_MEMORY = re.compile(r"can't allocate memory|not enough memory|out of memory", re.IGNORECASE)
+
+
+class TorchEngine:
+    """A network with its weights, never without.
+
+    Parameters
+    ----------
+    network : Network
+        Which.
+    device : str
+        ``"auto"`` is the first graphics card if there is one, else the processor; or ``"cpu"``,
+        ``"cuda"``, ``"cuda:N"``, ``"mps"``.
+    weights : Path, optional
+        A file to use in place of the network's own weights; its hash is reported, but there is
+        nothing to check it against.
+    threads : int, optional
+        Processor threads, for all of torch in this process; by default as many as the process
+        may use.
+
+    Raises
+    ------
+    MissingExtraError
+        If torch or torchSR are not installed.
+    UsageError
+        If the device is not there.
+    MissingWeightsError
+        If the weights are not on this machine.
+    WeightsError
+        If they are damaged, have changed or are those of another network.
+
+    Notes
+    -----
+    Runs under ``inference_mode`` in channels_last, which is 1.1 to 1.8 times faster on
+    processors. Graphics cards compute in full float32: TF32, torch's default for convolutions,
+    keeps 10 bits of a height.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        device: str = "auto",
+        weights: Path | None = None,
+        threads: int | None = None,
+    ) -> None:
+        try:
+            import safetensors.torch  # noqa: F401 - for the weights
+            import torch
+
+            module = network.build()
+        except ImportError as error:
+            raise MissingExtraError(
+                f"{network.label} needs torch and torchSR, and {error.name} is not installed: "
+                f"pip install 'afmsr[torch]'"
+            ) from error
+        self._network = network
+        self._weights = weights
+        self._threads = threads
+        self._device = _device(device)
+        self.device = str(self._device)
+        self.name = f"torch {torch.__version__.partition('+')[0]}"
+
+        path = locate(network, weights)
+        self.weights_sha256 = verify(network, path)
+        _fill(module, load_state(path), network, path)
+        if path == cached(network):
+            record(network, self.weights_sha256)
+        torch.set_num_threads(threads or usable_threads())
+        self._module = module.eval().to(self._device, memory_format=torch.channels_last)
+
+    def run(self, planes: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Upscale (n, colours, height, width) to (n, colours, 4 height, 4 width).
+
+        Raises
+        ------
+        MemoryError
+            If the device has not enough memory for this size.
+        """
+        import torch
+
+        try:
+            with torch.inference_mode(), torch.backends.cudnn.flags(allow_tf32=False):
+                given = torch.from_numpy(planes).to(self._device, memory_format=torch.channels_last)
+                result: NDArray[np.float32] = self._module(given).cpu().numpy()
+                return result
+        except RuntimeError as error:
+            if isinstance(error, torch.OutOfMemoryError) or _NO_MEMORY.search(str(error)):
+                raise MemoryError(
+                    f"{self._network.name}: {planes.shape[2]}x{planes.shape[3]} pixels need more "
+                    f"memory than {self.device} has free"
+                ) from error
+            raise
+
+    def on_cpu(self) -> TorchEngine:
+        """Return the same network on the processor."""
+        if self.device == "cpu":
+            return self
+        return TorchEngine(self._network, "cpu", self._weights, self._threads)
+
+
+def _device(name: str) -> torch.device:
+    """Return a device that is there.
+
+    Raises
+    ------
+    UsageError
+        If it is not, or there is no such kind.
+    """
+    import torch
+
+    cards = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    apple = torch.backends.mps.is_available()
+    if name == "auto":
+        return torch.device("cuda:0" if cards else "mps" if apple else "cpu")
+    there = ["auto", "cpu", *(f"cuda:{index}" for index in range(cards)), *(["mps"] * apple)]
+    wanted = "cuda:0" if name == "cuda" else name
+    if wanted not in there:
+        raise UsageError(f"--device {name}: not on this machine; choose one of {', '.join(there)}")
+    return torch.device(wanted)
+
+
+def _fill(
+    module: torch.nn.Module, state: Mapping[str, torch.Tensor], network: Network, path: Path
+) -> None:
+    """Put weights into a module, all of them and no others.
+
+    Raises
+    ------
+    WeightsError
+        If names or shapes differ; the message has the first difference.
+    """
+    needed = module.state_dict()
+    difference = _first_difference(needed, state)
+    if difference:
+        raise WeightsError(
+            f"{path}: not the weights of {network.name}: {difference}; choose the --method that "
+            f"they belong to, or other weights"
+        )
+    module.load_state_dict(state, strict=True, assign=True)
+
+
+def _first_difference(
+    needed: Mapping[str, torch.Tensor], found: Mapping[str, torch.Tensor]
+) -> str | None:
+    for name, tensor in needed.items():
+        if name not in found:
+            return f"{name} is missing"
+        if found[name].shape != tensor.shape:
+            return f"{name} has the shape {tuple(found[name].shape)}, not {tuple(tensor.shape)}"
+    extra = next((name for name in found if name not in needed), None)
+    return None if extra is None else f"{extra} has no place in it"

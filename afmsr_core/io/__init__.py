@@ -1,0 +1,234 @@
+"""Files in and out: every format becomes a list of `Channel`, and back.
+
+What a file is, its content tells, not its suffix. The native formats of Gwyddion and ours are
+read here; files of instruments need a reader of others, see `afmsr_core.io.raw`.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from afmsr_core.channel import Channel
+from afmsr_core.errors import ChannelNotFoundError, CorruptFileError, UsageError
+from afmsr_core.io.files import find_files, head
+from afmsr_core.io.gwy import GwyFile
+
+__all__ = ["SUFFIXES", "GwyFile", "as_gwy", "find_files", "read", "select", "write"]
+
+
+def _read_gwy(path: Path) -> list[Channel]:
+    return GwyFile.open(path).channels()
+
+
+def _read_gsf(path: Path) -> list[Channel]:
+    from afmsr_core.io import gsf
+
+    return [gsf.read(path)]
+
+
+def _read_npy(path: Path) -> list[Channel]:
+    from afmsr_core.io import npy
+
+    return [npy.read(path)]
+
+
+_READERS: dict[bytes, Callable[[Path], list[Channel]]] = {
+    b"GWYP": _read_gwy,
+    b"GWYQ": _read_gwy,
+    b"Gwyddion Simple Field": _read_gsf,
+    b"\x93NUMPY": _read_npy,
+}
+
+
+def read(path: str | Path) -> list[Channel]:
+    """Read all channels of a file.
+
+    Parameters
+    ----------
+    path : path
+        A ``.gwy`` of Gwyddion 1, 2 or 3, a ``.gsf``, a ``.npy`` with its JSON file, or a file
+        of an instrument.
+
+    Returns
+    -------
+    list of Channel
+        Lengths in nm, everything else in its own unit without prefix.
+
+    Raises
+    ------
+    UnreadableFileError
+        If the file is absent, a folder, or the system does not let us read it.
+    UnknownFormatError
+        If its content is of no format that we know.
+    CorruptFileError
+        If the bytes are cut short or contradict themselves.
+    UnsupportedContentError
+        If the file is sound but holds nothing that we can use.
+    MissingReaderError
+        If the format is known, but its reader is not installed.
+    FieldError
+        If a physical size is not positive.
+    """
+    path = Path(path)
+    start = head(path, 32)
+    if not start:
+        raise CorruptFileError(f"{path.name}: the file is empty; take it from its source again")
+    for magic, reader in _READERS.items():
+        if start.startswith(magic):
+            return reader(path)
+    from afmsr_core.io import raw
+
+    return raw.read(path)
+
+
+def as_gwy(path: str | Path) -> GwyFile:
+    """Return a file as a Gwyddion file to which channels can be added.
+
+    A native file of version 2 or 3 keeps all that it holds; of any other format the channels
+    become those of a new file. Raises as `read` does.
+    """
+    path = Path(path)
+    if head(path, 4) in (b"GWYP", b"GWYQ"):
+        return GwyFile.open(path)
+    file = GwyFile.new(read(path))
+    file.path = path
+    return file
+
+
+def select(channels: Sequence[Channel], spec: str | int | None = None) -> list[Channel]:
+    """Return the channels that the user asked for.
+
+    Parameters
+    ----------
+    channels : sequence of Channel
+        All channels of a file.
+    spec : str or int, optional
+        Number of the channel in its file, its title, or a pattern for titles such as
+        ``"height*"``; upper and lower case are the same. A whole title goes before a number,
+        and both before a pattern. None: the first channel that holds heights.
+
+    Returns
+    -------
+    list of Channel
+        At least one; a title or pattern may fit several.
+
+    Raises
+    ------
+    ChannelNotFoundError
+        If there is none; the message lists what there is.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> flat = Channel(np.zeros((2, 2)), 10.0, 10.0, title="Height", number=0)
+    >>> phase = flat.replace(title="Phase", unit="deg", number=12)
+    >>> [channel.title for channel in select([phase, flat])]
+    ['Height']
+    >>> [channel.number for channel in select([flat, phase], "PH*")]
+    [12]
+    """
+    if spec is None:
+        found = [channel for channel in channels if channel.is_height][:1]
+        wanted = "no channel with heights"
+    else:
+        found = _matching(channels, str(spec))
+        wanted = f"no channel {str(spec)!r}"
+    if found:
+        return found
+    file = next((channel.path.name for channel in channels if channel.path), "the file")
+    listed = ", ".join(
+        f"{channel.number} {channel.title!r} ({channel.unit or 'no unit'})" for channel in channels
+    )
+    raise ChannelNotFoundError(
+        f"{file}: {wanted}; it holds {listed or 'no channel'}; choose one by number or title"
+    )
+
+
+def _matching(channels: Sequence[Channel], spec: str) -> list[Channel]:
+    name = spec.strip().casefold()
+    tests: tuple[Callable[[Channel], bool], ...] = (
+        lambda channel: channel.title.strip().casefold() == name,
+        lambda channel: channel.number is not None and str(channel.number) == name,
+        lambda channel: fnmatch.fnmatchcase(channel.title.strip().casefold(), name),
+    )
+    for test in tests:
+        found = [channel for channel in channels if test(channel)]
+        if found:
+            return found
+    return []
+
+
+def _write_gwy(path: Path, channels: Sequence[Channel], force: bool) -> None:
+    GwyFile.new(channels).save(path, force)
+
+
+def _write_gsf(path: Path, channels: Sequence[Channel], force: bool) -> None:
+    from afmsr_core.io import gsf
+
+    gsf.write(path, _only(path, channels), force)
+
+
+def _write_npy(path: Path, channels: Sequence[Channel], force: bool) -> None:
+    from afmsr_core.io import npy
+
+    npy.write(path, _only(path, channels), force)
+
+
+def _write_csv(path: Path, channels: Sequence[Channel], force: bool) -> None:
+    from afmsr_core.io import csvfile
+
+    csvfile.write(path, _only(path, channels), force)
+
+
+_WRITERS: dict[str, Callable[[Path, Sequence[Channel], bool], None]] = {
+    ".gwy": _write_gwy,
+    ".gsf": _write_gsf,
+    ".npy": _write_npy,
+    ".csv": _write_csv,
+}
+SUFFIXES = tuple(_WRITERS)
+
+
+def _only(path: Path, channels: Sequence[Channel]) -> Channel:
+    if len(channels) != 1:
+        raise UsageError(
+            f"{path.name}: {path.suffix} holds one channel, {len(channels)} were given; "
+            f"choose one, or write .gwy"
+        )
+    return channels[0]
+
+
+def write(path: str | Path, channels: Channel | Iterable[Channel], force: bool = False) -> None:
+    """Write channels to a file, complete or not at all.
+
+    Parameters
+    ----------
+    path : path
+        Target; its suffix tells the format: ``.gwy`` (any number of channels), ``.gsf``,
+        ``.npy`` or ``.csv`` (one channel).
+    channels : Channel or iterable of Channel
+        What to write.
+    force : bool
+        Replace the target if it exists.
+
+    Raises
+    ------
+    UsageError
+        If the suffix is of no format that we write, or the format does not hold that many.
+    OutputExistsError
+        If the target exists and `force` is false.
+    OutputError
+        If the system refuses to write.
+    FieldError
+        If the values do not fit the format.
+    """
+    path = Path(path)
+    writer = _WRITERS.get(path.suffix.lower())
+    if writer is None:
+        raise UsageError(
+            f"{path.name}: no format is written under {path.suffix or 'no suffix'!r}; "
+            f"use {', '.join(SUFFIXES)}"
+        )
+    writer(path, [channels] if isinstance(channels, Channel) else list(channels), force)

@@ -1,0 +1,89 @@
+"""Files and folders that were named to us: their bytes, and which files a folder stands for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from afmsr_core.errors import UnreadableFileError
+
+__all__ = ["contents", "find_files", "head"]
+
+# Files that accompany others: the mask and the description of an array.
+_COMPANIONS = (".mask.npy", ".json")
+
+
+def contents(path: str | Path, size: int = -1) -> bytes:
+    """Return the bytes of a file, or the first `size` of them.
+
+    Raises
+    ------
+    UnreadableFileError
+        If it is absent, a folder, or the system does not let us read it.
+    """
+    path = Path(path)
+    try:
+        with path.open("rb") as file:
+            return file.read(size)
+    except FileNotFoundError as error:
+        raise UnreadableFileError(f"{path}: there is no such file; check the name") from error
+    except IsADirectoryError as error:
+        raise UnreadableFileError(f"{path}: this is a folder; name a file in it") from error
+    except PermissionError as error:
+        cure = "name a file in it" if path.is_dir() else "change its permissions or copy it"
+        raise UnreadableFileError(f"{path}: no permission to read it; {cure}") from error
+    except (OSError, ValueError, MemoryError) as error:
+        raise UnreadableFileError(
+            f"{path}: cannot be read ({error}); check the disk or copy the file"
+        ) from error
+
+
+def head(path: str | Path, size: int = 4096) -> bytes:
+    """Return the first bytes of a file, which tell its format. Raises as `contents` does."""
+    return contents(path, size)
+
+
+def find_files(paths: Iterable[str | Path]) -> list[Path]:
+    """Return the files that these files and folders stand for.
+
+    Parameters
+    ----------
+    paths : iterable of path
+        Files are taken as they are, whether they exist or not. Folders stand for the files in
+        them and in their subfolders, sorted, without hidden ones (a leading dot) and without
+        the companions of arrays (``NAME.json`` and ``NAME.mask.npy``).
+
+    Returns
+    -------
+    list of Path
+        Each file once, in the order of `paths`.
+
+    Raises
+    ------
+    UnreadableFileError
+        If the system does not let us list a folder.
+    """
+    found: dict[Path, None] = {}
+    for path in map(Path, paths):
+        for file in _walk(path) if path.is_dir() else (path,):
+            found.setdefault(file)
+    return list(found)
+
+
+def _walk(folder: Path) -> list[Path]:
+    def refuse(error: OSError) -> None:
+        raise UnreadableFileError(
+            f"{error.filename}: the folder cannot be listed ({error.strerror}); "
+            f"change its permissions"
+        ) from error
+
+    files = []
+    for parent, folders, names in os.walk(folder, onerror=refuse):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        files += [
+            Path(parent, name)
+            for name in names
+            if not name.startswith(".") and not name.lower().endswith(_COMPANIONS)
+        ]
+    return sorted(files)

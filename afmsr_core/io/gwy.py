@@ -1,0 +1,396 @@
+"""Native Gwyddion files: read versions 2 and 3, add channels, leave the rest alone."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from afmsr_core.channel import Channel
+from afmsr_core.errors import ChannelNotFoundError, OutputError, UnsupportedContentError
+from afmsr_core.io import gwyencode as encode
+from afmsr_core.io.atomic import writing
+from afmsr_core.io.files import contents
+from afmsr_core.io.gwyfield import channel_of
+from afmsr_core.io.gwylog import log_entry
+from afmsr_core.io.gwystructure import MAGICS, Component, Structure
+
+__all__ = ["GwyFile", "log_entry"]
+
+_EMPTY = b"GWYPGwyContainer\0\0\0\0\0"
+# At most ten digits: more do not fit the 32-bit numbers that Gwyddion counts channels with.
+_DATA = {2: re.compile(r"/(0|[1-9][0-9]{0,9})/data"), 3: re.compile(r"/image/(0|[1-9][0-9]{0,9})")}
+_USED = re.compile(r"/([0-9]{1,10})/")
+_TITLE = {2: "/{}/data/title", 3: "/image/{}/title"}
+_MASK = {2: "/{}/mask", 3: "/image/{}/mask"}
+_LOG = {2: "/{}/data/log", 3: "/image/{}/log"}
+_META = {2: "/{}/meta", 3: "/image/{}/meta"}
+# How a channel is shown: a new channel looks like the one that it was made from. The same items
+# are copied by Gwyddion's own processing functions.
+_LOOKS = (
+    "base/palette",
+    "base/range-type",
+    "base/min",
+    "base/max",
+    "data/realsquare",
+    "mask/red",
+    "mask/green",
+    "mask/blue",
+    "mask/alpha",
+)
+
+
+class _Added(NamedTuple):
+    """A channel that was added but is in no file yet, and its components by suffix."""
+
+    number: int
+    channel: Channel
+    parts: tuple[encode.Part, ...]
+    looks: Mapping[str, bytes]
+    log: tuple[str, ...]
+    meta: Mapping[str, bytes]
+
+
+class GwyFile:
+    """A native Gwyddion file: its channels, and a way to add more.
+
+    The file is never rebuilt. Adding a channel puts new components behind those that are there,
+    so that everything else, whatever it is, keeps every byte; only the size of the root object
+    changes. A file that got no channel is saved as it was read.
+
+    Files of version 3 (written by Gwyddion 3) become version 2, which both Gwyddion 2 and 3
+    open, as soon as a channel is added. Then fields, units, masks, titles, logs and palettes of
+    the images are carried over; graphs, volume data, curve maps, selections, 3D views, metadata
+    and colour ranges are not.
+
+    Use `open`, `from_bytes` or `new` to get one.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> scan = Channel(np.zeros((2, 4)), xreal=400.0, yreal=200.0, title="Height")
+    >>> file = GwyFile.new([scan]).with_channel(scan.replace(title="Copy"), like=0)
+    >>> file.numbers, file.channel(1).title
+    ((0, 1), 'Copy')
+    """
+
+    def __init__(
+        self, structure: Structure, path: Path | None = None, added: tuple[_Added, ...] = ()
+    ) -> None:
+        self._structure = structure
+        self._components = {component.name: component for component in structure.components}
+        self._added = added
+        self.path = path
+
+    @classmethod
+    def open(cls, path: str | Path) -> GwyFile:
+        """Read and check a file.
+
+        Parameters
+        ----------
+        path : path
+            A native Gwyddion file of version 2 or 3.
+
+        Returns
+        -------
+        GwyFile
+
+        Raises
+        ------
+        UnreadableFileError
+            If there is no such file or the system does not let us read it.
+        CorruptFileError
+            If the bytes are cut short or contradict themselves.
+        UnsupportedContentError
+            If it is of another format, of Gwyddion 1, or without the usual container.
+        """
+        path = Path(path)
+        return cls.from_bytes(contents(path), path)
+
+    @classmethod
+    def from_bytes(cls, data: bytes, path: Path | None = None) -> GwyFile:
+        """Check the bytes of a file; `path` is where they came from. Raises as `open` does."""
+        name = path.name if path else "gwy data"
+        if data[:4] == b"GWYO":
+            raise UnsupportedContentError(
+                f"{name}: the file is of Gwyddion 1; open it in Gwyddion 2 and save it as .gwy"
+            )
+        if len(data) >= 4 and data[:4] not in MAGICS:
+            raise UnsupportedContentError(
+                f"{name}: not a native Gwyddion file, it begins with {data[:4]!r}; open it in "
+                f"Gwyddion and save it as .gwy"
+            )
+        return cls(Structure(data, name), path)
+
+    @classmethod
+    def new(cls, channels: Iterable[Channel]) -> GwyFile:
+        """Return a file of version 2 with these channels, numbered from 0.
+
+        The history of a channel, if it has one, is put into its metadata as JSON.
+        """
+        file = cls(Structure(_EMPTY, "new file"))
+        for channel in channels:
+            meta = {}
+            if channel.history:
+                steps = [step.as_dict() for step in channel.history]
+                meta["afmsr history"] = json.dumps(steps, ensure_ascii=False)
+            file = file.with_channel(channel, meta=meta)
+        return file
+
+    # --- what is in it -------------------------------------------------------------------
+
+    @property
+    def version(self) -> int:
+        """Version of the format: 2 or 3."""
+        return self._structure.version
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """Numbers of the channels, ascending; gaps are usual."""
+        found = {added.number for added in self._added}
+        for component in self._structure.components:
+            match = _DATA[self.version].fullmatch(component.name)
+            if match and component.code == "o":
+                found.add(int(match[1]))
+        return tuple(sorted(found))
+
+    def title(self, number: int) -> str:
+        """Return the title of a channel, empty if it has none."""
+        for added in self._added:
+            if added.number == number:
+                return added.channel.title
+        title = self._value(_TITLE[self.version], number)
+        # Some writers store a title of one character as a character.
+        return chr(title) if isinstance(title, int) else title if isinstance(title, str) else ""
+
+    def channel(self, number: int) -> Channel:
+        """Return one channel, with heights and sizes in nm.
+
+        Values of other quantities are in their own unit without prefix (mV become V). A unit
+        with a prefix is taken at its word: a third-party file that says ``nm`` holds nm.
+
+        Parameters
+        ----------
+        number : int
+            One of `numbers`.
+
+        Returns
+        -------
+        Channel
+            With its mask, title, number and path; offsets that the file does not give are 0.
+
+        Raises
+        ------
+        ChannelNotFoundError
+            If the file has no such channel.
+        CorruptFileError
+            If field and mask contradict themselves or each other.
+        UnsupportedContentError
+            If the channel is not a field of numbers.
+        FieldError
+            If its physical size is not positive.
+        """
+        for added in self._added:
+            if added.number == number:
+                return added.channel
+        if number not in self.numbers:
+            listed = ", ".join(map(str, self.numbers)) or "none"
+            raise ChannelNotFoundError(
+                f"{self._structure.name}: no channel {number}; the file has {listed}"
+            )
+        key = "/{}/data" if self.version == 2 else "/image/{}"
+        return channel_of(
+            self._value(key, number),
+            self._value(_MASK[self.version], number),
+            title=self.title(number),
+            number=number,
+            path=self.path,
+        )
+
+    def channels(self) -> list[Channel]:
+        """Return all channels in the order of their numbers. Raises as `channel` does."""
+        return [self.channel(number) for number in self.numbers]
+
+    def log(self, number: int) -> tuple[str, ...]:
+        """Return the log of a channel as Gwyddion keeps it, oldest entry first."""
+        for added in self._added:
+            if added.number == number:
+                return added.log
+        log = self._value(_LOG[self.version], number)
+        strings = log.get("strings") if isinstance(log, dict) else None
+        return tuple(strings) if isinstance(strings, list) else ()
+
+    def meta(self, number: int) -> dict[str, str]:
+        """Return the metadata of a channel, those that are text."""
+        for added in self._added:
+            if added.number == number:
+                return {name: _text_of(part) for name, part in added.meta.items()}
+        meta = self._value(_META[self.version], number)
+        items = meta.items() if isinstance(meta, dict) else ()
+        return {name: value for name, value in items if isinstance(value, str)}
+
+    def _find(self, key: str, number: int) -> Component | None:
+        return self._components.get(key.format(number))
+
+    def _value(self, key: str, number: int) -> Any:
+        component = self._find(key, number)
+        return None if component is None else self._structure.value(component)
+
+    # --- adding --------------------------------------------------------------------------
+
+    def with_channel(
+        self,
+        channel: Channel,
+        like: int | None = None,
+        log: Sequence[str] = (),
+        meta: Mapping[str, str] | None = None,
+    ) -> GwyFile:
+        """Return this file with one channel more; nothing is written yet.
+
+        The field is written in SI base units. Pixels that were not measured (NaN) get the mean
+        of the measured ones and are marked in the mask, because Gwyddion's fields have no other
+        way to tell.
+
+        Parameters
+        ----------
+        channel : Channel
+            What to add. Its number becomes the largest in the file plus one.
+        like : int, optional
+            Channel that it was made from: palette, colour range, mask colour, metadata and log
+            are taken over.
+        log : sequence of str
+            Entries to put behind that log; see `log_entry`.
+        meta : mapping of str to str, optional
+            Metadata to add; they replace those of the same name. Gwyddion shows the values as
+            Pango markup, so write ``<`` and ``&`` as entities, or escape them in JSON.
+
+        Returns
+        -------
+        GwyFile
+
+        Raises
+        ------
+        ChannelNotFoundError
+            If the file has no channel `like`.
+        FieldError
+            If not one pixel of the channel is finite.
+        OutputError
+            If the file would exceed the 4 GiB that the format can express.
+        """
+        if self.version == 3:
+            return self._as_version_2().with_channel(channel, like, log, meta)
+        if like is not None and like not in self.numbers:
+            self.channel(like)
+        number = self._next_number()
+        looks = {} if like is None else self._looks(like)
+        entries = (*(() if like is None else self.log(like)), *log)
+        notes = {} if like is None else self._meta_parts(like)
+        notes.update((name, encode.text(name, value)) for name, value in (meta or {}).items())
+        return self._extended(number, channel, looks, entries, notes)
+
+    def _extended(
+        self,
+        number: int,
+        channel: Channel,
+        looks: Mapping[str, bytes],
+        log: tuple[str, ...],
+        meta: Mapping[str, bytes],
+    ) -> GwyFile:
+        # A component's name is all before its first NUL; the number in it is ours.
+        parts: list[encode.Part] = [
+            f"/{number}/{suffix}".encode() + part for suffix, part in looks.items()
+        ]
+        parts += encode.field(f"/{number}/data", channel)
+        if log:
+            strings = encode.texts("strings", log)
+            parts += encode.obj(f"/{number}/data/log", "GwyStringList", [strings])
+        parts.append(encode.text(f"/{number}/data/title", channel.title))
+        parts.append(encode.flag(f"/{number}/data/visible", True))
+        parts += encode.mask(f"/{number}/mask", channel)
+        if meta:
+            parts += encode.obj(f"/{number}/meta", "GwyContainer", meta.values())
+        kept = channel.replace(number=number, path=self.path)
+        added = _Added(number, kept, tuple(parts), looks, log, meta)
+        return GwyFile(self._structure, self.path, (*self._added, added))
+
+    def _next_number(self) -> int:
+        # Also above the left-overs of removed channels, or the new one would inherit them.
+        matches = (_USED.match(component.name) for component in self._structure.components)
+        used = [int(match[1]) for match in matches if match]
+        number = max([*used, *(added.number for added in self._added)], default=-1) + 1
+        if number >= 2**31:
+            raise OutputError(
+                f"{self._structure.name}: channel numbers are used up at {number - 1}; "
+                f"copy the channels to a new file in Gwyddion"
+            )
+        return number
+
+    def _looks(self, number: int) -> dict[str, bytes]:
+        """Return how a channel is shown: components without their names, by suffix."""
+        for added in self._added:
+            if added.number == number:
+                return dict(added.looks)
+        found = {}
+        for suffix in _LOOKS:
+            component = self._find(f"/{{}}/{suffix}", number)
+            if component is not None:
+                found[suffix] = self._structure.data[component.value - 2 : component.end]
+        return found
+
+    def _meta_parts(self, number: int) -> dict[str, bytes]:
+        """Return the metadata of a channel as whole components, by name."""
+        for added in self._added:
+            if added.number == number:
+                return dict(added.meta)
+        component = self._find(_META[2], number)
+        if component is None or component.code != "o":
+            return {}
+        members = self._structure.members(component)
+        return {member.name: self._structure.bytes_of(member) for member in members}
+
+    def _as_version_2(self) -> GwyFile:
+        file = GwyFile(Structure(_EMPTY, self._structure.name), self.path)
+        for number in self.numbers:
+            palette = self._value("/image/{}/palette", number)
+            looks = {}
+            if isinstance(palette, str):
+                looks["base/palette"] = encode.text("", palette)
+            file = file._extended(number, self.channel(number), looks, self.log(number), {})
+        return file
+
+    # --- saving --------------------------------------------------------------------------
+
+    def save(self, path: str | Path, force: bool = False) -> None:
+        """Write the file, complete or not at all.
+
+        Parameters
+        ----------
+        path : path
+            Target.
+        force : bool
+            Replace the target if it exists; it may be the file that was read.
+
+        Raises
+        ------
+        OutputExistsError
+            If the target exists and `force` is false.
+        OutputError
+            If the system refuses to write, or the content exceeds 4 GiB.
+        """
+        data, body = self._structure.data, self._structure.body
+        parts: list[encode.Part] = [data]
+        if self._added:
+            added = [part for channel in self._added for part in channel.parts]
+            old = memoryview(data)[body:]
+            size = encode.size_field([old, *added], Path(path).name)
+            parts = [data[: body - len(size)], size, old, *added]
+        with writing(path, force) as file:
+            file.writelines(parts)
+
+
+def _text_of(component: bytes) -> str:
+    """Return the value of a string component, as this module wrote or found it."""
+    _, _, value = component.partition(b"\0")
+    return value[1:-1].decode("utf-8", "replace") if value[:1] == b"s" else ""

@@ -1,0 +1,224 @@
+"""Arrays for scripts: ``NAME.npy`` with the values, ``NAME.json`` with what they mean.
+
+The array is float64 in nm, or in the channel's own unit. The JSON file beside it tells unit, size
+and origin; a mask is a third file, ``NAME.mask.npy``. An array without its JSON file is refused:
+numbers without a unit are not heights.
+"""
+
+from __future__ import annotations
+
+import json
+import tokenize
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from afmsr_core.channel import Channel, Step
+from afmsr_core.errors import CorruptFileError, UnreadableFileError, UnsupportedContentError
+from afmsr_core.io.atomic import writing_all
+from afmsr_core.io.files import contents, head
+from afmsr_core.io.units import from_file
+
+__all__ = ["read", "sidecar", "write"]
+
+MAGIC = b"\x93NUMPY"
+_FORMAT = "afmsr channel"
+_VERSION = 1
+_EXAMPLE = '{"unit": "nm", "xreal": 1000, "yreal": 1000}'
+# What NumPy raises on a header that is damaged, besides its own ValueError.
+_DAMAGED = (
+    ValueError,
+    TypeError,
+    KeyError,
+    OverflowError,
+    EOFError,
+    MemoryError,
+    RecursionError,
+    SyntaxError,
+    tokenize.TokenError,
+)
+
+
+def sidecar(path: str | Path) -> Path:
+    """Return the JSON file that belongs to an array.
+
+    Examples
+    --------
+    >>> sidecar("scan.npy").name
+    'scan.json'
+    """
+    return Path(path).with_suffix(".json")
+
+
+def _mask_file(path: Path) -> Path:
+    return path.with_suffix(".mask.npy")
+
+
+def read(path: str | Path) -> Channel:
+    """Read an array and its JSON file.
+
+    Parameters
+    ----------
+    path : path
+        A ``.npy`` file. The JSON file must hold at least ``unit``, ``xreal`` and ``yreal``
+        (sizes in nm, or in ``lateral_unit`` if that is given); units may have prefixes.
+
+    Returns
+    -------
+    Channel
+
+    Raises
+    ------
+    UnreadableFileError
+        If there is no such file or the system does not let us read it.
+    UnsupportedContentError
+        If the JSON file is missing or tells too little, or the array is not a field of real
+        numbers.
+    CorruptFileError
+        If a file is damaged.
+    FieldError
+        If sizes or shapes contradict each other.
+    """
+    path = Path(path)
+    head(path, 1)  # An absent file is told before its absent companion.
+    notes = _notes(path)
+    factor, unit = from_file(_of(str, notes, "unit", path))
+    scale, lateral_unit = from_file(_of(str, notes, "lateral_unit", path, "nm"))
+    mask = None
+    if notes.get("mask"):
+        mask = _array(path.with_name(Path(_of(str, notes, "mask", path)).name)) != 0
+    return Channel(
+        np.multiply(_array(path), factor, dtype=np.float64),
+        xreal=_of(float, notes, "xreal", path) * scale,
+        yreal=_of(float, notes, "yreal", path) * scale,
+        xoff=_of(float, notes, "xoff", path, 0.0) * scale,
+        yoff=_of(float, notes, "yoff", path, 0.0) * scale,
+        unit=unit,
+        lateral_unit=lateral_unit,
+        title=_of(str, notes, "title", path, ""),
+        mask=mask,
+        history=_history(notes, path),
+        path=path,
+        number=0,
+    )
+
+
+def _notes(path: Path) -> dict[str, Any]:
+    try:
+        text = contents(sidecar(path))
+    except UnreadableFileError as error:
+        raise UnsupportedContentError(
+            f"{path.name}: an array does not tell its unit and size; put a file "
+            f"{sidecar(path).name} beside it that holds, for example, {_EXAMPLE}"
+        ) from error
+    try:
+        notes = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise CorruptFileError(
+            f"{sidecar(path).name}: not JSON ({error}); a minimal one is {_EXAMPLE}"
+        ) from error
+    if not isinstance(notes, dict):
+        raise _lacking(path, "holds no names and values")
+    return notes
+
+
+def _lacking(path: Path, found: str) -> UnsupportedContentError:
+    return UnsupportedContentError(f"{sidecar(path).name}: {found}; a minimal one is {_EXAMPLE}")
+
+
+def _of(kind: type, notes: dict[str, Any], name: str, path: Path, default: Any = None) -> Any:
+    value = notes.get(name, default)
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        try:
+            return float(value)
+        except OverflowError:
+            value = None
+    if not isinstance(value, kind):
+        raise _lacking(path, f"{name!r} is missing or not a {kind.__name__}")
+    return value
+
+
+def _history(notes: dict[str, Any], path: Path) -> tuple[Step, ...]:
+    try:
+        return tuple(
+            Step(
+                name=str(step["name"]),
+                version=str(step["version"]),
+                settings=dict(step.get("settings", {})),
+                effect=str(step.get("effect", "")),
+            )
+            for step in _of(list, notes, "history", path, [])
+        )
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise _lacking(path, "'history' is not a list of steps with name and version") from error
+
+
+def _array(path: Path) -> NDArray[Any]:
+    if head(path, len(MAGIC)) != MAGIC:
+        raise CorruptFileError(f"{path.name}: not a NumPy array; write it again with numpy.save")
+    try:
+        # Mapped, not read: a header that promises too much is refused before memory is taken.
+        values: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+    except OSError as error:
+        raise UnreadableFileError(f"{path}: cannot be read ({error}); check the disk") from error
+    except _DAMAGED as error:
+        raise CorruptFileError(
+            f"{path.name}: the array is damaged or holds objects ({error}); "
+            f"write it again with numpy.save as float64"
+        ) from error
+    if values.ndim != 2 or values.dtype.kind not in "fiub":
+        raise UnsupportedContentError(
+            f"{path.name}: holds {values.ndim} dimensions of {values.dtype}; "
+            f"save a two-dimensional array of real numbers, rows first"
+        )
+    return values
+
+
+def write(path: str | Path, channel: Channel, force: bool = False) -> None:
+    """Write a channel as array, JSON file and, if it has a mask, mask array.
+
+    Parameters
+    ----------
+    path : path
+        Name of the array, ending in ``.npy``.
+    channel : Channel
+        What to write.
+    force : bool
+        Replace files that exist.
+
+    Raises
+    ------
+    OutputExistsError
+        If one of the files exists and `force` is false; none is written.
+    OutputError
+        If the system refuses to write; none is written.
+    """
+    path = Path(path)
+    notes = {
+        "format": _FORMAT,
+        "version": _VERSION,
+        "title": channel.title,
+        "unit": channel.unit,
+        "lateral_unit": channel.lateral_unit,
+        "xreal": channel.xreal,
+        "yreal": channel.yreal,
+        "xoff": channel.xoff,
+        "yoff": channel.yoff,
+        "shape": [channel.yres, channel.xres],
+        "mask": None if channel.mask is None else _mask_file(path).name,
+        "source": {
+            "file": channel.path.name if channel.path else None,
+            "channel": channel.number,
+        },
+        "history": [step.as_dict() for step in channel.history],
+    }
+    targets = [sidecar(path), path]
+    if channel.mask is not None:
+        targets.insert(0, _mask_file(path))
+    with writing_all(targets, force) as files:
+        if channel.mask is not None:
+            np.save(files[0], channel.mask, allow_pickle=False)
+        files[-2].write((json.dumps(notes, indent=2, ensure_ascii=False) + "\n").encode("utf-8"))
+        np.save(files[-1], channel.heights, allow_pickle=False)

@@ -1,0 +1,138 @@
+"""A coarse scan of a known surface, taken as an instrument takes it.
+
+A scanning probe does not average over the area of a low-resolution pixel. It visits one scan
+line per row, so it is aliased across the lines, and integrates for a dwell along the fast axis.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from afmsr_core.errors import UsageError
+
+__all__ = ["Acquisition", "coarse_scan"]
+
+# Scars on real scans: length along the line and height; medians and spread over 233 raw AFM
+# fields with their quartiles (4 % [2-5 %] of a line, 0.36 [0.12-0.54] of the range).
+SCAR_LENGTH = 0.04
+SCAR_LENGTH_SPREAD = 0.7
+SCAR_HEIGHT = 0.30
+SCAR_HEIGHT_SPREAD = 0.9
+
+
+@dataclass(frozen=True)
+class Acquisition:
+    """How a coarse scan samples a fine one.
+
+    Parameters
+    ----------
+    factor : int
+        Fine pixels per coarse pixel along each axis.
+    row : int
+        Which fine line of every `factor` is scanned, counted from 0.
+    dwell : int
+        Fine pixels that one coarse pixel integrates over along the fast axis, centred on it.
+    noise : float
+        Standard deviation of the white noise per coarse pixel, as a fraction of the height
+        range.
+    line_noise : float
+        Standard deviation of the offsets between scan lines, as a fraction of the height range.
+    scars : float
+        Expected number of scars (streaks along the fast axis) per 256 coarse lines.
+    """
+
+    factor: int = 4
+    row: int = 1
+    dwell: int = 2
+    noise: float = 0.0
+    line_noise: float = 0.0
+    scars: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.row < self.factor:
+            raise UsageError(f"row must lie in 0..{self.factor - 1}, found {self.row}")
+        if not 1 <= self.dwell <= self.factor:
+            raise UsageError(f"dwell must lie in 1..{self.factor}, found {self.dwell}")
+
+    @property
+    def first_column(self) -> int:
+        """First fine column of the dwell within each coarse pixel."""
+        return (self.factor - self.dwell) // 2
+
+    @property
+    def offset(self) -> tuple[float, float]:
+        """Where the measured point lies from the coarse pixel's centre: (rows, columns).
+
+        In fine pixels. Every upscaled result of this scan is off by as much, whatever the
+        method, so it must be moved by this before it is compared with the fine scan.
+        """
+        centre = (self.factor - 1) / 2
+        return self.row - centre, self.first_column + (self.dwell - 1) / 2 - centre
+
+
+def coarse_scan(
+    fine: NDArray[np.floating],
+    acquisition: Acquisition,
+    rng: np.random.Generator,
+    height_range: float | None = None,
+) -> NDArray[np.floating]:
+    """Scan a fine height field with fewer lines and pixels.
+
+    Parameters
+    ----------
+    fine : ndarray, shape (yres, xres)
+        Heights in any unit; rows are scan lines. Rows and columns beyond a multiple of the
+        factor are not scanned.
+    acquisition : Acquisition
+        How to sample.
+    rng : numpy.random.Generator
+        Source of noise and scars.
+    height_range : float, optional
+        What the fractions in `acquisition` refer to, in the unit of `fine`; by default the
+        range of the coarse scan. Give it when `fine` is a detail of a larger field.
+
+    Returns
+    -------
+    ndarray, shape (yres // factor, xres // factor)
+        In the unit of `fine`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> fine = np.arange(64.0).reshape(8, 8)
+    >>> coarse_scan(fine, Acquisition(row=1, dwell=2), np.random.default_rng(0))
+    array([[ 9.5, 13.5],
+           [41.5, 45.5]])
+    """
+    f = acquisition.factor
+    yres, xres = fine.shape[0] // f, fine.shape[1] // f
+    lines = fine[acquisition.row : yres * f : f, : xres * f].reshape(yres, xres, f)
+    first = acquisition.first_column
+    coarse = lines[:, :, first : first + acquisition.dwell].mean(axis=2)
+    if height_range is None:
+        height_range = float(coarse.max() - coarse.min())
+    if acquisition.noise:
+        coarse = coarse + rng.normal(0, acquisition.noise * height_range, coarse.shape)
+    if acquisition.line_noise:
+        coarse = coarse + rng.normal(0, acquisition.line_noise * height_range, (yres, 1))
+    if acquisition.scars:
+        coarse = coarse + _scars(coarse.shape, acquisition.scars, rng) * height_range
+    return coarse.astype(fine.dtype, copy=False)
+
+
+def _scars(
+    shape: tuple[int, int], per_256_lines: float, rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """Draw scars in units of the height range."""
+    yres, xres = shape
+    streaks = np.zeros(shape)
+    for _ in range(rng.poisson(per_256_lines * yres / 256)):
+        length = xres * SCAR_LENGTH * np.exp(rng.normal(0, SCAR_LENGTH_SPREAD))
+        length = int(np.clip(round(length), 2, xres))
+        height = SCAR_HEIGHT * np.exp(rng.normal(0, SCAR_HEIGHT_SPREAD)) * rng.choice([-1, 1])
+        start = rng.integers(0, max(1, xres - length + 1))
+        streaks[rng.integers(yres), start : start + length] += np.clip(height, -1, 1)
+    return streaks

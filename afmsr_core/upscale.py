@@ -1,0 +1,302 @@
+"""The corridor: a channel in, the same channel with four times the pixels along each axis out.
+
+The command line, the plug-in, the evaluation and the benchmark all go through here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from afmsr_core import __version__
+from afmsr_core.channel import Channel, Step
+from afmsr_core.errors import FieldError, UsageError
+from afmsr_core.inference import Engine, Tiles, open_engine, run_tiled
+from afmsr_core.levelling import fit_plane, level
+from afmsr_core.methods import Interpolation, Network, registry
+from afmsr_core.methods.interpolation import interpolate
+from afmsr_core.normalisation import Normalisation, from_8bit, rgb_to_grey, to_8bit
+
+__all__ = ["PROTOCOLS", "Progress", "Settings", "Upscaler", "upscale"]
+
+PROTOCOLS = ("nm", "paper")
+MAX_SIDE = 16384  # Gwyddion's own limit for a resampled field, in pixels
+BASE_HALO = 8  # input pixels; Lanczos4, the widest interpolation, sees 4 on each side
+BAND = 256  # result rows that are handled at a time, to keep temporaries small
+
+Field = NDArray[np.float64]
+Progress = Callable[[float], None]
+"""Gets the fraction done, 0 to 1; may raise :class:`afmsr_core.errors.Cancelled`."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that a user may choose; all of it is written into the result.
+
+    Parameters
+    ----------
+    method : str
+        Name in the registry of methods.
+    level : str
+        Levelling before the method, such as ``"plane"`` or ``"plane+rows-median"``.
+    mask : {"ignore", "exclude", "include"}
+        How levelling treats marked pixels.
+    restore_background : bool
+        Put back what levelling took off, and make mean and tilt those of the input. Otherwise
+        the result is the levelled field.
+    protocol : {"nm", "paper"}
+        ``"nm"`` keeps floats and clamps nothing. ``"paper"`` is the 8-bit, clamped path of
+        doi 10.3762/bjnano.16.83, for comparing with its figures: it loses heights.
+    device : str
+        ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:N"`` or ``"mps"``.
+    engine : {"auto", "onnx", "torch"}
+        What runs a network.
+    weights : Path, optional
+        File with other weights for the network.
+    tile : int, optional
+        Side of tiles in input pixels; chosen to fit the memory by default.
+    threads : int, optional
+        Processor threads of the engine; all that the process may use by default.
+    """
+
+    method: str = registry.DEFAULT
+    level: str = "plane"
+    mask: str = "ignore"
+    restore_background: bool = True
+    protocol: str = "nm"
+    device: str = "auto"
+    engine: str = "auto"
+    weights: Path | None = None
+    tile: int | None = None
+    threads: int | None = None
+
+
+class Upscaler:
+    """Upscales any number of channels with the same settings; the network is loaded once.
+
+    Parameters
+    ----------
+    settings : Settings
+        What to do.
+
+    Raises
+    ------
+    UsageError
+        If a setting makes no sense.
+    MissingExtraError, MissingWeightsError, WeightsError
+        If the method cannot run here; the message holds the cure.
+
+    Examples
+    --------
+    >>> scan = Channel(np.arange(6.0).reshape(2, 3), xreal=300.0, yreal=200.0, title="Height")
+    >>> result = Upscaler(Settings(method="bicubic"))(scan)
+    >>> result.title, result.heights.shape, result.xreal, result.dx
+    ('Height (x4 bicubic)', (8, 12), 300.0, 25.0)
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        if settings.protocol not in PROTOCOLS:
+            raise UsageError(
+                f"protocol {settings.protocol!r}: choose one of {', '.join(PROTOCOLS)}"
+            )
+        self.settings = settings
+        self.method = registry.get(settings.method)
+        self._engine: Engine | None = None
+        if isinstance(self.method, Network):
+            self._engine = open_engine(
+                self.method,
+                engine=settings.engine,
+                device=settings.device,
+                weights=settings.weights,
+                threads=settings.threads,
+            )
+        elif settings.weights is not None:
+            raise UsageError(f"{self.method.name} is an interpolation; it has no weights")
+
+    def __call__(self, channel: Channel, progress: Progress | None = None) -> Channel:
+        """Upscale one channel.
+
+        Pixels that were not measured (NaN) are filled from their nearest measured neighbour
+        for the method's sake and are NaN again in the result. The mask is upscaled with the
+        field: pixels are areas, so each becomes ``scale`` x ``scale`` of the same.
+
+        Parameters
+        ----------
+        channel : Channel
+            In any unit.
+        progress : callable, optional
+            Gets the fraction done; may raise to cancel.
+
+        Returns
+        -------
+        Channel
+            Same physical size, offsets and units; with the background restored also the same
+            mean and tilt to rounding. Title and history say how it came about.
+
+        Raises
+        ------
+        FieldError
+            If no pixel is finite, or the result would exceed 16384 pixels a side.
+        """
+        scale = self.method.scale
+        if max(channel.xres, channel.yres) * scale > MAX_SIDE:
+            raise FieldError(
+                f"{channel.where}: {channel.xres} x {channel.yres} px would become more than "
+                f"{MAX_SIDE} a side, which Gwyddion does not take; crop it first"
+            )
+        missing = ~np.isfinite(channel.heights)
+        if missing.all():
+            raise FieldError(f"{channel.where}: no pixel is measured; choose another channel")
+        levelled = level(channel, self.settings.level, self.settings.mask)
+        relief = _filled(levelled.channel.heights, missing)
+        normalisation = Normalisation.of(relief)
+        run = self._paper if self.settings.protocol == "paper" else self._floats
+        result, tiles = run(normalisation.apply(relief), progress)
+        _scale_in_place(result, normalisation)
+
+        missing = _enlarged(missing, scale) if missing.any() else None
+        effect = ""
+        if self.settings.restore_background:
+            target = levelled.background.on_grid
+            drift = ""
+            if self.settings.protocol == "nm":
+                drift = _match(result, levelled.channel.heights, missing, channel.unit)
+            for rows in _bands(result):
+                result[rows] += target(*result.shape, rows)
+            effect = f"; background restored{drift}"
+        if missing is not None:
+            result[missing] = np.nan
+        mask = None if channel.mask is None else _enlarged(channel.mask, scale)
+        title = f"{channel.title} (x{scale} {self.method.name})".lstrip()
+        grid = (
+            f"{channel.xres} x {channel.yres} px of {channel.dx:.4g} x {channel.dy:.4g} "
+            f"{channel.lateral_unit} to {channel.xres * scale} x {channel.yres * scale} px"
+        )
+        return levelled.channel.replace(heights=result, mask=mask, title=title).after(
+            Step("upscale", __version__, self._provenance(tiles), grid + effect)
+        )
+
+    def _floats(self, grey: Field, progress: Progress | None) -> tuple[Field, Tiles | None]:
+        """Upscale normalised heights without clamping or rounding."""
+        method = self.method
+        if isinstance(method, Interpolation):
+            return interpolate(grey, method), None
+        if not isinstance(method, Network) or self._engine is None:
+            raise UsageError(f"{method.name}: a method is an Interpolation or a Network")
+        scale, network = method.scale, method
+        base = registry.get(network.base) if network.base else None
+        result = np.empty((grey.shape[0] * scale, grey.shape[1] * scale))
+
+        def store(rows: slice, cols: slice, values: NDArray[np.float32]) -> None:
+            plane = values[0] if network.colours == 1 else rgb_to_grey(values)
+            if isinstance(base, Interpolation):
+                result[rows, cols] = _interpolated_part(grey, base, rows, cols)
+                result[rows, cols] += plane
+            else:
+                result[rows, cols] = plane
+
+        single = grey.astype(np.float32)
+        planes = np.broadcast_to(single, (network.colours, *single.shape))
+        tiles = run_tiled(
+            self._engine, network, planes, store, side=self.settings.tile, progress=progress
+        )
+        return result, tiles
+
+    def _paper(self, grey: Field, progress: Progress | None) -> tuple[Field, Tiles | None]:
+        """Upscale as the paper did: interpolations on bytes, networks clamped to bytes."""
+        if isinstance(self.method, Interpolation):
+            return from_8bit(interpolate(to_8bit(grey), self.method)), None
+        result, tiles = self._floats(grey, progress)
+        return from_8bit(to_8bit(result)), tiles
+
+    def _provenance(self, tiles: Tiles | None) -> dict[str, Any]:
+        """Every setting that influences the result, and what it ran on."""
+        made_by: dict[str, Any] = {
+            "method": self.method.name,
+            "scale": self.method.scale,
+            "source": self.method.source,
+            "level": self.settings.level,
+            "mask": self.settings.mask,
+            "restore_background": self.settings.restore_background,
+            "protocol": self.settings.protocol,
+        }
+        if self._engine is not None:
+            made_by |= {
+                "engine": self._engine.name,
+                "device": self._engine.device,
+                "weights_sha256": self._engine.weights_sha256,
+            }
+        if tiles is not None:
+            made_by |= {"tile": tiles.side, "halo": tiles.halo}
+        return made_by
+
+
+def upscale(channel: Channel, progress: Progress | None = None, **settings: Any) -> Channel:
+    """Upscale one channel; the settings are those of :class:`Settings`.
+
+    Examples
+    --------
+    >>> scan = Channel(np.eye(3), xreal=300.0, yreal=300.0)
+    >>> upscale(scan, method="bilinear").heights.shape
+    (12, 12)
+    """
+    try:
+        chosen = Settings(**settings)
+    except TypeError as error:
+        raise UsageError(f"upscale: {error}") from error
+    return Upscaler(chosen)(channel, progress)
+
+
+def _filled(heights: Field, missing: NDArray[np.bool_]) -> Field:
+    """Give every missing pixel the value of its nearest measured one."""
+    if not missing.any():
+        return heights
+    import cv2
+
+    _, labels = cv2.distanceTransformWithLabels(
+        missing.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    value_of = np.zeros(int(labels.max()) + 1)
+    measured = ~missing
+    value_of[labels[measured]] = heights[measured]
+    return np.where(missing, value_of[labels], heights)
+
+
+def _enlarged(pixels: NDArray[np.bool_], scale: int) -> NDArray[np.bool_]:
+    return np.repeat(np.repeat(pixels, scale, axis=0), scale, axis=1)
+
+
+def _interpolated_part(grey: Field, base: Interpolation, rows: slice, cols: slice) -> Field:
+    """Return a part of the interpolated field, the same as if all of it were interpolated."""
+    parts, inner = [], []
+    for part, size in zip((rows, cols), grey.shape, strict=True):
+        first = max(0, part.start // base.scale - BASE_HALO)
+        parts.append(slice(first, min(size, part.stop // base.scale + BASE_HALO)))
+        inner.append(slice(part.start - first * base.scale, part.stop - first * base.scale))
+    return interpolate(grey[tuple(parts)], base)[tuple(inner)]
+
+
+def _scale_in_place(result: Field, normalisation: Normalisation) -> None:
+    for rows in _bands(result):
+        result[rows] = normalisation.invert(result[rows])
+
+
+def _match(
+    result: Field, levelled: Field, missing: NDArray[np.bool_] | None, unit: str
+) -> str:
+    """Give `result` the least-squares plane of `levelled`, in place; say what it was off by."""
+    valid = None if missing is None else ~missing
+    off = fit_plane(result, valid) - fit_plane(levelled)
+    for rows in _bands(result):
+        result[rows] -= off.on_grid(*result.shape, rows)
+    tilt = abs(off.slope_x) + abs(off.slope_y)
+    return f", mean moved by {-off.datum:.3g} {unit} and tilt by {tilt:.3g} {unit}".rstrip()
+
+
+def _bands(field: Field) -> list[slice]:
+    return [slice(top, top + BAND) for top in range(0, field.shape[0], BAND)]

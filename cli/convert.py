@@ -1,0 +1,115 @@
+"""``afmsr convert``: scans as plain arrays and files for scripts."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from afmsr_cli.inputs import Job, add_channel_options, add_file_options, plan
+from afmsr_cli.progress import Progress
+from afmsr_core.errors import AfmsrError
+
+if TYPE_CHECKING:
+    from afmsr_core.channel import Channel
+
+__all__ = ["add_parser", "run"]
+
+FORMATS = ("npy", "gsf", "gwy", "csv")
+
+_EPILOG = """\
+examples:
+  afmsr convert scans/ --to npy --level plane
+      one .npy a scan, float64 in nm, and a .json beside it with sizes, units and source
+  afmsr convert scan.spm --to gwy --all-channels
+"""
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser(
+        "convert",
+        help="convert scans to npy, gsf, gwy or csv",
+        description="Convert scans; heights are in nm wherever the format leaves the choice.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_file_options(parser)
+    add_channel_options(parser)
+    parser.add_argument("--to", required=True, choices=FORMATS, help="format of the output")
+    parser.add_argument(
+        "--level",
+        default="none",
+        metavar="STEPS",
+        help="levelling steps, such as plane or plane+rows-median (default: %(default)s)",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Convert everything that was asked for."""
+    from afmsr_core.levelling import parse_spec
+
+    parse_spec(args.level)
+    extension = f".{args.to}"
+    jobs = plan(
+        args.files,
+        args.output,
+        suffix="",
+        extension=extension,
+        allowed=(extension,),
+        force=args.force,
+    )
+    if not jobs:
+        print("afmsr: no scans found", file=sys.stderr)
+        return 3
+    progress = Progress(len(jobs), args.quiet)
+    records = []
+    for job in jobs:
+        record = _convert(job, args)
+        records.append(record)
+        if "error" in record:
+            print(f"afmsr: {record['error']}", file=sys.stderr)
+        told = "failed" if "error" in record else f"-> {', '.join(record['outputs'])}"
+        progress.done(f"{job.source} {told}")
+    if args.json:
+        print(json.dumps(records, indent=1, ensure_ascii=False))
+    elif args.dry_run:
+        for record in records:
+            print(f"{record['input']} -> {', '.join(record.get('outputs', ['failed']))}")
+    return int(any("error" in record for record in records))
+
+
+def _convert(job: Job, args: argparse.Namespace) -> dict[str, Any]:
+    from afmsr_core import io
+    from afmsr_core.levelling import level
+
+    record: dict[str, Any] = {"input": str(job.source)}
+    try:
+        channels = io.read(job.source)
+        if not args.all_channels:
+            channels = [c for spec in args.channel or [None] for c in io.select(channels, spec)]
+        groups = _grouped(job.target, channels, args.to)
+        record["outputs"] = [str(target) for target in groups]
+        if args.dry_run:
+            return record
+        job.target.parent.mkdir(parents=True, exist_ok=True)
+        for target, group in groups.items():
+            levelled = [level(channel, args.level).channel for channel in group]
+            io.write(target, levelled, force=args.force)
+    except (AfmsrError, OSError) as error:
+        message = str(error)
+        record["error"] = message if job.source.name in message else f"{job.source}: {message}"
+    return record
+
+
+def _grouped(target: Path, channels: list[Channel], to: str) -> dict[Path, list[Channel]]:
+    """Return what goes into which file: formats of one field get a file a channel."""
+    if to == "gwy" or len(channels) == 1:
+        return {target: channels}
+    return {
+        target.with_name(f"{target.stem}_{channel.number}{target.suffix}"): [channel]
+        for channel in channels
+    }

@@ -1,0 +1,139 @@
+"""What several commands do with the files they are given."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from afmsr_core.errors import OutputExistsError, UsageError
+
+__all__ = ["Job", "add_channel_options", "add_file_options", "plan"]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One file to read and where its result goes."""
+
+    source: Path
+    target: Path
+
+
+def add_file_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options on files, output and talkativeness."""
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="scans, or folders")
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        metavar="OUT",
+        help="a file for one input, a folder for several (they keep their names)",
+    )
+    parser.add_argument("--force", action="store_true", help="overwrite existing outputs")
+    parser.add_argument("--dry-run", action="store_true", help="say what would be done, do nothing")
+    parser.add_argument("--json", action="store_true", help="results as JSON on stdout")
+    parser.add_argument("--quiet", action="store_true", help="no progress on stderr")
+
+
+def add_channel_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that choose channels."""
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument(
+        "--channel",
+        action="append",
+        metavar="WHICH",
+        help="number, title or pattern such as 'Height*'; may be repeated "
+        "(default: the first height channel)",
+    )
+    which.add_argument("--all-channels", action="store_true", help="every channel of the file")
+
+
+def plan(
+    files: Sequence[Path],
+    output: Path | None,
+    *,
+    suffix: str,
+    extension: str,
+    allowed: Iterable[str],
+    force: bool,
+) -> list[Job]:
+    """Pair every input with its output before anything is done.
+
+    Parameters
+    ----------
+    files : sequence of Path
+        Files and folders as given.
+    output : Path or None
+        As given with ``-o``.
+    suffix : str
+        Put behind the stem of an input that is given no output name.
+    extension : str
+        Of such outputs, with its dot.
+    allowed : iterable of str
+        Extensions that a named output file may have.
+    force : bool
+        Whether outputs may exist.
+
+    Raises
+    ------
+    UsageError
+        If outputs collide or ``-o`` does not fit the inputs.
+    OutputExistsError
+        If an output exists.
+    """
+    from afmsr_core import io
+
+    sources = io.find_files(files)
+    allowed = tuple(allowed)
+    single = len(files) == 1 and not files[0].is_dir()
+    if single and output is not None and not output.is_dir():
+        if output.suffix.lower() not in allowed:
+            raise UsageError(
+                f"-o {output}: the name must end with one of {', '.join(allowed)}, "
+                f"or be an existing folder"
+            )
+        jobs = [Job(sources[0], output)]
+    else:
+        if output is not None and output.is_file():
+            raise UsageError(f"-o {output}: several inputs need a folder, and this is a file")
+        jobs = _named(sources, files, output, suffix, extension)
+    targets = {job.target.resolve() for job in jobs}
+    # A folder that holds results of an earlier run: do not upscale those again.
+    jobs = [job for job in jobs if single or job.source.resolve() not in targets]
+    for job in jobs:
+        if job.source.resolve() == job.target.resolve():
+            raise UsageError(f"{job.source}: the output would replace the input; choose another -o")
+    seen: dict[Path, Path] = {}
+    for job in jobs:
+        if (other := seen.setdefault(job.target, job.source)) != job.source:
+            raise UsageError(
+                f"{other} and {job.source} would both be written to {job.target}; "
+                f"run them one by one with -o"
+            )
+    existing = [job.target for job in jobs if job.target.exists()]
+    if existing and not force:
+        more = f" and {len(existing) - 1} more" if len(existing) > 1 else ""
+        raise OutputExistsError(f"{existing[0]}{more} exists already; --force overwrites")
+    return jobs
+
+
+def _named(
+    sources: Sequence[Path],
+    files: Sequence[Path],
+    output: Path | None,
+    suffix: str,
+    extension: str,
+) -> list[Job]:
+    folders = [folder for folder in files if folder.is_dir()]
+    jobs = []
+    for source in sources:
+        name = f"{source.stem}{suffix}{extension}"
+        target = source.with_name(name)
+        if output is not None:
+            # Below a folder that was given, the structure is kept.
+            inside = next((folder for folder in folders if folder in source.parents), None)
+            below = source.parent.relative_to(inside) if inside else Path()
+            target = output / below / name
+        jobs.append(Job(source, target))
+    return jobs

@@ -1,0 +1,1 @@
+"""How the shipped weights were made. Not installed; run from a checkout."""

@@ -1,0 +1,116 @@
+"""Real height fields for training and scoring, and which of them may be used for what.
+
+The corpus is a folder with ``train.npz``, ``dev.npz`` and an index of each (licence, sample,
+category, scale). Heights are stored as ``z_offset_nm + z_scale_nm * uint16``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from afmsr_core.errors import UsageError
+
+__all__ = ["PERMISSIVE", "SET_ASIDE", "Scan", "dev_scans", "set_aside_scans", "training_scans"]
+
+# Licences under which weights trained on a scan may ship with ours (MIT).
+PERMISSIVE = ("MIT", "BSD", "Apache-2.0", "CC-BY-4.0")
+
+# Samples that are never trained on: kept for calibrating the confidence of the shipped network.
+# Every fifth of the permissive samples, by sample and not by scan, one or two of each category.
+SET_ASIDE = frozenset(
+    {
+        "PET film, 10 um",
+        "thick PZT film",
+        "rough film 300 nm",
+        "rough surface 10 um b",
+        "flake edge 20 um",
+        "calibration grid 85 um",
+        "PTO(110) film with sparse particles 10 um",
+        "STM atoms 4 nm",
+    }
+)
+
+
+@dataclass(frozen=True)
+class Scan:
+    """One real height field.
+
+    Attributes
+    ----------
+    id, file_sha256, sample, category, licence, source, quality : str
+        From the corpus index; the hash is that of the original file.
+    heights : ndarray of float64, shape (yres, xres)
+        In nm, as measured, not levelled.
+    nm_per_px : float
+        Pixel size.
+    """
+
+    id: str
+    file_sha256: str
+    sample: str
+    category: str
+    licence: str
+    source: str
+    quality: str
+    nm_per_px: float
+    heights: NDArray[np.float64]
+
+    @property
+    def levelled(self) -> NDArray[np.float64]:
+        """Heights less their least-squares plane, in nm."""
+        yres, xres = self.heights.shape
+        y, x = np.mgrid[0:yres, 0:xres]
+        design = np.stack([np.ones(self.heights.size), x.ravel(), y.ravel()], axis=1)
+        plane, *_ = np.linalg.lstsq(design, self.heights.ravel(), rcond=None)
+        return self.heights - (design @ plane).reshape(self.heights.shape)
+
+    @property
+    def permissive(self) -> bool:
+        """Whether weights trained on this scan may ship."""
+        return self.licence.startswith(PERMISSIVE)
+
+
+_NAMES = ("id", "file_sha256", "sample", "category", "licence", "source", "quality")
+
+
+def _read(folder: Path, split: str) -> Iterator[Scan]:
+    index = folder / f"{split}_index.json"
+    if not index.is_file():
+        raise UsageError(f"{index}: no such corpus; give the folder with --corpus")
+    entries = {entry["id"]: entry for entry in json.loads(index.read_text(encoding="utf-8"))}
+    with np.load(folder / f"{split}.npz") as bundle:
+        for key in bundle.files:
+            e = entries[key]
+            heights = e["z_offset_nm"] + e["z_scale_nm"] * bundle[key].astype(np.float64)
+            named = {name: e[name] for name in _NAMES}
+            yield Scan(**named, nm_per_px=e["nm_per_px"], heights=heights)
+
+
+def training_scans(folder: Path) -> list[Scan]:
+    """Return the permissive training scans, less the samples set aside."""
+    scans = (scan for scan in _read(folder, "train") if scan.permissive)
+    return [s for s in scans if s.sample not in SET_ASIDE and s.quality != "artefact"]
+
+
+def set_aside_scans(folder: Path) -> list[Scan]:
+    """Return the permissive scans of the samples kept for calibration."""
+    scans = [scan for scan in _read(folder, "train") if scan.sample in SET_ASIDE]
+    missing = SET_ASIDE - {scan.sample for scan in scans}
+    if missing:
+        raise UsageError(f"{folder}: the corpus lacks the set-aside samples {sorted(missing)}")
+    return scans
+
+
+def dev_scans(folder: Path) -> list[Scan]:
+    """Return one good field of every good dev file: 27 of them, for reporting only."""
+    first: dict[str, Scan] = {}
+    for scan in _read(folder, "dev"):
+        if scan.quality == "good":
+            first.setdefault(scan.file_sha256, scan)
+    return list(first.values())
