@@ -17,10 +17,11 @@ from afmsr_core import __version__
 from afmsr_core.channel import Channel, Step
 from afmsr_core.errors import FieldError, UsageError
 from afmsr_core.inference import Engine, Tiles, open_engine, run_tiled
-from afmsr_core.levelling import fit_plane, level
+from afmsr_core.levelling import level
 from afmsr_core.methods import Interpolation, Network, registry
 from afmsr_core.methods.interpolation import interpolate
 from afmsr_core.normalisation import Normalisation, from_8bit, rgb_to_grey, to_8bit
+from afmsr_core.surfaces import fit_plane
 
 __all__ = ["PROTOCOLS", "Progress", "Settings", "Upscaler", "upscale"]
 
@@ -159,18 +160,18 @@ class Upscaler:
         result, tiles = run(normalisation.apply(relief), progress)
         _scale_in_place(result, normalisation)
 
-        missing = _enlarged(missing, scale) if missing.any() else None
+        gaps = _enlarged(missing, scale) if missing.any() else None
         effect = ""
+        yres, xres = result.shape
         if self.settings.restore_background:
-            target = levelled.background.on_grid
             drift = ""
             if self.settings.protocol == "nm":
-                drift = _match(result, levelled.channel.heights, missing, channel.unit)
+                drift = _match(result, levelled.channel.heights, gaps, channel.unit)
             for rows in _bands(result):
-                result[rows] += target(*result.shape, rows)
+                result[rows] += levelled.background.on_grid(yres, xres, rows)
             effect = f"; background restored{drift}"
-        if missing is not None:
-            result[missing] = np.nan
+        if gaps is not None:
+            result[gaps] = np.nan
         mask = None if channel.mask is None else _enlarged(channel.mask, scale)
         title = f"{channel.title} (x{scale} {self.method.name})".lstrip()
         grid = (
@@ -286,14 +287,13 @@ def _scale_in_place(result: Field, normalisation: Normalisation) -> None:
         result[rows] = normalisation.invert(result[rows])
 
 
-def _match(
-    result: Field, levelled: Field, missing: NDArray[np.bool_] | None, unit: str
-) -> str:
+def _match(result: Field, levelled: Field, missing: NDArray[np.bool_] | None, unit: str) -> str:
     """Give `result` the least-squares plane of `levelled`, in place; say what it was off by."""
     valid = None if missing is None else ~missing
     off = fit_plane(result, valid) - fit_plane(levelled)
+    yres, xres = result.shape
     for rows in _bands(result):
-        result[rows] -= off.on_grid(*result.shape, rows)
+        result[rows] -= off.on_grid(yres, xres, rows)
     tilt = abs(off.slope_x) + abs(off.slope_y)
     return f", mean moved by {-off.datum:.3g} {unit} and tilt by {tilt:.3g} {unit}".rstrip()
 

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import argparse
-import signal
+import importlib
+import os
 import sys
 from collections.abc import Sequence
 
 from afmsr_core import __version__
 from afmsr_core.errors import AfmsrError, Cancelled
 
-__all__ = ["main"]
+__all__ = ["COMMANDS", "build_parser", "main"]
+
+COMMANDS = {
+    "upscale": "upscale scans 4x",
+    "convert": "convert scans to npy, gsf, gwy or csv",
+    "models": "list the methods; fetch, import and check their weights",
+    "doctor": "check the installation",
+    "demo": "upscale the simulated example scan",
+}
+"""Every command and what it does; the module of the same name has its ``add_parser``."""
 
 _EPILOG = """\
 examples:
@@ -24,10 +34,8 @@ exit status: 0 done, 1 some inputs failed (each is named, the rest is done), 2 u
 """
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """Return the parser with every command."""
-    from afmsr_cli import convert, demo, doctor, models, upscale
-
+def build_parser(command: str | None = None) -> argparse.ArgumentParser:
+    """Return the parser; of the commands only `command` is imported and has its options."""
     parser = argparse.ArgumentParser(
         prog="afmsr",
         description="Upscale AFM scans 4x, in nanometres.",
@@ -36,8 +44,11 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"afmsr {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for module in (upscale, convert, models, doctor, demo):
-        module.add_parser(commands)
+    for name, summary in COMMANDS.items():
+        if name == command:
+            importlib.import_module(f"afmsr_cli.{name}").add_parser(commands)
+        else:
+            commands.add_parser(name, help=summary)
     return parser
 
 
@@ -54,17 +65,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     int
         Exit status.
     """
-    if hasattr(signal, "SIGPIPE") and not sys.stdout.isatty():
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `afmsr ... | head` ends quietly
-    args = build_parser().parse_args(argv)
+    argv = sys.argv[1:] if argv is None else list(argv)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a name that the terminal cannot show is no failure
+            stream.reconfigure(errors="backslashreplace")
     try:
-        return int(args.run(args))
+        args = build_parser(argv[0] if argv else None).parse_args(argv)
+        status = int(args.run(args))
+        sys.stdout.flush()
+        return status
     except (KeyboardInterrupt, Cancelled):
         print("afmsr: interrupted; nothing half written is left", file=sys.stderr)
         return Cancelled.exit_status
     except AfmsrError as error:
         print(f"afmsr: {error}", file=sys.stderr)
         return error.exit_status
+    except BrokenPipeError:  # `afmsr ... | head` ends quietly
+        # Python flushes once more at exit; there must be somebody who takes it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
 
 
 if __name__ == "__main__":

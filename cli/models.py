@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from afmsr_cli.doctor import PARTS
-
 from afmsr_core.errors import AfmsrError, MissingWeightsError, WeightsError
 from afmsr_core.methods import download, weights
 from afmsr_core.methods.registry import Method, Network, get, methods

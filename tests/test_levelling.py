@@ -12,17 +12,8 @@ from numpy.typing import NDArray
 
 from afmsr_core.channel import Channel
 from afmsr_core.errors import FieldError, UsageError
-from afmsr_core.levelling import (
-    LEVELLERS,
-    MASK_MODES,
-    MAX_DEGREE,
-    Background,
-    Plane,
-    fit_plane,
-    fit_polynomial,
-    level,
-    parse_spec,
-)
+from afmsr_core.levelling import LEVELLERS, MASK_MODES, level, parse_spec
+from afmsr_core.surfaces import MAX_DEGREE, Background, Plane, fit_plane, fit_polynomial
 
 SURFACES = ("plane", *(f"poly{n}" for n in range(MAX_DEGREE + 1)))
 ROWS = ("rows-median", "rows-median-diff")

@@ -14,7 +14,8 @@ import pytest
 from numpy.typing import NDArray
 
 from afmsr_core.channel import Channel
-from afmsr_core.levelling import fit_plane, level
+from afmsr_core.levelling import level
+from afmsr_core.surfaces import fit_plane
 
 HERE = Path(__file__).parent / "golden"
 HELPER = HERE / "gwyddion_levelling.py"

@@ -7,6 +7,7 @@ import http.server
 import math
 import threading
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from afmsr_core.methods import download, registry, weights
 from afmsr_core.methods.torchsr import METHODS
 
 torch = pytest.importorskip("torch", reason="needs the extra torch")
-models = pytest.importorskip("torchsr.models", reason="needs the extra torch")
+pytest.importorskip("torchsr.models", reason="needs the extra torch")
 
 from afmsr_core.inference.torch_engine import TorchEngine  # noqa: E402 - needs torch
 
@@ -59,6 +60,10 @@ def network(name: str) -> registry.Network:
     found = registry.get(name)
     assert isinstance(found, registry.Network)
     return found
+
+
+def engine_for(name: str, file: Path | None = None) -> TorchEngine:
+    return TorchEngine(network(name), "cpu", file, threads=1)
 
 
 def seeded(name: str, seed: int = 1) -> torch.nn.Module:
@@ -110,12 +115,14 @@ def test_a_network_is_fetched_loaded_and_run(name: str, mirror: Path, cache: Pat
     served = mirror / network(name).weights.name
     torch.save(module.state_dict(), served)
 
+    own = getattr(module, "url", None) or import_module("torchsr.models.carn").urls[name]
+    assert network(name).weights.url == own  # the file that torchSR itself would fetch
     trained = sum(part.numel() for part in module.parameters() if part.requires_grad)
     assert network(name).parameters == trained
 
     path = download.fetch(network(name))
     assert path.stat().st_size == served.stat().st_size
-    engine = TorchEngine(network(name), "cpu")
+    engine = engine_for(name)
     assert engine.weights_sha256 == weights.expected_hash(network(name))
     planes = np.random.default_rng(2).random((1, 3, 24, 20), dtype=np.float32)
     result = engine.run(planes)
@@ -128,65 +135,63 @@ def test_a_network_is_fetched_loaded_and_run(name: str, mirror: Path, cache: Pat
         file.unlink()
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_the_address_is_torchsrs_own(name: str) -> None:
-    """The file that torchSR itself would fetch."""
-    import torchsr.models.carn as carn
-
-    own = carn.urls[name] if name.startswith("carn") else None
-    if own is None:
-        own = getattr(seeded(name), "url", None)
-    assert network(name).weights.url == own
-
-
 # --- tiles ------------------------------------------------------------------------------------
 
 
 def thin(name: str) -> torch.nn.Module:
-    """Return the same depth with few channels and positive weights: nothing cancels."""
+    """Return a network of the same geometry with few channels, where its class allows it."""
     if name == "rdn":
-        module = models.rdn_b.__globals__["RDN"](4, G0=2, D=16, C=8, G=2)
-    elif name == "edsr_baseline":
-        module = models.edsr.__globals__["EDSR"](16, 2, 4, 1.0)
-    elif name == "edsr":
-        module = models.edsr.__globals__["EDSR"](32, 2, 4, 1.0)
-    else:
-        module = network(name).build()
-    with torch.no_grad():
-        for parameter in module.parameters():
-            parameter.abs_()
-            if parameter.ndim > 1:  # each convolution a weighted mean: no overflow
-                parameter.add_(1e-3).div_(parameter.sum(dim=(1, 2, 3), keepdim=True))
-    return module.double().eval()
+        return import_module("torchsr.models.rdn").RDN(4, G0=2, D=16, C=8, G=2).eval()
+    if name == "edsr":
+        return import_module("torchsr.models.edsr").EDSR(32, 2, 4, 1.0).eval()
+    if name == "rcan":
+        return import_module("torchsr.models.rcan").RCAN(2, 2, 16, 16, 4).eval()
+    return seeded(name)
 
 
-def reach(module: torch.nn.Module, length: int) -> int:
-    """Return how many input pixels away from a changed pixel an output pixel still changes."""
-    field = torch.full((1, 3, length, 1), 0.9, dtype=torch.float64)
-    changed = field.clone()
-    changed[..., length // 2, :] += 0.05
+def touched(module: torch.nn.Module, length: int) -> NDArray[np.bool_]:
+    """Return which output rows depend on the middle one of `length` input rows.
+
+    A NaN shows it: whatever it is multiplied with, it stays NaN. In float64, because float32
+    convolutions may work on blocks of pixels.
+    """
+    field = torch.full((1, 3, length, 1), 0.5, dtype=torch.float64)
+    field[..., length // 2, :] = torch.nan
     with torch.inference_mode():
-        moved = (module(changed) - module(field)).abs().amax(dim=(0, 1, 3)) > 0
-    rows = torch.nonzero(moved).flatten()
-    first, last = int(rows[0]) // 4, int(rows[-1]) // 4
-    return max(length // 2 - first, last - length // 2)
+        result: NDArray[np.bool_] = module.double()(field).isnan().amax(dim=(0, 1, 3)).numpy()
+    return result
 
 
-@pytest.mark.parametrize(("name", "formal"), [*((n, None) for n in BOUNDED), ("edsr", 68)])
-def test_the_halo_is_the_formal_radius(name: str, formal: int | None) -> None:
-    halo = formal or network(name).halo
-    assert halo is not None
-    found = reach(thin(name), 2 * halo + 41)
-    # Values fade by 3 a pixel: far out they drown in rounding, so the radius is a bound.
-    assert halo / 4 < found <= halo
+@pytest.mark.parametrize(("name", "radius"), [*((n, None) for n in BOUNDED), ("edsr", 68)])
+def test_the_halo_is_the_formal_radius(name: str, radius: int | None) -> None:
+    """Of EDSR a smaller one was measured; see the test with its real weights."""
+    halo = network(name).halo
+    radius = radius or halo
+    assert radius is not None and halo is not None and halo <= radius
+    length = 2 * radius + 41
+    rows = np.flatnonzero(touched(thin(name), length)) // 4
+    assert max(length // 2 - rows[0], rows[-1] - length // 2) == radius
+
+
+def test_rcan_sees_the_whole_field() -> None:
+    """Why RCAN has no halo."""
+    assert network("rcan").halo is None
+    assert touched(thin("rcan"), 200).all()
+
+
+@pytest.mark.parametrize(("name", "blocks"), [("ninasr_b0", 10), ("ninasr_b1", 26)])
+def test_ninasr_reaches_far_formally(name: str, blocks: int) -> None:
+    """Why its halo is a measured one."""
+    rows = np.flatnonzero(touched(seeded(name), 64 * blocks + 80)) // 4
+    assert rows[-1] - rows[0] > 32 * blocks
 
 
 @pytest.mark.parametrize("name", ["carn", "edsr_baseline"])
 def test_tiles_equal_the_whole(name: str, tmp_path: Path) -> None:
     file = tmp_path / "weights.pt"
     torch.save(seeded(name).state_dict(), file)
-    engine = TorchEngine(network(name), "cpu", file)
-    whole, tiled, halo = whole_and_tiled(engine, scan(100, 24), side=24)
+    engine = engine_for(name, file)
+    whole, tiled, halo = whole_and_tiled(engine, scan(100, 16), side=24)
     assert halo == network(name).halo
     assert np.abs(whole - tiled).max() < 1e-5 * np.ptp(whole)
 
@@ -196,25 +201,13 @@ def test_tiles_of_ninasr_equal_the_whole_to_a_tolerance(name: str, tmp_path: Pat
     """They reach further than their halo, but hardly; and tiles must start on their grid."""
     file = tmp_path / "weights.pt"
     torch.save(seeded(name).state_dict(), file)
-    engine = TorchEngine(network(name), "cpu", file)
-    planes = scan(250, 40)
+    engine = engine_for(name, file)
+    planes = scan(250, 24)
     whole, tiled, halo = whole_and_tiled(engine, planes, side=50)  # rounded up to 64
     assert halo == 64
     assert np.abs(whole - tiled).max() < 1e-4 * np.ptp(whole)
     astray = engine.run(planes[None, :, 8:])[0]  # off the grid, the same pixels differ
-    assert np.abs(whole[:, 400:800] - astray[:, 368:768]).max() > 1e-3 * np.ptp(whole)
-
-
-def test_rcan_sees_the_whole_field() -> None:
-    """Why RCAN has no halo: a pixel far away changes every other."""
-    assert network("rcan").halo is None
-    module = models.rcan.__globals__["RCAN"](1, 1, 64, 16, 4).eval()
-    field = torch.rand(1, 3, 64, 8)
-    changed = field.clone()
-    changed[..., 0, :] += 1.0
-    with torch.inference_mode():
-        moved = (module(changed) - module(field)).abs()
-    assert moved[..., -16:, :].min() > 0 or float((moved[..., -16:, :] > 0).float().mean()) > 0.9
+    assert np.abs(whole[:, 400:800] - astray[:, 368:768]).max() > 1e-4 * np.ptp(whole)
 
 
 # --- real weights -----------------------------------------------------------------------------
@@ -249,7 +242,7 @@ def to_rgb(planes: NDArray[np.float32]) -> NDArray[np.float64]:
 
 def test_the_real_carn_m_reproduces_its_published_psnr(shared: Path) -> None:
     """31.88 dB on Set5 at 4x, Y channel, as torchSR and the authors publish it."""
-    engine = TorchEngine(network("carn_m"), "cpu", shared / "data/weights/carn_m.pth")
+    engine = engine_for("carn_m", shared / "data/weights/carn_m.pth")
     assert engine.weights_sha256.startswith("d48a759a84509351")
     scores = []
     for low in sorted((shared / "data/natural/Set5").glob("*_LR.png")):
@@ -261,8 +254,8 @@ def test_the_real_carn_m_reproduces_its_published_psnr(shared: Path) -> None:
 
 
 def test_the_real_carn_m_in_tiles(shared: Path) -> None:
-    engine = TorchEngine(network("carn_m"), "cpu", shared / "data/weights/carn_m.pth")
-    whole, tiled, _ = whole_and_tiled(engine, scan(90, 40), side=24)
+    engine = engine_for("carn_m", shared / "data/weights/carn_m.pth")
+    whole, tiled, _ = whole_and_tiled(engine, scan(70, 16), side=24)
     assert np.abs(whole - tiled).max() < 1e-5 * np.ptp(whole)
 
 
@@ -279,16 +272,16 @@ def test_the_real_edsr_from_a_file_of_the_users(
     source = shared / "data/weights"
     command = [sys.executable, source / "convert_edsr.py", source / "EDSR_x4.pb", file]
     subprocess.run(command, check=True, timeout=120)
-    engine = TorchEngine(network("edsr"), "cpu", file)
+    engine = engine_for("edsr", file)
     file.unlink()
 
     # Made as its authors made their training images: sampled, not averaged.
-    truth = read_rgb(shared / "data/natural/Set5/img_003_SRF_4_HR.png")[40:168, 60:188]
-    low = cv2.resize(truth, (32, 32), interpolation=cv2.INTER_CUBIC)
+    truth = read_rgb(shared / "data/natural/Set5/img_003_SRF_4_HR.png")[40:136, 60:156]
+    low = cv2.resize(truth, (24, 24), interpolation=cv2.INTER_CUBIC)
     planes = np.ascontiguousarray(low.astype(np.float32).transpose(2, 0, 1)[None] / np.float32(255))
-    bicubic = cv2.resize(low, (128, 128), interpolation=cv2.INTER_CUBIC)
+    bicubic = cv2.resize(low, (96, 96), interpolation=cv2.INTER_CUBIC)
     assert psnr(to_rgb(engine.run(planes)), truth) > psnr(bicubic, truth) + 0.5
 
-    whole, tiled, halo = whole_and_tiled(engine, scan(64, 16), side=16)
+    whole, tiled, halo = whole_and_tiled(engine, scan(56, 16), side=16)
     assert halo == 24
     assert np.abs(whole - tiled).max() < 1e-4 * np.ptp(whole)

@@ -334,9 +334,7 @@ def test_a_cache_that_cannot_be_written_to(tmp_path: Path, monkeypatch: pytest.M
         download.fetch(CARN)
 
 
-def test_offline_is_obeyed(
-    cache: Path, server: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_offline_is_obeyed(cache: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(MissingWeightsError, match="afmsr models import"):
         download.fetch(CARN, offline=True)
     monkeypatch.setenv("AFMSR_OFFLINE", "1")

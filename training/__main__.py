@@ -1,21 +1,49 @@
-"""``python -m training fit|score|export``: make, judge and package the shipped weights."""
+"""``python -m training``: make, package and judge the shipped weights."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from afmsr_core.channel import Channel
+from afmsr_core.errors import AfmsrError
+from afmsr_core.methods import registry
+from afmsr_core.upscale import Settings, Upscaler
 from training import corpus
+from training.score import CONDITIONS, Score, score
+from training.table import as_json, card, table, wins
+
+if TYPE_CHECKING:
+    from afmsr_core.methods.afm_network import AfmNetwork
+
+DATA = Path(__file__).parent.parent / "afmsr_core" / "data"
+RIVALS = ("bilinear", "bicubic", "lanczos4")
+
+_EPILOG = """\
+examples:
+  python -m training --corpus CORPUS fit runs/a           about an hour on one processor
+  python -m training export runs/a                        -> afmsr_core/data
+  python -m training --corpus CORPUS score                the table of the model card
+  python -m training --corpus CORPUS score --weights carn_m=carn_m.pth
+  python -m training --corpus CORPUS card runs/a          -> afmsr_core/data/afm.md
+"""
 
 
 def main() -> int:
     """Run one of the commands."""
-    parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m training",
+        description=__doc__,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--corpus", type=Path, default=Path("../shared/data/afm"))
     commands = parser.add_subparsers(dest="command", required=True)
     fit = commands.add_parser("fit", help="train, or go on after an interruption")
@@ -23,58 +51,134 @@ def main() -> int:
     fit.add_argument("--steps", type=int, default=32_000)
     fit.add_argument("--threads", type=int, default=1)
     fit.add_argument("--device", default="cpu", help="cpu, cuda, mps")
+    fit.set_defaults(run=_fit)
+    export = commands.add_parser("export", help="put trained weights into the package")
+    export.add_argument("folder", type=Path)
+    export.set_defaults(run=_export)
+    scores = commands.add_parser("score", help="score methods on the dev split")
+    scores.add_argument(
+        "--weights", action="append", default=[], metavar="METHOD=FILE", help="also this network"
+    )
+    scores.add_argument("--max-side", type=int, help="leave out scans with a longer side")
+    scores.add_argument("--json", type=Path, help="every score of every scan, into a file")
+    scores.set_defaults(run=_score)
+    page = commands.add_parser("card", help="score, and write the model card")
+    page.add_argument("folder", type=Path, help="of the training")
+    page.set_defaults(run=_card)
+    commands.add_parser("example", help="make the example pair").set_defaults(run=_example)
     args = parser.parse_args()
-    if args.command == "fit":
-        return _fit(args)
-    return 2
+    try:
+        return int(args.run(args))
+    except AfmsrError as error:
+        print(f"training: {error}", file=sys.stderr)
+        return error.exit_status
 
 
 def _fit(args: argparse.Namespace) -> int:
     import torch
+    from safetensors.torch import save_file
 
-    from afmsr_core.methods.afm_network import AfmNetwork
     from training.batches import Fields
     from training.fit import Recipe, fit
-    from training.score import score
 
     torch.set_num_threads(args.threads)
     held_out = corpus.set_aside_scans(args.corpus)
+    bicubic = _upscaler("bicubic")
 
     def validate(network: AfmNetwork) -> dict[str, float]:
-        def upscale(coarse: NDArray[np.float64]) -> NDArray[np.float64]:
+        def upscale(coarse: NDArray[Any]) -> NDArray[Any]:
             low, high = coarse.min(), coarse.max()
-            grey = (coarse - low) / (high - low)
+            grey = torch.from_numpy((coarse - low) / (high - low)).float().to(args.device)
             with torch.inference_mode():
-                residual = network(torch.from_numpy(grey[None, None]).float().to(args.device))
-            return bicubic(coarse) + residual[0, 0].cpu().numpy() * (high - low)
+                residual = network(grey[None, None])[0, 0].cpu().numpy()
+            return bicubic(coarse) + residual * (high - low)
 
         figures: dict[str, float] = {}
-        for condition in ("clean", "noisy"):
+        for condition in CONDITIONS:
             scores = score(held_out, {"bicubic": bicubic, "afm": upscale}, condition)
-            gains = [a.psnr - b.psnr for a, b in zip(scores["afm"], scores["bicubic"], strict=True)]
-            figures[f"gain_{condition}_db"] = float(np.mean(gains))
-            figures[f"wins_{condition}"] = float(np.mean(np.array(gains) > 0))
+            pairs = zip(scores["afm"], scores["bicubic"], strict=True)
+            gains = np.array([ours.psnr - theirs.psnr for ours, theirs in pairs])
+            figures[f"gain_{condition}_db"] = float(gains.mean())
+            figures[f"wins_{condition}"] = float(np.mean(gains > 0))
         return figures
 
-    fields = Fields(corpus.training_scans(args.corpus))
     network = fit(
-        fields,
+        Fields(corpus.training_scans(args.corpus)),
         Recipe(steps=args.steps),
         args.folder,
         report=lambda line: print(line, flush=True),
         validate=validate,
         device=args.device,
     )
-    from safetensors.torch import save_file
-
     save_file(network.cpu().state_dict(), args.folder / "afm.safetensors")
     return 0
 
 
-def bicubic(coarse: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Interpolate as OpenCV does."""
-    yres, xres = coarse.shape
-    return cv2.resize(coarse, (4 * xres, 4 * yres), interpolation=cv2.INTER_CUBIC)
+def _export(args: argparse.Namespace) -> int:
+    from training.export import export
+
+    for name, digest in export(args.folder / "afm.safetensors", DATA).items():
+        print(f"{DATA / name}: {digest}")
+    return 0
+
+
+def _score(args: argparse.Namespace) -> int:
+    more = dict(item.split("=", 1) for item in args.weights)
+    scans = [
+        scan
+        for scan in corpus.dev_scans(args.corpus)
+        if args.max_side is None or max(scan.heights.shape) <= args.max_side
+    ]
+    scores = _scores(scans, more)
+    print(f"{len(scans)} dev scans\n")
+    for condition, by_method in scores.items():
+        share = wins(by_method, "afm")
+        print(f"{condition}: afm beats all interpolations on {share:.0%} of the scans")
+        print(f"\n{table(by_method)}")
+    if args.json:
+        args.json.write_text(as_json(scores), encoding="utf-8")
+    return 0
+
+
+def _card(args: argparse.Namespace) -> int:
+    scans = corpus.dev_scans(args.corpus)
+    text = card(
+        _scores(scans, {}),
+        scans,
+        corpus.training_scans(args.corpus),
+        DATA,
+        json.loads((args.folder / "recipe.json").read_text(encoding="utf-8")),
+        registry.get("afm").parameters,
+    )
+    (DATA / "afm.md").write_text(text, encoding="utf-8")
+    print(text)
+    return 0
+
+
+def _example(args: argparse.Namespace) -> int:
+    from training.example import make_example
+
+    make_example(DATA)
+    return 0
+
+
+def _scores(
+    scans: Sequence[corpus.Scan], more: Mapping[str, str]
+) -> dict[str, dict[str, list[Score]]]:
+    methods = {name: _upscaler(name) for name in (*RIVALS, "afm")}
+    methods |= {name: _upscaler(name, Path(file)) for name, file in more.items()}
+    return {condition: score(scans, methods, condition) for condition in CONDITIONS}
+
+
+def _upscaler(name: str, weights: Path | None = None) -> Callable[[NDArray[Any]], NDArray[Any]]:
+    """Return the product's own path from a coarse field to a fine one."""
+    upscaler = Upscaler(Settings(method=name, weights=weights))
+
+    def upscale(coarse: NDArray[Any]) -> NDArray[Any]:
+        yres, xres = coarse.shape
+        return upscaler(Channel(coarse, float(xres), float(yres))).heights
+
+    return upscale
 
 
 if __name__ == "__main__":

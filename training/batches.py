@@ -68,9 +68,7 @@ class Fields:
         return fields[rng.integers(len(fields))]
 
 
-def batches(
-    fields: Fields, rng: np.random.Generator, *, size: int, patch: int
-) -> Iterator[Batch]:
+def batches(fields: Fields, rng: np.random.Generator, *, size: int, patch: int) -> Iterator[Batch]:
     """Yield batches of `size` patches of `patch` coarse pixels a side, for ever."""
     while True:
         drawn = [_patch(fields.draw(rng), patch, rng) for _ in range(size)]
@@ -100,9 +98,7 @@ def _prepare(levelled: NDArray[np.float64]) -> _Field:
     )
 
 
-def _bicubic_error(
-    fine: NDArray[np.float64], truths: dict[int, NDArray[np.float64]]
-) -> float:
+def _bicubic_error(fine: NDArray[np.float64], truths: dict[int, NDArray[np.float64]]) -> float:
     import cv2
 
     squares = []

@@ -47,7 +47,7 @@ def make_example(folder: Path) -> None:
 def _surface(rng: np.random.Generator) -> NDArray[np.float64]:
     """Return heights in nm, shape (SIDE, SIDE)."""
     film = _self_affine(rng, roughness=2.0, hurst=0.8, longest=0.2)
-    grains = ndimage.gaussian_filter(rng.normal(size=(SIDE, SIDE)), 14, mode="wrap")
+    grains = ndimage.gaussian_filter(rng.normal(size=(SIDE, SIDE)), 32, mode="wrap")
     film += 6.0 * np.tanh(grains / grains.std())
     y, x = np.mgrid[0:SIDE, 0:SIDE] * (WIDTH / SIDE)
     for _ in range(60):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -55,7 +56,7 @@ class _Writer:
         self.nodes: list[onnx.NodeProto] = []
         self.constants: list[onnx.TensorProto] = []
 
-    def op(self, kind: str, *inputs: str, **attributes: object) -> str:
+    def op(self, kind: str, *inputs: str, **attributes: Any) -> str:
         name = f"{kind.lower()}_{len(self.nodes)}"
         self.nodes.append(helper.make_node(kind, list(inputs), [name], name=name, **attributes))
         return name
@@ -66,7 +67,7 @@ class _Writer:
         return name
 
     def number(self, value: float) -> str:
-        return self.constant(f"number_{value!r}", np.float32(value))
+        return self.constant(f"number_{value!r}", np.array(value, np.float32))
 
     def conv(self, x: str, layer: str) -> str:
         weight = self._weights[f"{layer}.weight"]
@@ -92,12 +93,13 @@ def _graph(weights: dict[str, NDArray[np.float32]]) -> onnx.ModelProto:
     w.nodes.append(
         helper.make_node("DepthToSpace", [tail], ["residual"], blocksize=SCALE, mode="CRD")
     )
-    sizes = ["n", 1, "height", "width"], ["n", 1, f"{SCALE}*height", f"{SCALE}*width"]
+    coarse: list[str | int | None] = ["n", 1, "height", "width"]
+    fine: list[str | int | None] = ["n", 1, f"{SCALE}*height", f"{SCALE}*width"]
     graph = helper.make_graph(
         w.nodes,
         "afm",
-        [helper.make_tensor_value_info("grey", TensorProto.FLOAT, sizes[0])],
-        [helper.make_tensor_value_info("residual", TensorProto.FLOAT, sizes[1])],
+        [helper.make_tensor_value_info("grey", TensorProto.FLOAT, coarse)],
+        [helper.make_tensor_value_info("residual", TensorProto.FLOAT, fine)],
         w.constants,
     )
     model = helper.make_model(

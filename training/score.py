@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,12 +23,10 @@ __all__ = ["CONDITIONS", "Score", "best_shift", "score"]
 FACTOR = 4
 ROWS = (1, 2)
 BORDER = 8  # fine pixels at each edge that are not scored: half a pixel of shift has no data there
-CONDITIONS = {
-    "clean": {"noise": 0.0, "line_noise": 0.0},
-    "noisy": {"noise": 0.01, "line_noise": 0.005},
-}
+# White noise and line offsets, as fractions of the height range.
+CONDITIONS = {"clean": (0.0, 0.0), "noisy": (0.01, 0.005)}
 
-Upscaler = Callable[[NDArray[np.float64]], NDArray[np.float64]]
+Upscaler = Callable[[NDArray[Any]], NDArray[Any]]
 
 
 @dataclass(frozen=True)
@@ -74,7 +73,8 @@ def score(
         fine = scan.levelled
         fine = fine[: fine.shape[0] // FACTOR * FACTOR, : fine.shape[1] // FACTOR * FACTOR]
         for row in ROWS:
-            acquisition = Acquisition(row=row, **CONDITIONS[condition])
+            noise, line_noise = CONDITIONS[condition]
+            acquisition = Acquisition(row=row, noise=noise, line_noise=line_noise)
             coarse = coarse_scan(fine, acquisition, np.random.default_rng([seed, index, row]))
             for name, upscale in methods.items():
                 moved = ndimage.shift(upscale(coarse), acquisition.offset, mode="nearest")
@@ -84,11 +84,9 @@ def score(
     return results
 
 
-def best_shift(
-    result: NDArray[np.float64], truth: NDArray[np.float64]
-) -> tuple[float, float]:
+def best_shift(result: NDArray[np.float64], truth: NDArray[np.float64]) -> tuple[float, float]:
     """Return the small shift that registers `result` best with `truth`, by least squares."""
-    dy, dx = np.gradient(truth)
+    dy, dx = np.gradient(truth, axis=0), np.gradient(truth, axis=1)
     inside = np.s_[BORDER:-BORDER, BORDER:-BORDER]
     design = np.stack([dy[inside].ravel(), dx[inside].ravel()], axis=1)
     difference = (truth - result)[inside].ravel()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Protocol
 
@@ -14,6 +15,7 @@ from afmsr_core.methods.registry import Network
 __all__ = ["ENGINES", "Engine", "open_engine"]
 
 ENGINES = ("auto", "onnx", "torch")
+_DEVICE = re.compile(r"auto|cpu|cuda(:[0-9]+)?|mps")
 
 
 class Engine(Protocol):
@@ -81,6 +83,8 @@ def open_engine(
     """
     if engine not in ENGINES:
         raise UsageError(f"--engine {engine}: choose one of {', '.join(ENGINES)}")
+    if not _DEVICE.fullmatch(device):
+        raise UsageError(f"--device {device}: choose auto, cpu, cuda, cuda:0 and so on, or mps")
     if engine == "auto":
         onnx = network.onnx is not None and weights is None and device in ("auto", "cpu")
         engine = "onnx" if onnx else "torch"

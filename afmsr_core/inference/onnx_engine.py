@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from importlib import resources
 
 import numpy as np
@@ -12,7 +13,10 @@ from numpy.typing import NDArray
 from afmsr_core.errors import UsageError, WeightsError
 from afmsr_core.methods.registry import Network
 
-__all__ = ["OnnxEngine"]
+__all__ = ["OnnxEngine", "usable_threads"]
+
+# What it says when an allocation fails; the second is C++'s own word.
+_NO_MEMORY = re.compile(r"failed to allocate memory|bad_alloc|bad allocation", re.IGNORECASE)
 
 
 class OnnxEngine:
@@ -56,8 +60,8 @@ class OnnxEngine:
         """Upscale (n, colours, height, width) to (n, colours, 4 height, 4 width)."""
         try:
             return self._session.run(None, {self._input: planes})[0]
-        except RuntimeError as error:  # ONNX Runtime has no type of its own for it
-            if "allocate" in str(error).lower() or "bad_alloc" in str(error).lower():
+        except Exception as error:  # ONNX Runtime's errors have no base, this one has no type
+            if _NO_MEMORY.search(str(error)):
                 raise MemoryError(str(error)) from error
             raise
 

@@ -55,7 +55,8 @@ class Tiles:
             side = max(shape) if fits else max(SMALLEST, halo, int(pixels**0.5) - 2 * halo)
         elif side < 1:
             raise UsageError(f"--tile {side}: give a number of pixels, such as 256")
-        return cls(_up(side, network.align), halo)
+        # Not beyond the field: halving such a tile would change nothing.
+        return cls(_up(min(side, max(shape)), network.align), halo)
 
     def halved(self, align: int) -> Tiles:
         """Return tiles of half the side."""
@@ -82,7 +83,7 @@ def run_tiled(
     *,
     side: int | None = None,
     progress: Callable[[float], None] | None = None,
-) -> Tiles:
+) -> tuple[Tiles, Engine]:
     """Run `network` tile by tile; halve the tiles when memory runs out, then go to the CPU.
 
     Parameters
@@ -100,11 +101,11 @@ def run_tiled(
     side : int, optional
         Tile side in input pixels; chosen to fit the memory by default.
     progress : callable, optional
-        Gets the fraction done; may raise to stop.
+        Gets the fraction done, which never falls; may raise to stop.
 
     Returns
     -------
-    Tiles
+    Tiles, Engine
         As used in the end.
 
     Raises
@@ -114,6 +115,7 @@ def run_tiled(
     """
     _, yres, xres = planes.shape
     tiles = Tiles.for_network(network, side, (yres, xres))
+    done = 0.0
     while True:
         try:
             for rows, cols, seen_rows, seen_cols in tiles.cover(yres, xres):
@@ -123,8 +125,9 @@ def run_tiled(
                 inner_cols = _within(cols, seen_cols, scale)
                 store(_scaled(rows, scale), _scaled(cols, scale), result[:, inner_rows, inner_cols])
                 if progress:
-                    progress(_fraction(rows, cols, yres, xres))
-            return tiles
+                    done = max(done, _fraction(rows, cols, yres, xres))
+                    progress(done)
+            return tiles, engine
         except MemoryError:
             if tiles.side > max(SMALLEST, network.align):
                 tiles = tiles.halved(network.align)

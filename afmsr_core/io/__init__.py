@@ -107,7 +107,8 @@ def select(channels: Sequence[Channel], spec: str | int | None = None) -> list[C
     spec : str or int, optional
         Number of the channel in its file, its title, or a pattern for titles such as
         ``"height*"``; upper and lower case are the same. A whole title goes before a number,
-        and both before a pattern. None: the first channel that holds heights.
+        and both before a pattern. None: the first channel that holds heights; amplitude and
+        deflection in nm come after those.
 
     Returns
     -------
@@ -130,7 +131,7 @@ def select(channels: Sequence[Channel], spec: str | int | None = None) -> list[C
     [12]
     """
     if spec is None:
-        found = [channel for channel in channels if channel.is_height][:1]
+        found = sorted((c for c in channels if c.is_height), key=_is_unlike_heights)[:1]
         wanted = "no channel with heights"
     else:
         found = _matching(channels, str(spec))
@@ -144,6 +145,14 @@ def select(channels: Sequence[Channel], spec: str | int | None = None) -> list[C
     raise ChannelNotFoundError(
         f"{file}: {wanted}; it holds {listed or 'no channel'}; choose one by number or title"
     )
+
+
+# Signals of the feedback that some instruments give in nm: lengths, but not heights.
+_NOT_HEIGHTS = ("ampl", "defl", "error", "phase")
+
+
+def _is_unlike_heights(channel: Channel) -> bool:
+    return any(word in channel.title.casefold() for word in _NOT_HEIGHTS)
 
 
 def _matching(channels: Sequence[Channel], spec: str) -> list[Channel]:

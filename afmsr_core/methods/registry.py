@@ -9,13 +9,24 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from afmsr_core.errors import UnknownMethodError
 
-__all__ = ["DEFAULT", "Interpolation", "Method", "Network", "WeightsFile", "get", "methods", "names"]
+__all__ = [
+    "DEFAULT",
+    "Interpolation",
+    "Method",
+    "Network",
+    "WeightsFile",
+    "get",
+    "methods",
+    "names",
+]
 
 DEFAULT = "afm"
+
+Kind = Literal["interpolation", "network"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,10 +59,8 @@ class Method:
     scale: int = 4
     extra: str | None = None
 
-    @property
-    def kind(self) -> Literal["interpolation", "network"]:
-        """What it is: exact arithmetic on the measured pixels, or trained on examples."""
-        raise NotImplementedError
+    kind: ClassVar[Kind]
+    """What it is: arithmetic on the measured pixels, or trained on examples."""
 
     @property
     def parameters(self) -> int:
@@ -71,9 +80,7 @@ class Interpolation(Method):
 
     flag: str
 
-    @property
-    def kind(self) -> Literal["interpolation", "network"]:
-        return "interpolation"
+    kind: ClassVar[Kind] = "interpolation"
 
 
 @dataclass(frozen=True)
@@ -137,12 +144,11 @@ class Network(Method):
     align: int = 1
     working_bytes: int
 
-    @property
-    def kind(self) -> Literal["interpolation", "network"]:
-        return "network"
+    kind: ClassVar[Kind] = "network"
 
     @property
     def parameters(self) -> int:
+        """Number of trained parameters."""
         return self.count
 
 

@@ -50,7 +50,14 @@ def write_preview(path: Path, channel: Channel, force: bool = False) -> None:
     label = f"{nice / 1000:g} um" if lateral == "nm" and nice >= 1000 else f"{nice:g} {lateral}"
     label += f", z {high - low:.3g} {unit}"
     cv2.putText(
-        picture, label, (12 + bar, top + 9), cv2.FONT_HERSHEY_SIMPLEX, 0.42, (0, 0, 0), 1, cv2.LINE_AA
+        picture,
+        label,
+        (12 + bar, top + 9),
+        cv2.FONT_HERSHEY_SIMPLEX,
+        0.42,
+        (0, 0, 0),
+        1,
+        cv2.LINE_AA,
     )
     done, data = cv2.imencode(".png", picture[..., ::-1])
     if not done:

@@ -1,0 +1,297 @@
+"""Smooth surfaces over the area of a field: the same on every grid, and fitted to its pixels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.polynomial import legendre
+from numpy.typing import ArrayLike, NDArray
+
+from afmsr_core.errors import FieldError, UsageError
+
+__all__ = [
+    "Background",
+    "Heights",
+    "Pixels",
+    "Plane",
+    "Polynomial",
+    "Surface",
+    "fit_plane",
+    "fit_polynomial",
+]
+
+Heights = NDArray[np.float64]
+Pixels = NDArray[np.bool_]
+
+MAX_DEGREE = 9
+"""Highest total degree of a polynomial: 55 terms; more would follow the relief, not the bow."""
+
+RANK_TOLERANCE = 1e-12
+"""Combinations of terms that the pixels tell apart by less, relative to the best, stay zero.
+
+The normal equations lose half of the digits; two refinements win them back as long as the
+condition number is below the inverse of this, well within the 1e16 of double precision.
+"""
+
+REFINEMENTS = 2
+
+ALL = slice(None)
+
+
+class Surface(Protocol):
+    """A smooth function over the area of a field, the same on every grid."""
+
+    def on_grid(self, yres: int, xres: int, rows: slice = ALL) -> Heights:
+        """Return its values at the pixel centres of a grid that shares the field's edge."""
+        ...
+
+
+@dataclass(frozen=True)
+class Plane:
+    """A plane over the area of a field; its numbers do not depend on the grid.
+
+    Parameters
+    ----------
+    datum : float
+        Value at the centre of the field, which is the plane's mean, in the unit of the heights.
+    slope_x : float
+        Rise from the left edge of the field to the right edge, in the unit of the heights.
+    slope_y : float
+        Rise from the upper edge (first row) to the lower edge.
+
+    Examples
+    --------
+    >>> Plane(datum=10.0, slope_x=4.0, slope_y=0.0).on_grid(1, 4)
+    array([[ 8.5,  9.5, 10.5, 11.5]])
+    """
+
+    datum: float = 0.0
+    slope_x: float = 0.0
+    slope_y: float = 0.0
+
+    def on_grid(self, yres: int, xres: int, rows: slice = ALL) -> Heights:
+        """Return the plane on a grid of `yres` by `xres` pixels, or on some `rows` of it."""
+        return self.datum + self._tilt(yres, xres, rows)
+
+    def subtracted_from(self, heights: Heights) -> Heights:
+        """Return `heights` less the plane; taking the datum off first keeps small relief."""
+        return (heights - self.datum) - self._tilt(*heights.shape)
+
+    def _tilt(self, yres: int, xres: int, rows: slice = ALL) -> Heights:
+        across, down = self.slope_x * from_centre(xres), self.slope_y * from_centre(yres)[rows]
+        return down[:, None] + across
+
+    def __sub__(self, other: Plane) -> Plane:
+        return Plane(
+            self.datum - other.datum, self.slope_x - other.slope_x, self.slope_y - other.slope_y
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Polynomial:
+    """A polynomial in x and y over the area of a field; its numbers do not depend on the grid.
+
+    Parameters
+    ----------
+    coefficients : ndarray of float64, shape (ny, nx)
+        Factor of the Legendre polynomial of degree `row` in y times that of degree `column`
+        in x, in the unit of the heights.
+    x_domain, y_domain : tuple of float
+        Where the Legendre coordinates -1 and 1 lie, as fractions of the field's width and
+        height: the extent of the pixels that were fitted, so that it stays well conditioned.
+    """
+
+    coefficients: Heights
+    x_domain: tuple[float, float] = (0.0, 1.0)
+    y_domain: tuple[float, float] = (0.0, 1.0)
+
+    def on_grid(self, yres: int, xres: int, rows: slice = ALL) -> Heights:
+        """Return the polynomial on a grid of `yres` by `xres` pixels, or on some `rows` of it."""
+        return float(self.coefficients[0, 0]) + self._shape(yres, xres, rows)
+
+    def subtracted_from(self, heights: Heights) -> Heights:
+        """Return `heights` less the polynomial; its constant first, as :class:`Plane` does."""
+        return (heights - float(self.coefficients[0, 0])) - self._shape(*heights.shape)
+
+    def _shape(self, yres: int, xres: int, rows: slice = ALL) -> Heights:
+        ny, nx = self.coefficients.shape
+        bent = self.coefficients.copy()
+        bent[0, 0] = 0.0
+        down = legendre.legvander(_in_domain(yres, self.y_domain)[rows], ny - 1)
+        across = legendre.legvander(_in_domain(xres, self.x_domain), nx - 1)
+        return np.asarray(down @ bent @ across.T)
+
+
+@dataclass(frozen=True)
+class Background:
+    """The sum of surfaces that levelling took off and that belong to the result.
+
+    Examples
+    --------
+    >>> Background((Plane(datum=5.0), Plane(slope_x=2.0))).on_grid(1, 2)
+    array([[4.5, 5.5]])
+    >>> Background().on_grid(1, 2)
+    array([[0., 0.]])
+    """
+
+    surfaces: tuple[Surface, ...] = ()
+
+    def on_grid(self, yres: int, xres: int, rows: slice = ALL) -> Heights:
+        """Return the background at the pixel centres of any grid over the same area.
+
+        Parameters
+        ----------
+        yres, xres : int
+            Size of the whole grid. It covers the field edge to edge, so pixel ``(i, j)`` is
+            centred at the fractions ``(i + 1/2) / yres`` and ``(j + 1/2) / xres``.
+        rows : slice, optional
+            Rows of the grid to return, to add the background to a large result in bands.
+
+        Returns
+        -------
+        ndarray of float64, shape (yres, xres) or fewer rows
+            In the unit of the heights.
+        """
+        total = np.zeros((len(range(yres)[rows]), xres))
+        for surface in self.surfaces:
+            total += surface.on_grid(yres, xres, rows)
+        return total
+
+
+# --- fitting -------------------------------------------------------------------------------
+
+
+def fit_plane(heights: ArrayLike, valid: Pixels | None = None) -> Plane:
+    """Fit a plane by least squares.
+
+    Parameters
+    ----------
+    heights : array_like of float, shape (yres, xres)
+        Any unit. Pixels that are NaN or infinite never take part.
+    valid : ndarray of bool, shape (yres, xres), optional
+        Pixels that take part; by default all.
+
+    Returns
+    -------
+    Plane
+        Without slope along an axis on which the pixels span a single position. Over complete
+        data its datum is the mean of the heights.
+
+    Raises
+    ------
+    FieldError
+        If no finite pixel takes part.
+
+    Examples
+    --------
+    >>> fit_plane([[1.0, 2.0], [1.0, 2.0]])
+    Plane(datum=1.5, slope_x=2.0, slope_y=0.0)
+    >>> fit_plane([[7.0, float("nan")]])
+    Plane(datum=7.0, slope_x=0.0, slope_y=0.0)
+    """
+    fitted = fit_polynomial(heights, 1, valid)
+    terms = np.zeros((2, 2))
+    ny, nx = fitted.coefficients.shape
+    terms[:ny, :nx] = fitted.coefficients
+    (left, right), (top, bottom) = fitted.x_domain, fitted.y_domain
+    slope_x, slope_y = 2.0 * terms[0, 1] / (right - left), 2.0 * terms[1, 0] / (bottom - top)
+    datum = (
+        terms[0, 0]
+        + slope_x * (0.5 - 0.5 * (left + right))
+        + slope_y * (0.5 - 0.5 * (top + bottom))
+    )
+    return Plane(float(datum), float(slope_x) + 0.0, float(slope_y) + 0.0)  # no -0.0
+
+
+def fit_polynomial(heights: ArrayLike, degree: int, valid: Pixels | None = None) -> Polynomial:
+    """Fit a polynomial of limited total degree in x and y by least squares.
+
+    The terms are those of Gwyddion's Polynomial Background with limited total degree. Along an
+    axis on which the pixels span `n` positions the degree is at most ``n - 1``, and where the
+    pixels still do not determine every term, the undetermined combinations stay zero.
+
+    Parameters
+    ----------
+    heights : array_like of float, shape (yres, xres)
+        Any unit. Pixels that are NaN or infinite never take part.
+    degree : int
+        Highest sum of the powers of x and y, 0 to :data:`MAX_DEGREE`.
+    valid : ndarray of bool, shape (yres, xres), optional
+        Pixels that take part; by default all.
+
+    Returns
+    -------
+    Polynomial
+
+    Raises
+    ------
+    FieldError
+        If no finite pixel takes part.
+    UsageError
+        If the degree is out of range.
+    """
+    if not 0 <= degree <= MAX_DEGREE:
+        raise UsageError(f"polynomial degree must be 0 to {MAX_DEGREE}, found {degree}")
+    heights = np.asarray(heights, dtype=np.float64)
+    used = np.isfinite(heights) if valid is None else np.isfinite(heights) & valid
+    if not used.any():
+        raise FieldError(
+            f"cannot fit: none of the {heights.size} pixels is finite and selected; "
+            f"choose another channel or mask"
+        )
+    # A centre that is exact for a constant field; what is fitted is the small rest.
+    low, high = heights.min(where=used, initial=np.inf), heights.max(where=used, initial=-np.inf)
+    centre = 0.5 * low + 0.5 * high
+    rest = np.subtract(heights, centre, out=np.zeros_like(heights), where=used)
+
+    weights = used.astype(np.float64)
+    down, r_down, y_domain = _orthonormal(weights.sum(axis=1), degree)
+    across, r_across, x_domain = _orthonormal(weights.sum(axis=0), degree)
+    ny, nx = down.shape[1], across.shape[1]
+    j, i = np.nonzero(np.add.outer(np.arange(ny), np.arange(nx)) <= degree)
+    # Both axes are orthonormal under their own weights, so the normal equations of the product
+    # are diagonal for complete data and tame for any mask that is not a thin oblique line.
+    pairs_down = (down[:, :, None] * down[:, None, :]).reshape(len(down), -1)
+    pairs_across = (across[:, :, None] * across[:, None, :]).reshape(len(across), -1)
+    gram = (pairs_down.T @ weights @ pairs_across).reshape(ny, ny, nx, nx)
+    inverse = np.linalg.pinv(
+        gram[j[:, None], j, i[:, None], i], rcond=RANK_TOLERANCE, hermitian=True
+    )
+    total = np.zeros((ny, nx))
+    for _ in range(1 + REFINEMENTS):
+        change = np.zeros((ny, nx))
+        change[j, i] = inverse @ (down.T @ rest @ across)[j, i]
+        total += change
+        rest -= (down @ change @ across.T) * weights
+    coefficients = np.linalg.solve(r_down, np.linalg.solve(r_across, total.T).T)
+    coefficients[0, 0] += centre
+    return Polynomial(coefficients, x_domain, y_domain)
+
+
+def _orthonormal(weights: Heights, degree: int) -> tuple[Heights, Heights, tuple[float, float]]:
+    """Return polynomials on one axis that are orthonormal under `weights`.
+
+    The first result holds them at every pixel centre, one per column; the second is the
+    triangle R with ``legvander = first @ R``; the third is where the Legendre coordinates -1
+    and 1 lie.
+    """
+    n, occupied = len(weights), np.flatnonzero(weights)
+    domain = (float(occupied[0]) / n, float(occupied[-1] + 1) / n)
+    vander = legendre.legvander(_in_domain(n, domain), min(degree, len(occupied) - 1))
+    _, r = np.linalg.qr(np.sqrt(weights)[:, None] * vander)
+    basis = np.linalg.solve(r.T, vander.T).T
+    basis[weights == 0] = 0.0  # no pixel there takes part; far outside it would only be large
+    return basis, r, domain
+
+
+def from_centre(n: int) -> Heights:
+    """Pixel centres of `n` pixels over a unit length, measured from its middle."""
+    return (2.0 * np.arange(n, dtype=np.float64) + 1.0 - n) / (2.0 * n)
+
+
+def _in_domain(n: int, domain: tuple[float, float]) -> Heights:
+    """Pixel centres of `n` pixels over a unit length; -1 and 1 are the ends of `domain`."""
+    low, high = domain
+    return (2.0 * from_centre(n) + (1.0 - low - high)) / (high - low)

@@ -1,0 +1,186 @@
+"""Promise: ``afmsr models`` tells what is ready and how to get what is not."""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import http.server
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from afmsr_cli import models
+from afmsr_core.errors import DownloadError, MissingWeightsError, UnknownMethodError, UsageError
+from afmsr_core.methods import download, registry
+
+BODY = b"PK\x03\x04 as torch's format begins"
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "cache"
+    monkeypatch.setenv("AFMSR_MODEL_DIR", str(folder))
+    monkeypatch.setenv("AFMSR_MODEL_URL", "http://127.0.0.1:9")  # nobody listens there
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.delenv("AFMSR_OFFLINE", raising=False)
+    monkeypatch.setattr(download, "BACKOFF", 0.0)
+    return folder
+
+
+@pytest.fixture
+def mirror(tmp_path: Path) -> Iterator[str]:
+    """The address of a folder with the files of CARN and RDN."""
+    folder = tmp_path / "mirror"
+    folder.mkdir()
+    (folder / "carn.pt").write_bytes(BODY)
+    (folder / "rdn_x4.pt").write_bytes(BODY * 2)
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    handler = functools.partial(Quiet, directory=str(folder))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as httpd:
+        thread = threading.Thread(target=httpd.serve_forever, args=(0.01,), daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{httpd.server_port}"
+        httpd.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run ``afmsr models``; returns exit status, stdout and stderr."""
+
+    def models_command(*arguments: str) -> tuple[int, str, str]:
+        parser = argparse.ArgumentParser()
+        models.add_parser(parser.add_subparsers())
+        args = parser.parse_args(["models", *arguments])
+        status = args.run(args)
+        said = capsys.readouterr()
+        return status, said.out, said.err
+
+    return models_command
+
+
+def test_list_shows_every_method_and_its_cure(run: Run) -> None:
+    status, out, _ = run("list")
+    assert status == 0
+    for name in registry.names():
+        assert f"\n{name} " in out
+    (carn,) = (line for line in out.splitlines() if line.startswith("carn "))
+    assert "1,591,939" in carn
+    assert "missing" in carn
+    assert "afmsr models fetch carn" in carn
+
+
+def test_list_for_machines(run: Run, mirror: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    run("fetch", "carn", "--mirror", mirror)
+    monkeypatch.setitem(models.PARTS, "torch", ("no-such-package",))
+    _, out, _ = run("list", "--json")
+    found = {entry["name"]: entry for entry in json.loads(out)}
+    assert tuple(found) == registry.names()
+    assert found["bicubic"]["ready"] is True
+    assert found["afm"]["weights"] == "shipped"
+    assert found["carn"]["weights"] == "in cache"
+    assert found["carn"]["cure"] == "pip install 'afmsr[torch]'"
+    assert found["rdn"]["cure"] == "pip install 'afmsr[torch]' && afmsr models fetch rdn"
+
+
+def test_fetch_prints_paths_on_stdout_and_progress_on_stderr(
+    run: Run, mirror: str, cache: Path
+) -> None:
+    status, out, err = run("fetch", "carn", "RDN", "carn", "bicubic", "--mirror", mirror)
+    assert status == 0
+    assert out.splitlines() == [str(cache / "carn.pt"), str(cache / "rdn_x4.pt")]
+    assert "carn.pt: 0.0 of 0.0 MB" in err
+    assert "MB/s" in err
+    assert "bicubic: an interpolation" in err
+    assert run("fetch", "carn", "--quiet")[1:] == (f"{cache / 'carn.pt'}\n", "")
+
+
+def test_fetch_goes_on_after_a_failure_and_tells(run: Run, mirror: str, cache: Path) -> None:
+    status, out, err = run("fetch", "edsr", "rdn", "--mirror", mirror)
+    assert status == DownloadError.exit_status == 4
+    assert out == f"{cache / 'rdn_x4.pt'}\n"
+    assert "404" in err and "edsr_x4.pt" in err and "afmsr models import" in err
+
+
+def test_fetch_all_offline_needs_no_server(run: Run) -> None:
+    status, _, err = run("fetch", "all", "--offline")
+    assert status == MissingWeightsError.exit_status
+    assert "bicubic" not in err
+    for name in ("ninasr_b0", "edsr_baseline"):
+        assert f"afmsr: {name}: " in err
+
+
+def test_fetch_of_an_unknown_method(run: Run) -> None:
+    with pytest.raises(UnknownMethodError, match="Did you mean carn"):
+        run("fetch", "carm")
+
+
+def test_verify_tells_what_changed(run: Run, mirror: str, cache: Path) -> None:
+    run("fetch", "carn", "rdn", "--mirror", mirror)
+    status, out, _ = run("verify", "carn", "rdn")
+    assert status == 0
+    assert out.count("unchanged") == 2
+    (cache / "carn.pt").write_bytes(BODY + b"!")
+    status, out, _ = run("verify", "carn", "rdn", "edsr", "--json")
+    assert status == 4
+    found = {entry["name"]: entry for entry in json.loads(out)}
+    assert [found[name]["state"] for name in ("carn", "rdn", "edsr")] == [
+        "wrong",
+        "unchanged",
+        "missing",
+    ]
+    assert "--force carn" in found["carn"]["problem"]
+
+
+def test_verify_looks_at_what_is_here(run: Run, mirror: str) -> None:
+    run("fetch", "carn", "--mirror", mirror)
+    _, out, _ = run("verify", "--json")
+    assert {entry["name"] for entry in json.loads(out)} == {"carn", "afm"}
+
+
+def test_path(run: Run, cache: Path, mirror: str) -> None:
+    assert run("path") == (0, f"{cache}\n", "")
+    with pytest.raises(MissingWeightsError):
+        run("path", "carn")
+    run("fetch", "carn", "--mirror", mirror)
+    assert run("path", "carn") == (0, f"{cache / 'carn.pt'}\n", "")
+
+
+def test_import(run: Run, cache: Path, tmp_path: Path) -> None:
+    source = tmp_path / "rcan_x4.pt"
+    source.write_bytes(BODY)
+    assert run("import", str(source)) == (0, f"rcan: {cache / 'rcan_x4.pt'}\n", "")
+    with pytest.raises(UsageError):
+        run("import", str(tmp_path / "nowhere"))
+
+
+@pytest.mark.parametrize("action", ["", "list", "fetch", "verify", "path", "import"])
+def test_help_has_an_example(run: Run, capsys: pytest.CaptureFixture[str], action: str) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        run(*action.split(), "--help")
+    assert stopped.value.code == 0
+    said = capsys.readouterr().out
+    assert "example" in said
+    assert f"afmsr models {action}" in said
+
+
+def test_nothing_heavy_is_imported() -> None:
+    code = (
+        "import sys, argparse; from afmsr_cli import models\n"
+        "parser = argparse.ArgumentParser(); models.add_parser(parser.add_subparsers())\n"
+        "for words in (['list'], ['path'], ['list', '--json']):\n"
+        "    args = parser.parse_args(['models', *words]); args.run(args)\n"
+        "heavy = {'torch', 'requests', 'cv2', 'onnxruntime', 'scipy'} & set(sys.modules)\n"
+        "sys.exit(f'imported {heavy}' if heavy else 0)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
