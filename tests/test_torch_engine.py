@@ -232,6 +232,14 @@ def test_our_own_network_runs_from_safetensors(tmp_path: Path) -> None:
     assert np.ptp(result) > 0
 
 
+def test_our_own_network_is_the_same_in_both_engines() -> None:
+    """The shipped weights in torch, and the same as ONNX: within 1e-5 of the range."""
+    planes = np.random.default_rng(0).random((1, 1, 40, 24), dtype=np.float32)
+    ours, onnx = (open_engine(AFM, engine=kind).run(planes) for kind in ("torch", "onnx"))
+    assert np.ptp(ours) > 0
+    assert np.abs(ours - onnx).max() < 1e-5
+
+
 # --- what is not installed --------------------------------------------------------------------
 
 

@@ -82,7 +82,7 @@ def whole_and_tiled(
     def store(rows: slice, cols: slice, values: NDArray[np.float32]) -> None:
         tiled[:, rows, cols] = values
 
-    tiles = run_tiled(engine, network_of(engine), planes, store, side=side)
+    tiles, _ = run_tiled(engine, network_of(engine), planes, store, side=side)
     return whole, tiled, tiles.halo
 
 

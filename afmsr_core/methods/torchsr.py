@@ -127,7 +127,7 @@ METHODS = (
     _network(
         "edsr",
         label="EDSR",
-        summary="the largest; a minute for 128x128 on a processor",
+        summary="the largest; half a minute for 128x128 without a graphics card",
         source=_EDSR,
         file="edsr_x4.pt",
         count=43_089_923,
