@@ -21,16 +21,17 @@ from afmsr_core.levelling import level
 from afmsr_core.methods import Interpolation, Network, registry
 from afmsr_core.methods.interpolation import interpolate
 from afmsr_core.normalisation import Normalisation, from_8bit, rgb_to_grey, to_8bit
-from afmsr_core.surfaces import fit_plane
+from afmsr_core.surfaces import Plane, fit_plane
 
 __all__ = ["PROTOCOLS", "Progress", "Settings", "Upscaler", "upscale"]
 
 PROTOCOLS = ("nm", "paper")
 MAX_SIDE = 16384  # Gwyddion's own limit for a resampled field, in pixels
 BASE_HALO = 8  # input pixels; Lanczos4, the widest interpolation, sees 4 on each side
-BAND = 256  # result rows that are handled at a time, to keep temporaries small
+BAND = 64  # input rows that are handled at a time, to keep temporaries small
 
 Field = NDArray[np.float64]
+_Ran = tuple[Tiles, Engine] | None  # what a network ran in and on; None for an interpolation
 Progress = Callable[[float], None]
 """Gets the fraction done, 0 to 1; may raise :class:`afmsr_core.errors.Cancelled`."""
 
@@ -157,21 +158,19 @@ class Upscaler:
         relief = _filled(levelled.channel.heights, missing)
         normalisation = Normalisation.of(relief)
         run = self._paper if self.settings.protocol == "paper" else self._floats
-        result, tiles = run(normalisation.apply(relief), progress)
+        result, ran = run(normalisation.apply(relief), progress)
         _scale_in_place(result, normalisation)
 
-        gaps = _enlarged(missing, scale) if missing.any() else None
         effect = ""
         yres, xres = result.shape
         if self.settings.restore_background:
-            drift = ""
-            if self.settings.protocol == "nm":
-                drift = _match(result, levelled.channel.heights, gaps, channel.unit)
             for rows in _bands(result):
                 result[rows] += levelled.background.on_grid(yres, xres, rows)
-            effect = f"; background restored{drift}"
-        if gaps is not None:
-            result[gaps] = np.nan
+            effect = "; background restored"
+            if self.settings.protocol == "nm":
+                effect += _match(result, channel, scale)
+        if missing.any():
+            result[_enlarged(missing, scale)] = np.nan
         mask = None if channel.mask is None else _enlarged(channel.mask, scale)
         title = f"{channel.title} (x{scale} {self.method.name})".lstrip()
         grid = (
@@ -179,14 +178,19 @@ class Upscaler:
             f"{channel.lateral_unit} to {channel.xres * scale} x {channel.yres * scale} px"
         )
         return levelled.channel.replace(heights=result, mask=mask, title=title).after(
-            Step("upscale", __version__, self._provenance(tiles), grid + effect)
+            Step("upscale", __version__, self._provenance(ran), grid + effect)
         )
 
-    def _floats(self, grey: Field, progress: Progress | None) -> tuple[Field, Tiles | None]:
+    def _floats(self, grey: NDArray[Any], progress: Progress | None) -> tuple[Field, _Ran]:
         """Upscale normalised heights without clamping or rounding."""
         method = self.method
+        if progress:
+            progress(0.0)
         if isinstance(method, Interpolation):
-            return interpolate(grey, method), None
+            result = interpolate(grey, method)
+            if progress:
+                progress(1.0)
+            return result, None
         if not isinstance(method, Network) or self._engine is None:
             raise UsageError(f"{method.name}: a method is an Interpolation or a Network")
         scale, network = method.scale, method
@@ -203,19 +207,20 @@ class Upscaler:
 
         single = grey.astype(np.float32)
         planes = np.broadcast_to(single, (network.colours, *single.shape))
-        tiles = run_tiled(
+        ran = run_tiled(
             self._engine, network, planes, store, side=self.settings.tile, progress=progress
         )
-        return result, tiles
+        return result, ran
 
-    def _paper(self, grey: Field, progress: Progress | None) -> tuple[Field, Tiles | None]:
+    def _paper(self, grey: Field, progress: Progress | None) -> tuple[Field, _Ran]:
         """Upscale as the paper did: interpolations on bytes, networks clamped to bytes."""
         if isinstance(self.method, Interpolation):
-            return from_8bit(interpolate(to_8bit(grey), self.method)), None
-        result, tiles = self._floats(grey, progress)
-        return from_8bit(to_8bit(result)), tiles
+            result, ran = self._floats(to_8bit(grey), progress)
+            return from_8bit(result), ran  # OpenCV keeps the type: bytes in, bytes out
+        result, ran = self._floats(grey, progress)
+        return from_8bit(to_8bit(result)), ran
 
-    def _provenance(self, tiles: Tiles | None) -> dict[str, Any]:
+    def _provenance(self, ran: _Ran) -> dict[str, Any]:
         """Every setting that influences the result, and what it ran on."""
         made_by: dict[str, Any] = {
             "method": self.method.name,
@@ -226,14 +231,15 @@ class Upscaler:
             "restore_background": self.settings.restore_background,
             "protocol": self.settings.protocol,
         }
-        if self._engine is not None:
+        if ran is not None:
+            tiles, engine = ran  # not self._engine: it may have fallen back to the processor
             made_by |= {
-                "engine": self._engine.name,
-                "device": self._engine.device,
-                "weights_sha256": self._engine.weights_sha256,
+                "engine": engine.name,
+                "device": engine.device,
+                "weights_sha256": engine.weights_sha256,
+                "tile": tiles.side,
+                "halo": tiles.halo,
             }
-        if tiles is not None:
-            made_by |= {"tile": tiles.side, "halo": tiles.halo}
         return made_by
 
 
@@ -287,16 +293,55 @@ def _scale_in_place(result: Field, normalisation: Normalisation) -> None:
         result[rows] = normalisation.invert(result[rows])
 
 
-def _match(result: Field, levelled: Field, missing: NDArray[np.bool_] | None, unit: str) -> str:
-    """Give `result` the least-squares plane of `levelled`, in place; say what it was off by."""
-    valid = None if missing is None else ~missing
-    off = fit_plane(result, valid) - fit_plane(levelled)
+def _match(result: Field, channel: Channel, scale: int) -> str:
+    """Give `result` the least-squares plane of `channel`, in place; say what it was off by."""
+    off = _plane_of(result, np.isfinite(channel.heights), scale) - fit_plane(channel.heights)
     yres, xres = result.shape
     for rows in _bands(result):
         result[rows] -= off.on_grid(yres, xres, rows)
     tilt = abs(off.slope_x) + abs(off.slope_y)
+    unit = channel.unit
     return f", mean moved by {-off.datum:.3g} {unit} and tilt by {tilt:.3g} {unit}".rstrip()
 
 
+def _plane_of(fine: Field, measured: NDArray[np.bool_], scale: int) -> Plane:
+    """Fit a plane by least squares to the measured pixels of a fine field, in little memory.
+
+    The plane through the means of the coarse pixels solves all but the part of the normal
+    equations that comes from the slopes within coarse pixels; that part is a small correction.
+    """
+    yres, xres = measured.shape
+    bands = [slice(top, min(top + BAND, yres)) for top in range(0, yres, BAND)]
+
+    def blocks(field: Field) -> Field:
+        return field.reshape(-1, scale, xres, scale)
+
+    means = np.empty(measured.shape)
+    for rows in bands:
+        means[rows] = blocks(fine[_scaled(rows, scale)]).mean(axis=(1, 3))
+    plane = fit_plane(means, measured)
+    within = (np.arange(scale) + 0.5) / scale - 0.5  # of a coarse pixel's width
+    moment_x = moment_y = 0.0
+    for rows in bands:
+        there = _scaled(rows, scale)
+        rest = blocks(fine[there] - plane.on_grid(yres * scale, xres * scale, there))
+        moment_x += float(np.sum((rest.sum(axis=1) @ within)[measured[rows]])) / xres
+        moment_y += float(np.sum((within @ rest.sum(axis=3))[measured[rows]])) / yres
+    x = (np.arange(xres) + 0.5) / xres - 0.5
+    y = (np.arange(yres) + 0.5) / yres - 0.5
+    columns, lines = measured.sum(axis=0), measured.sum(axis=1)
+    n, spread = columns.sum(), np.mean(within**2)
+    sum_x, sum_y, sum_xy = columns @ x, lines @ y, y @ measured @ x
+    sum_xx = columns @ x**2 + n * spread / xres**2
+    sum_yy = lines @ y**2 + n * spread / yres**2
+    normal = np.array([[n, sum_x, sum_y], [sum_x, sum_xx, sum_xy], [sum_y, sum_xy, sum_yy]])
+    change = np.linalg.solve(normal * scale**2, [0.0, moment_x, moment_y])
+    return Plane(*(np.array([plane.datum, plane.slope_x, plane.slope_y]) + change).tolist())
+
+
+def _scaled(rows: slice, scale: int) -> slice:
+    return slice(rows.start * scale, rows.stop * scale)
+
+
 def _bands(field: Field) -> list[slice]:
-    return [slice(top, top + BAND) for top in range(0, field.shape[0], BAND)]
+    return [slice(top, top + 4 * BAND) for top in range(0, field.shape[0], 4 * BAND)]

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from afmsr_cli.inputs import Job, add_channel_options, add_file_options, plan
+from afmsr_cli.inputs import Job, add_channel_options, add_file_options, chosen, naming, plan
 from afmsr_cli.progress import Progress
 from afmsr_core.errors import AfmsrError
 
@@ -31,7 +31,6 @@ def add_parser(commands: Any) -> None:
     """Add the command to the parser."""
     parser = commands.add_parser(
         "convert",
-        help="convert scans to npy, gsf, gwy or csv",
         description="Convert scans; heights are in nm wherever the format leaves the choice.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -75,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
         told = "failed" if "error" in record else f"-> {', '.join(record['outputs'])}"
         progress.done(f"{job.source} {told}")
     if args.json:
-        print(json.dumps(records, indent=1, ensure_ascii=False))
+        print(json.dumps(records, indent=1))
     elif args.dry_run:
         for record in records:
             print(f"{record['input']} -> {', '.join(record.get('outputs', ['failed']))}")
@@ -88,9 +87,7 @@ def _convert(job: Job, args: argparse.Namespace) -> dict[str, Any]:
 
     record: dict[str, Any] = {"input": str(job.source)}
     try:
-        channels = io.read(job.source)
-        if not args.all_channels:
-            channels = [c for spec in args.channel or [None] for c in io.select(channels, spec)]
+        channels = chosen(io.read(job.source), args.channel, args.all_channels)
         groups = _grouped(job.target, channels, args.to)
         record["outputs"] = [str(target) for target in groups]
         if args.dry_run:
@@ -99,9 +96,10 @@ def _convert(job: Job, args: argparse.Namespace) -> dict[str, Any]:
         for target, group in groups.items():
             levelled = [level(channel, args.level).channel for channel in group]
             io.write(target, levelled, force=args.force)
-    except (AfmsrError, OSError) as error:
-        message = str(error)
-        record["error"] = message if job.source.name in message else f"{job.source}: {message}"
+    except AfmsrError as error:
+        record["error"] = naming(job.source, str(error))
+    except OSError as error:
+        record["error"] = naming(job.source, f"{job.target}: {error.strerror or error}")
     return record
 
 

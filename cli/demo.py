@@ -19,7 +19,6 @@ def add_parser(commands: Any) -> None:
     """Add the command to the parser."""
     parser = commands.add_parser(
         "demo",
-        help="upscale the simulated example scan",
         description="Upscale the simulated 128 x 128 scan that ships with afmsr.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -35,20 +34,29 @@ def run(args: argparse.Namespace) -> int:
 
     from afmsr_core import io
     from afmsr_core.data import example_pair
-    from afmsr_core.io.preview import write_preview
+    from afmsr_core.errors import OutputError
     from afmsr_core.io.results import write_results
+    from afmsr_core.preview import write_preview
     from afmsr_core.upscale import upscale
 
     low_file, high_file = example_pair()
     file = io.as_gwy(low_file)
     low, high = file.channel(0), io.read(high_file)[0]
     result = upscale(low, method=args.method)
-    args.output.mkdir(parents=True, exist_ok=True)
+    try:
+        args.output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"-o {args.output}: the folder cannot be made ({error.strerror}); choose another"
+        ) from error
     target = args.output / "simulated_x4.gwy"
     write_results(target, file, [result], force=True)
     write_preview(target.with_suffix(".png"), result, force=True)
 
-    print(f"simulated scan: {low.xres} x {low.yres} px, {low.xreal / 1000:g} x {low.yreal / 1000:g} µm")
+    print(
+        f"simulated scan: {low.xres} x {low.yres} px, "
+        f"{low.xreal / 1000:g} x {low.yreal / 1000:g} µm"
+    )
     for step in result.history:
         print(f"  {step.name}: {step.effect}")
     for method in dict.fromkeys(("bicubic", args.method)):

@@ -35,7 +35,6 @@ def add_parser(commands: Any) -> None:
     """Add the command to the parser."""
     parser = commands.add_parser(
         "doctor",
-        help="check the installation",
         description="Say what is installed, what is missing and how to get it.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -61,7 +60,9 @@ def _examine() -> dict[str, Any]:
         "afmsr": __version__,
         "python": f"{platform.python_version()} ({sys.executable})",
         "system": platform.platform(),
-        "processors": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "processors": len(os.sched_getaffinity(0))
+        if hasattr(os, "sched_getaffinity")
+        else os.cpu_count(),
         "packages": {part or "base": _versions(packages) for part, packages in PARTS.items()},
         "devices": _devices(),
         "weights_folder": str(weights.model_dir()),
@@ -83,11 +84,14 @@ def _versions(packages: tuple[str, ...]) -> dict[str, str | None]:
 def _devices() -> list[str]:
     devices = ["cpu"]
     if importlib.util.find_spec("torch"):
-        import torch
+        try:
+            import torch
 
-        devices += [f"cuda:{n}" for n in range(torch.cuda.device_count())]
-        if torch.backends.mps.is_available():
-            devices.append("mps")
+            devices += [f"cuda:{n}" for n in range(torch.cuda.device_count())]
+            if torch.backends.mps.is_available():
+                devices.append("mps")
+        except Exception as error:  # a driver or library that does not fit
+            devices.append(f"torch is broken: {error!r}")
     return devices
 
 
@@ -115,8 +119,8 @@ def _try_default() -> str:
 
     try:
         upscale(Channel(np.eye(16), 160.0, 160.0))
-    except (AfmsrError, ImportError) as error:
-        return f"broken: {error}"
+    except Exception as error:  # whatever it is, this is the page that must tell it
+        return f"broken: {error}" if isinstance(error, AfmsrError) else f"broken: {error!r}"
     return "works"
 
 
@@ -126,7 +130,9 @@ def _show(found: dict[str, Any]) -> None:
     print(f"default method: {found['default_method']}")
     for part, versions in found["packages"].items():
         missing = [package for package, version in versions.items() if version is None]
-        listed = ", ".join(f"{package} {version}" for package, version in versions.items() if version)
+        listed = ", ".join(
+            f"{package} {version}" for package, version in versions.items() if version
+        )
         print(f"{part}: {listed or 'not installed'}")
         if missing:
             name = "afmsr" if part == "base" else f"afmsr[{part}]"

@@ -6,10 +6,14 @@ import argparse
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from afmsr_core.errors import OutputExistsError, UsageError
 
-__all__ = ["Job", "add_channel_options", "add_file_options", "plan"]
+if TYPE_CHECKING:
+    from afmsr_core.channel import Channel
+
+__all__ = ["Job", "add_channel_options", "add_file_options", "chosen", "naming", "plan"]
 
 
 @dataclass(frozen=True)
@@ -57,13 +61,15 @@ def plan(
     extension: str,
     allowed: Iterable[str],
     force: bool,
+    companions: Iterable[str] = (),
 ) -> list[Job]:
     """Pair every input with its output before anything is done.
 
     Parameters
     ----------
     files : sequence of Path
-        Files and folders as given.
+        Files and folders as given. Results of an earlier run that lie in a folder are left out,
+        unless they are named themselves.
     output : Path or None
         As given with ``-o``.
     suffix : str
@@ -74,6 +80,8 @@ def plan(
         Extensions that a named output file may have.
     force : bool
         Whether outputs may exist.
+    companions : iterable of str
+        Extensions of further files that are written beside each output.
 
     Raises
     ------
@@ -84,8 +92,12 @@ def plan(
     """
     from afmsr_core import io
 
-    sources = io.find_files(files)
-    allowed = tuple(allowed)
+    allowed, companions = tuple(allowed), tuple(companions)
+    named = {file.resolve() for file in files if not file.is_dir()}
+    once: dict[Path, Path] = {}
+    for file in io.find_files(files):
+        once.setdefault(file.resolve(), file)
+    sources = list(once.values())
     single = len(files) == 1 and not files[0].is_dir()
     if single and output is not None and not output.is_dir():
         if output.suffix.lower() not in allowed:
@@ -98,24 +110,63 @@ def plan(
         if output is not None and output.is_file():
             raise UsageError(f"-o {output}: several inputs need a folder, and this is a file")
         jobs = _named(sources, files, output, suffix, extension)
-    targets = {job.target.resolve() for job in jobs}
-    # A folder that holds results of an earlier run: do not upscale those again.
-    jobs = [job for job in jobs if single or job.source.resolve() not in targets]
+    made = _made(jobs, suffix) - named
+    jobs = [job for job in jobs if job.source.resolve() not in made]
+    taken: dict[Path, Path] = {job.source.resolve(): job.source for job in jobs}
     for job in jobs:
-        if job.source.resolve() == job.target.resolve():
+        target = job.target.resolve()
+        if target == job.source.resolve():
             raise UsageError(f"{job.source}: the output would replace the input; choose another -o")
-    seen: dict[Path, Path] = {}
-    for job in jobs:
-        if (other := seen.setdefault(job.target, job.source)) != job.source:
-            raise UsageError(
-                f"{other} and {job.source} would both be written to {job.target}; "
-                f"run them one by one with -o"
+        if (other := taken.setdefault(target, job.source)) != job.source:
+            what = (
+                f"the output of {job.source} would replace the input {other}"
+                if other.resolve() == target
+                else f"{other} and {job.source} would both be written to {job.target}"
             )
-    existing = [job.target for job in jobs if job.target.exists()]
+            raise UsageError(f"{what}; run them one by one with -o")
+    written = [path for job in jobs for path in _written(job, companions)]
+    existing = [path for path in written if path.exists()]
     if existing and not force:
         more = f" and {len(existing) - 1} more" if len(existing) > 1 else ""
         raise OutputExistsError(f"{existing[0]}{more} exists already; --force overwrites")
     return jobs
+
+
+def chosen(
+    channels: Sequence[Channel], which: Sequence[str] | None, every: bool = False
+) -> list[Channel]:
+    """Return the channels that the options ask for, each once."""
+    from afmsr_core import io
+
+    if every and channels:
+        return list(channels)
+    found: list[Channel] = []
+    for spec in which or [None]:
+        found += [channel for channel in io.select(channels, spec) if channel not in found]
+    return found
+
+
+def naming(source: Path, message: str) -> str:
+    """Return a message that names the file that it is about."""
+    return message if source.name in message else f"{source}: {message}"
+
+
+def _written(job: Job, companions: Iterable[str]) -> list[Path]:
+    if job.target.suffix.lower() == ".npy":
+        companions = (".json", *companions)
+    return [job.target, *(job.target.with_suffix(extension) for extension in companions)]
+
+
+def _made(jobs: Sequence[Job], suffix: str) -> set[Path]:
+    """Return the inputs that are results of an earlier run, by name or by what will be written."""
+    stems = {job.source.stem for job in jobs}
+    made = set()
+    for job in jobs:
+        made |= {job.target.resolve(), job.target.with_suffix(".png").resolve()}
+        stem = job.source.stem
+        if suffix and stem.endswith(suffix) and stem[: -len(suffix)] in stems:
+            made.add(job.source.resolve())
+    return made
 
 
 def _named(

@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
+import signal
 import sys
+import threading
 from collections.abc import Sequence
 
 from afmsr_core import __version__
@@ -17,6 +19,7 @@ COMMANDS = {
     "upscale": "upscale scans 4x",
     "convert": "convert scans to npy, gsf, gwy or csv",
     "models": "list the methods; fetch, import and check their weights",
+    "plugin": "install the menu item of Gwyddion",
     "doctor": "check the installation",
     "demo": "upscale the simulated example scan",
 }
@@ -69,6 +72,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a name that the terminal cannot show is no failure
             stream.reconfigure(errors="backslashreplace")
+    # Batch systems end a program with SIGTERM: clean up as after Ctrl+C.
+    here = threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGTERM, _interrupt) if here else None
     try:
         args = build_parser(argv[0] if argv else None).parse_args(argv)
         status = int(args.run(args))
@@ -84,6 +90,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Python flushes once more at exit; there must be somebody who takes it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    finally:
+        if here:
+            signal.signal(signal.SIGTERM, before)
+
+
+def _interrupt(signum: int, frame: object) -> None:
+    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

@@ -5,14 +5,15 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from afmsr_cli.inputs import Job, add_channel_options, add_file_options, plan
+from afmsr_cli.inputs import Job, add_channel_options, add_file_options, chosen, naming, plan
 from afmsr_cli.progress import Progress
-from afmsr_core.errors import AfmsrError, UsageError
+from afmsr_core.errors import AfmsrError, Cancelled, UsageError
 
 if TYPE_CHECKING:
     from afmsr_core.channel import Channel
@@ -36,7 +37,6 @@ def add_parser(commands: Any) -> None:
     """Add the command to the parser."""
     parser = commands.add_parser(
         "upscale",
-        help="upscale scans 4x",
         description="Upscale the height channel of scans 4x: same size, units, offsets and mean.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -76,7 +76,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--weights", type=Path, metavar="FILE", help="other weights (torch)")
     parser.add_argument("--tile", type=int, metavar="PX", help="tile side (default: by memory)")
     parser.add_argument("--threads", type=int, metavar="N", help="threads of the engine")
-    parser.add_argument("--preview", action="store_true", help="write a PNG beside each result")
+    parser.add_argument("--preview", action="store_true", help="a PNG of each first result")
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="files at a time")
     parser.set_defaults(run=run)
 
@@ -94,13 +94,14 @@ def run(args: argparse.Namespace) -> int:
         extension=".gwy",
         allowed=(".gwy", ".gsf", ".npy"),
         force=args.force,
+        companions=(".png",) if args.preview else (),
     )
     if not jobs:
         print("afmsr: no scans found", file=sys.stderr)
         return 3
     work = partial(
         _work,
-        which=None if args.all_channels else args.channel,
+        which=args.channel,
         every=args.all_channels,
         force=args.force,
         preview=args.preview,
@@ -108,68 +109,58 @@ def run(args: argparse.Namespace) -> int:
     )
     progress = Progress(len(jobs), args.quiet)
     records = []
-    for record in _each(jobs, _settings(args), work, progress, args.jobs):
-        records.append(record)
-        if "error" in record:
-            print(f"afmsr: {record['error']}", file=sys.stderr)
-        progress.done(_told(record))
+    workers = min(args.jobs, len(jobs))
+    with closing(_each(jobs, _settings(args, workers), work, progress, workers)) as each:
+        for record in each:
+            records.append(record)
+            if "error" in record:
+                print(f"afmsr: {record['error']}", file=sys.stderr)
+            progress.done(_told(record))
     if args.json:
-        print(json.dumps(records, indent=1, ensure_ascii=False))
+        print(json.dumps(records, indent=1))
     elif args.dry_run:
         for record in records:
             print(_told(record))
     return int(any("error" in record for record in records))
 
 
-def _settings(args: argparse.Namespace) -> Settings:
+def _settings(args: argparse.Namespace, workers: int) -> Settings:
     from afmsr_core.upscale import Settings
 
     threads = args.threads
-    if threads is None and args.jobs > 1:
+    if threads is None and workers > 1:
         from afmsr_core.inference.onnx_engine import usable_threads
 
-        threads = max(1, usable_threads() // args.jobs)
-    names = ("method", "level", "mask", "restore_background", "protocol", "device", "engine")
-    chosen = {name: getattr(args, name) for name in names}
-    return Settings(**chosen, weights=args.weights, tile=args.tile, threads=threads)
+        threads = max(1, usable_threads() // workers)
+    options = ("method", "level", "mask", "restore_background", "protocol", "device", "engine")
+    same = {name: getattr(args, name) for name in options}
+    return Settings(**same, weights=args.weights, tile=args.tile, threads=threads)
 
 
 def _each(
     jobs: Sequence[Job], settings: Settings, work: Any, progress: Progress, workers: int
-) -> Iterator[dict[str, Any]]:
+) -> Generator[dict[str, Any], None, None]:
     """Yield the record of every job, in order; in this process or in several."""
     from afmsr_core.levelling import parse_spec
     from afmsr_core.upscale import Upscaler
 
     parse_spec(settings.level)  # before anything is read: a wrong option is nobody's file's fault
     upscaler = Upscaler(settings)
-    if workers == 1 or len(jobs) == 1:
+    if workers == 1:
         for job in jobs:
             yield work(job, upscaler, within=progress.within(job.source.name))
         return
-    from concurrent.futures import ProcessPoolExecutor
-    from multiprocessing import get_context
+    from afmsr_cli.workers import in_processes
 
-    pool = ProcessPoolExecutor(
-        workers, get_context("spawn"), initializer=_start_worker, initargs=(settings,)
-    )
-    with pool:
-        try:
-            yield from pool.map(partial(_in_worker, work=work), jobs)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    yield from in_processes(jobs, partial(_in_worker, work=work), workers, _start_worker, settings)
 
 
 _worker: dict[str, Upscaler] = {}
 
 
 def _start_worker(settings: Settings) -> None:
-    import signal
-
     from afmsr_core.upscale import Upscaler
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl+C means
     _worker["upscaler"] = Upscaler(settings)
 
 
@@ -196,36 +187,29 @@ def _work(
     try:
         file = io.as_gwy(job.source)
         channels = file.channels()
-        chosen = channels if every else _chosen(channels, which)
-        record["channels"] = [_described(channel, upscaler) for channel in chosen]
+        wanted = chosen(channels, which, every)
+        record["channels"] = [_described(channel, upscaler) for channel in wanted]
         if dry_run:
             return record
-        results = [upscaler(channel, within) for channel in chosen]
+        results = [upscaler(channel, within) for channel in wanted]
         job.target.parent.mkdir(parents=True, exist_ok=True)
         write_results(job.target, file, results, force=force)
         for entry, result in zip(record["channels"], results, strict=True):
             entry["history"] = [step.as_dict() for step in result.history]
         if preview:
-            from afmsr_core.io.preview import write_preview
+            from afmsr_core.preview import write_preview
 
             record["preview"] = str(job.target.with_suffix(".png"))
             write_preview(Path(record["preview"]), results[0], force=force)
+    except Cancelled:
+        raise
     except AfmsrError as error:
-        record["error"] = _naming(job.source, str(error))
+        record["error"] = naming(job.source, str(error))
     except OSError as error:
-        record["error"] = _naming(job.source, f"{job.target}: {error.strerror or error}")
+        record["error"] = naming(job.source, f"{job.target}: {error.strerror or error}")
     except MemoryError:
-        record["error"] = _naming(job.source, "not enough memory; try --tile 128, or crop the scan")
+        record["error"] = naming(job.source, "not enough memory; try --tile 128, or crop the scan")
     return record
-
-
-def _chosen(channels: list[Channel], which: list[str] | None) -> list[Channel]:
-    from afmsr_core import io
-
-    chosen: list[Channel] = []
-    for spec in which or [None]:
-        chosen += [c for c in io.select(channels, spec) if c not in chosen]
-    return chosen
 
 
 def _described(channel: Channel, upscaler: Upscaler) -> dict[str, Any]:
@@ -241,10 +225,6 @@ def _described(channel: Channel, upscaler: Upscaler) -> dict[str, Any]:
         "yreal": channel.yreal,
         "lateral_unit": channel.lateral_unit,
     }
-
-
-def _naming(source: Path, message: str) -> str:
-    return message if source.name in message else f"{source}: {message}"
 
 
 def _told(record: dict[str, Any]) -> str:

@@ -49,8 +49,10 @@ class OnnxEngine:
         self.weights_sha256 = hashlib.sha256(model).hexdigest()
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads or usable_threads()
+        # Waiting threads would spin, which takes the time of other processes and of --jobs.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.enable_cpu_mem_arena = False  # tiles differ in size; an arena keeps the largest
-        options.log_severity_level = 3
+        options.log_severity_level = 4  # a failed allocation is not the end
         self._session = onnxruntime.InferenceSession(
             model, options, providers=["CPUExecutionProvider"]
         )

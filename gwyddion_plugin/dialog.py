@@ -1,0 +1,341 @@
+"""The dialog, in the manner of Gwyddion's own: preview at the left, parameters at the right."""
+
+from __future__ import annotations
+
+import re
+import tkinter as tk
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from tkinter import ttk
+from typing import Any
+
+from afmsr_core.errors import Cancelled
+from gwyddion_plugin import scan_time
+from gwyddion_plugin.client import ENDED, Client
+from gwyddion_plugin.desktop import PAD, place
+from gwyddion_plugin.method_list import MethodList
+from gwyddion_plugin.preview_pane import PreviewPane
+from gwyddion_plugin.settings import Choices
+
+__all__ = ["Dialog"]
+
+TICK = 30  # ms between two looks at the worker
+QUICK = 3.0  # seconds; previews that take longer come only when they are asked for
+_PREVIEW_PIXELS = 96 * 96  # of a crop with its halo
+_WRAP = 380  # pixels; width of the texts at the right
+_SCALE = 4
+
+BACKGROUNDS = {
+    "none": "None",
+    "plane": "Plane",
+    "poly2": "Polynomial, degree 2",
+    "poly3": "Polynomial, degree 3",
+    "poly4": "Polynomial, degree 4",
+    "poly5": "Polynomial, degree 5",
+}
+ROWS = {
+    "none": "As they are",
+    "rows-median": "Align by median",
+    "rows-median-diff": "Align by median of differences",
+}
+MASKS = {
+    "exclude": "Exclude masked region",
+    "include": "Include only masked region",
+    "ignore": "Use entire image (ignore mask)",
+}
+
+
+class Dialog:
+    """Asks what to do with a field.
+
+    Parameters
+    ----------
+    root : tkinter.Tk
+        Hidden root window.
+    client : Client
+        The worker, which knows the methods and makes the previews.
+    folder : Path
+        Private folder with the field's files.
+    field : dict
+        Description of the field.
+    choices : Choices
+        What was chosen last time.
+    """
+
+    def __init__(
+        self, root: tk.Tk, client: Client, folder: Path, field: dict[str, Any], choices: Choices
+    ) -> None:
+        self._root, self._client, self._folder, self._field = root, client, folder, field
+        self._choices = choices
+        self._result: Choices | None = None
+        self._over = tk.BooleanVar(root, False)
+        self._dirty = False
+        self.pending: int | None = None
+        """Number of the preview that the worker is busy with."""
+        self._build()
+        self._fill(choices)
+        client.request("methods")
+
+    def ask(self) -> Choices:
+        """Show the dialog and return the choices.
+
+        Raises
+        ------
+        Cancelled
+            If the user chose nothing.
+        """
+        place(self._root)
+        self._methods.focus()
+        self._look()
+        self._root.wait_variable(self._over)
+        self._root.withdraw()
+        if self._result is None:
+            raise Cancelled("cancelled")
+        return self._result
+
+    # --- building --------------------------------------------------------------------------
+
+    def _build(self) -> None:
+        root = self._root
+        root.resizable(False, False)
+        for key, action in {
+            "<Return>": self._ok,
+            "<KP_Enter>": self._ok,
+            "<Escape>": self._cancel,
+            "<Alt-o>": self._ok,
+            "<Alt-c>": self._cancel,
+            "<Alt-r>": self._reset,
+            "<Alt-u>": self._update,
+        }.items():
+            root.bind(key, _without_event(action))
+        root.protocol("WM_DELETE_WINDOW", self._cancel)
+        whole = ttk.Frame(root, padding=2 * PAD)
+        whole.pack()
+        self._preview = PreviewPane(whole, self._field, self._folder, self._update)
+        self._preview.frame.grid(row=0, column=0, sticky="n", padx=(0, 2 * PAD))
+        right = ttk.Frame(whole)
+        right.grid(row=0, column=1, sticky="ns")
+        right.columnconfigure(0, weight=1)
+        self._build_parameters(right)
+        self._build_buttons(whole)
+
+    def _build_parameters(self, right: ttk.Frame) -> None:
+        self._methods = MethodList(right, _WRAP, self._changed)
+        self._methods.frame.grid(row=0, sticky="ew")
+        levelling = _section(right, 1, "Levelling before upscaling")
+        self._background = _combo(levelling, 0, "_Background:", BACKGROUNDS, self._changed)
+        self._rows = _combo(levelling, 1, "_Scan lines:", ROWS, self._changed)
+        self._mask = _combo(levelling, 2, "_Masking:", MASKS, self._changed)
+        if not self._field.get("mask"):
+            self._mask.state(["disabled"])
+        returned = _section(right, 2, "Result")
+        self._restore = tk.BooleanVar(returned)
+        self._full = tk.BooleanVar(returned)
+        self._target = tk.StringVar(returned)
+        restore = ttk.Checkbutton(
+            returned, text="Restore background: same tilt, datum and mean", variable=self._restore
+        )
+        restore.grid(row=0, columnspan=2, sticky="w")
+        full = ttk.Checkbutton(
+            returned,
+            text="Open full result in a new file (title, steps, log) in:",
+            variable=self._full,
+            command=self._show_target,
+        )
+        full.grid(row=1, columnspan=2, sticky="w")
+        self._folder_entry = ttk.Entry(returned, textvariable=self._target)
+        self._folder_entry.grid(row=2, column=0, sticky="ew", padx=(20, PAD))
+        self._browse = ttk.Button(returned, text="Browse…", command=self._choose_folder, width=9)
+        self._browse.grid(row=2, column=1)
+        returned.columnconfigure(0, weight=1)
+        saved = _section(right, 3, "Scan time saved")
+        text = re.sub(r"(?<=\d) (?=\w)", "\u00a0", scan_time.saved(self._field["yres"], _SCALE))
+        ttk.Label(saved, text=text, wraplength=_WRAP, justify="left").grid(sticky="w")
+
+    def _build_buttons(self, whole: ttk.Frame) -> None:
+        self._estimate = ttk.Label(whole)
+        self._estimate.grid(row=1, column=0, sticky="w", pady=(2 * PAD, 0))
+        bar = ttk.Frame(whole)
+        bar.grid(row=1, column=1, sticky="e", pady=(2 * PAD, 0))
+        for text, underline, command in (("Reset", 0, self._reset), ("Cancel", 0, self._cancel)):
+            button = ttk.Button(bar, text=text, underline=underline, command=command)
+            button.pack(side="left", padx=(0, PAD))
+        self._ok_button = ttk.Button(
+            bar, text="OK", underline=0, command=self._ok, default="active"
+        )
+        self._ok_button.pack(side="left")
+
+    # --- choices ---------------------------------------------------------------------------
+
+    def _fill(self, choices: Choices) -> None:
+        self._methods.chosen = choices.method
+        _choose(self._background, BACKGROUNDS, choices.background)
+        _choose(self._rows, ROWS, choices.rows)
+        masked = bool(self._field.get("mask"))
+        _choose(self._mask, MASKS, choices.mask if masked else "ignore")
+        self._restore.set(choices.restore_background)
+        self._full.set(choices.open_full)
+        self._target.set(choices.folder or str(Path.home()))
+        self._preview.instant.set(choices.instant)
+        self._show_target()
+        self._changed()
+
+    def _chosen(self) -> Choices:
+        folder = self._target.get().strip()
+        masked = bool(self._field.get("mask"))
+        return replace(
+            self._choices,
+            method=self._methods.chosen,
+            background=_key(self._background, BACKGROUNDS),
+            rows=_key(self._rows, ROWS),
+            mask=_key(self._mask, MASKS) if masked else self._choices.mask,
+            restore_background=self._restore.get(),
+            open_full=self._full.get(),
+            folder="" if folder == str(Path.home()) else folder,
+            instant=self._preview.instant.get(),
+        )
+
+    def _show_target(self) -> None:
+        state = "!disabled" if self._full.get() else "disabled"
+        for widget in (self._folder_entry, self._browse):
+            widget.state([state])
+
+    def _choose_folder(self) -> None:
+        from tkinter import filedialog
+
+        chosen = filedialog.askdirectory(parent=self._root, initialdir=self._target.get())
+        if chosen:
+            self._target.set(chosen)
+
+    def _reset(self) -> None:
+        kept = {"warm_minutes": self._choices.warm_minutes, "time_limit": self._choices.time_limit}
+        self._fill(Choices(**kept))
+
+    def _ok(self) -> None:
+        if not self._ok_button.instate(["disabled"]):
+            self._result = self._chosen()
+            self._over.set(True)
+
+    def _cancel(self) -> None:
+        self._over.set(True)
+
+    # --- the worker ------------------------------------------------------------------------
+
+    def _changed(self) -> None:
+        """Something that shows in the preview was changed."""
+        self._ok_button.state(["!disabled" if self._methods.available else "disabled"])
+        self._show_estimate()
+        rate = self._methods.seconds_per_pixel
+        if not self._methods.available:
+            self._preview.say("This method is not ready on this computer: see at the right")
+        elif rate is None:
+            self._preview.say("Starting…")
+        elif not self._preview.instant.get():
+            self._preview.say("Press Update for a preview")
+        elif rate * _PREVIEW_PIXELS > QUICK:
+            took = _about(rate * _PREVIEW_PIXELS)
+            self._preview.say(f"Press Update for a preview ({took})")
+        else:
+            self._update()
+
+    def _update(self) -> None:
+        if self._methods.seconds_per_pixel is None or not self._methods.available:
+            return
+        if self.pending is not None:
+            self._dirty = True
+            return
+        self._preview.busy()
+        settings = self._chosen().upscaling(bool(self._field.get("mask")))
+        self.pending = self._client.request(
+            "preview",
+            folder=str(self._folder),
+            field=self._field,
+            settings=settings,
+            at=self._preview.at,
+        )
+
+    def _look(self) -> None:
+        while (message := self._client.poll()) is not None:
+            self._take(message)
+        if not self._over.get():
+            self._root.after(TICK, self._look)
+
+    def _take(self, message: dict[str, Any]) -> None:
+        kind = message["type"]
+        if kind == "methods":
+            self._methods.fill(message["methods"], message["default"])
+            self._changed()
+        elif kind == ENDED:
+            self.pending = None
+            self._preview.say(f"No preview: {self._client.died()}")
+        elif message.get("id") == self.pending:
+            self.pending = None
+            if kind == "preview":
+                self._preview.show(message, self._methods.chosen)
+                self._methods.measured(message["seconds_per_pixel"])
+                self._show_estimate()
+            elif kind == "error":
+                self._preview.say(str(message["message"]))
+            if self._dirty:
+                self._dirty = False
+                self._update()
+        elif kind == "error":
+            self._preview.say(str(message["message"]))
+
+    def _show_estimate(self) -> None:
+        rate = self._methods.seconds_per_pixel
+        pixels = self._field["xres"] * self._field["yres"]
+        told = "…" if rate is None else _about(rate * pixels)
+        self._estimate["text"] = f"Time for the whole image: {told}"
+
+
+# --- small parts ---------------------------------------------------------------------------------
+
+
+def _without_event(action: Callable[[], None]) -> Callable[[Any], str]:
+    def handle(event: Any) -> str:
+        action()
+        return "break"
+
+    return handle
+
+
+def _section(parent: ttk.Frame, row: int, title: str) -> ttk.Frame:
+    """Return a frame under a bold heading, as Gwyddion groups parameters."""
+    heading = ttk.Label(parent, text=title, font="TkHeadingFont")
+    heading.grid(row=2 * row + 1, sticky="w", pady=(2 * PAD, 2))
+    frame = ttk.Frame(parent, padding=(2 * PAD, 0, 0, 0))
+    frame.grid(row=2 * row + 2, sticky="ew")
+    return frame
+
+
+def _combo(
+    parent: ttk.Frame, row: int, label: str, values: dict[str, str], changed: Callable[[], None]
+) -> ttk.Combobox:
+    ttk.Label(parent, text=label.replace("_", ""), underline=label.index("_")).grid(
+        row=row, column=0, sticky="w", padx=(0, PAD)
+    )
+    combo = ttk.Combobox(parent, values=list(values.values()), state="readonly", width=30)
+    combo.grid(row=row, column=1, sticky="ew", pady=1)
+    combo.bind("<<ComboboxSelected>>", lambda event: changed())
+    letter = label[label.index("_") + 1].lower()
+    parent.winfo_toplevel().bind(f"<Alt-{letter}>", lambda event: combo.focus_set())
+    return combo
+
+
+def _choose(combo: ttk.Combobox, values: dict[str, str], key: str) -> None:
+    combo.set(values.get(key, key))
+
+
+def _key(combo: ttk.Combobox, values: dict[str, str]) -> str:
+    """Return the value behind what a combo box shows; a file may hold more than it offers."""
+    return next((key for key, shown in values.items() if shown == combo.get()), combo.get())
+
+
+def _about(seconds: float) -> str:
+    if seconds < 1:
+        return "less than a second"
+    if seconds < 90:
+        return f"about {seconds:.0f} s"
+    return f"about {seconds / 60:.0f} min"

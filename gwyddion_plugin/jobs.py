@@ -1,0 +1,205 @@
+"""What the worker does: list the methods, preview a crop, upscale a field.
+
+The arithmetic is :mod:`afmsr_core.upscale`; this is what is around it.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+import time
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from afmsr_core import __version__
+from afmsr_core.channel import Channel, Step
+from afmsr_core.errors import AfmsrError, MissingExtraError, OutputError, OutputExistsError
+from afmsr_core.inference.onnx_engine import usable_threads
+from afmsr_core.methods import Method, Network, registry
+from afmsr_core.upscale import Progress, Settings, Upscaler
+from gwyddion_plugin import protocol, scan_time
+from gwyddion_plugin.convert import channel_from, write_channel
+
+__all__ = ["JOBS", "estimate", "expected"]
+
+Job = Callable[[Mapping[str, Any], Progress], dict[str, Any]]
+
+# A convolution spends two operations per parameter and pixel; a thread of a laptop does about
+# this many a second in ONNX Runtime or torch. Only for estimates before anything was measured.
+_SPEED = 8e9
+_INTERPOLATION = 2e-7  # seconds per input pixel, levelling included; measured
+_FEWEST = 4096  # pixels; a run of fewer measures the overhead, not the speed
+
+_rates: dict[str, float] = {}
+
+
+@lru_cache(maxsize=2)
+def _upscaler(settings: Settings) -> Upscaler:
+    """Return a loaded network; the last ones are kept, for the run after the preview."""
+    _require(registry.get(settings.method))
+    return Upscaler(settings)
+
+
+def _settings(request: Mapping[str, Any]) -> Settings:
+    given = request.get("settings") or {}
+    if not isinstance(given, dict) or not set(given) <= set(protocol.SETTINGS):
+        raise protocol.ProtocolError(
+            f"worker protocol: settings {given!r}; name only {', '.join(protocol.SETTINGS)}"
+        )
+    return Settings(**given)
+
+
+def _given(request: Mapping[str, Any]) -> tuple[Path, Channel]:
+    """Return the folder and the channel of a request."""
+    folder, field = request.get("folder"), request.get("field")
+    if not isinstance(folder, str) or not isinstance(field, dict):
+        raise protocol.ProtocolError(
+            f"worker protocol: {request['type']} needs a 'folder' and a 'field'"
+        )
+    return Path(folder), channel_from(Path(folder), field)
+
+
+def estimate(method: Method) -> float:
+    """Return the seconds that an input pixel takes: as measured here, else a guess."""
+    if method.name in _rates:
+        return _rates[method.name]
+    work = 2.0 * method.parameters / (_SPEED * usable_threads())
+    return work + _INTERPOLATION
+
+
+def expected(request: Mapping[str, Any]) -> float:
+    """Return the seconds that a request will take, roughly; 0 if it does not say enough."""
+    field = request.get("field")
+    if not isinstance(field, dict):
+        return 0.0
+    try:
+        pixels = int(field["xres"]) * int(field["yres"])
+    except (KeyError, TypeError, ValueError):
+        return 0.0
+    return pixels * estimate(registry.get(_settings(request).method))
+
+
+def _timed(upscaler: Upscaler, channel: Channel, progress: Progress) -> tuple[Channel, float]:
+    began = time.monotonic()
+    result = upscaler(channel, progress)
+    seconds = time.monotonic() - began
+    if channel.heights.size >= _FEWEST:
+        _rates[upscaler.method.name] = seconds / channel.heights.size
+    return result, seconds
+
+
+# --- methods -------------------------------------------------------------------------------
+
+
+def _methods(request: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
+    listed = [
+        {
+            "name": method.name,
+            "label": method.label,
+            "summary": method.summary,
+            "kind": method.kind,
+            "parameters": method.parameters,
+            "scale": method.scale,
+            "missing": (lack := _lack(method))[0],
+            "problem": lack[1],
+            "available": not lack[0],
+            "seconds_per_pixel": estimate(method),
+        }
+        for method in registry.methods().values()
+    ]
+    return {"type": "methods", "default": registry.DEFAULT, "methods": listed}
+
+
+def _lack(method: Method) -> tuple[str, str]:
+    """Say what a method lacks on this machine, in a word, and how to get it; empty if ready."""
+    try:
+        _require(method)
+    except MissingExtraError as error:
+        return "PyTorch", str(error)
+    except AfmsrError as error:
+        return "weights", str(error)
+    return "", ""
+
+
+def _require(method: Method) -> None:
+    """Raise if a method lacks something, before anything slow is imported to find that out."""
+    if not isinstance(method, Network) or method.onnx is not None:
+        return
+    if importlib.util.find_spec("torch") is None:
+        raise MissingExtraError(
+            f"{method.name} needs PyTorch: {sys.executable} -m pip install 'afmsr[torch]'"
+        )
+    from afmsr_core.methods import weights
+
+    weights.locate(method)
+
+
+# --- upscale -------------------------------------------------------------------------------
+
+
+def _upscale(request: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
+    folder, channel = _given(request)
+    upscaler = _upscaler(_settings(request))
+    result, seconds = _timed(upscaler, channel, progress)
+    result = result.after(_scan_time(channel, upscaler.method.scale))
+    from afmsr_core.io.gwylog import log_entry
+
+    saved = request.get("save")
+    if saved:
+        _save(Path(saved), channel, result)
+    return {
+        "type": "result",
+        "field": write_channel(folder, result),
+        "history": [step.as_dict() for step in result.history],
+        "log": [log_entry(f"afmsr_{step.name}", step.settings) for step in result.history],
+        "seconds": seconds,
+        "saved": saved or None,
+    }
+
+
+def _scan_time(channel: Channel, scale: int) -> Step:
+    lines = {"lines_scanned": channel.yres, "lines_of_result": channel.yres * scale}
+    return Step("scan_time", __version__, lines, scan_time.saved(channel.yres, scale))
+
+
+def _save(target: Path, channel: Channel, result: Channel) -> None:
+    """Write the field and the result to a new file of Gwyddion's."""
+    from afmsr_core.io.gwy import GwyFile
+    from afmsr_core.io.results import write_results
+
+    try:
+        write_results(target, GwyFile.new([channel]), [result])
+    except OutputExistsError as error:
+        raise OutputError(f"{target}: exists already; choose another name") from error
+
+
+# --- preview -------------------------------------------------------------------------------
+
+
+def _preview(request: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
+    from dataclasses import replace
+
+    from afmsr_core.levelling import level
+    from gwyddion_plugin import preview
+
+    folder, channel = _given(request)
+    settings = _settings(request)
+    # A tilt would hide the detail, and the crop must be levelled as the whole field will be.
+    relief = level(channel, settings.level, settings.mask).channel
+    crop = preview.Crop.around(relief, request.get("at"))
+    raw = replace(settings, level="none", mask="ignore", restore_background=False)
+    upscaler = _upscaler(raw)
+    result, _ = _timed(upscaler, crop.seen(relief), progress)
+    names = preview.write(folder, relief, crop, result)
+    return {
+        "type": "preview",
+        "crop": [crop.left, crop.top, crop.width, crop.height],
+        "seconds_per_pixel": estimate(upscaler.method),
+        **names,
+    }
+
+
+JOBS: Mapping[str, Job] = {"methods": _methods, "upscale": _upscale, "preview": _preview}
+"""Every request that is work, by type."""

@@ -1,0 +1,69 @@
+"""The process that does the arithmetic: ``python -I -m gwyddion_plugin.worker``.
+
+It speaks :mod:`gwyddion_plugin.protocol` on stdin and stdout. ``--cold`` keeps it from passing
+the work on to a worker that is in memory already.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import BinaryIO
+
+from gwyddion_plugin import warm
+from gwyddion_plugin.session import Session
+
+__all__ = ["main"]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Serve the client at stdin and stdout, then maybe others.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        Arguments without the program's name; those of the process by default.
+
+    Returns
+    -------
+    int
+        Exit status.
+    """
+    arguments = sys.argv[1:] if argv is None else argv
+    # From 1.29 on, ONNX Runtime writes to the user's cache folder and tells its makers what is
+    # run, unless it is told not to before it is imported.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+    reader, writer = _private_streams()
+    if "--cold" not in arguments and warm.relay(reader, writer):
+        return 0
+    session = Session(reader, writer)
+    session.serve()
+    reader.close()
+    writer.close()
+    if session.keep:
+        _detach()
+        warm.serve(session.keep)
+    return 0
+
+
+def _private_streams() -> tuple[BinaryIO, BinaryIO]:
+    """Return stdin and stdout, out of reach of libraries that print."""
+    reader = os.fdopen(os.dup(0), "rb", buffering=0)
+    writer = os.fdopen(os.dup(1), "wb", buffering=0)
+    os.dup2(2, 1)
+    with open(os.devnull, "rb") as nothing:
+        os.dup2(nothing.fileno(), 0)
+    return reader, writer
+
+
+def _detach() -> None:
+    """Let go of everything that belongs to the client."""
+    with open(os.devnull, "wb") as nothing:
+        for number in (1, 2):
+            os.dup2(nothing.fileno(), number)
+    os.chdir(os.sep)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,199 @@
+"""An installed plug-in in a home folder of its own, and the real program to run it."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import venv
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from afmsr_core.channel import Channel
+from afmsr_core.io.gwy import GwyFile
+
+HARNESS = Path(__file__).with_name("harness.py")
+FUNCTION = "afmsr_super_resolution"
+
+
+@pytest.fixture(scope="session")
+def gwyddion() -> str:
+    """The real program."""
+    found = shutil.which("gwyddion")
+    if found is None:
+        pytest.skip("Gwyddion 2 is not installed (apt-get install gwyddion)")
+    return found
+
+
+@dataclass
+class Home:
+    """A user without a past: home folder, settings, and how their programs are started."""
+
+    folder: Path
+    runtime: Path
+    python: str = sys.executable
+    variables: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def gwyddion_dir(self) -> Path:
+        return self.folder / ".gwyddion"
+
+    @property
+    def launcher(self) -> Path:
+        return self.gwyddion_dir / "plugins" / "process" / "afmsr" / "afmsr"
+
+    @property
+    def log(self) -> Path:
+        return self.folder / ".local" / "state" / "afmsr" / "gwyddion.log"
+
+    @property
+    def settings_file(self) -> Path:
+        return self.folder / ".config" / "afmsr" / "gwyddion.json"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        dropped = ("XDG_", "AFMSR_", "PYTHON", "LC_", "DISPLAY", "WAYLAND", "DBUS")
+        kept = {name: text for name, text in os.environ.items() if not name.startswith(dropped)}
+        temporary = self.runtime / "tmp"
+        temporary.mkdir(exist_ok=True)
+        return kept | {
+            "HOME": str(self.folder),
+            "TMPDIR": str(temporary),
+            "XDG_RUNTIME_DIR": str(self.runtime),
+            "AFMSR_WARM_MINUTES": "0",
+            "AFMSR_MODEL_DIR": str(self.runtime / "models"),
+            "LC_ALL": "C",
+            **self.variables,
+        }
+
+    @property
+    def left_over(self) -> list[str]:
+        """Files that a run should have removed (torch leaves a folder of its own)."""
+        return sorted(str(path) for path in (self.runtime / "tmp").rglob("afmsr*"))
+
+    def call(
+        self, *command: str | Path, limit: float = 60, file_size: int | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        def limited() -> None:
+            if file_size is not None:
+                resource.setrlimit(resource.RLIMIT_FSIZE, (file_size, file_size))
+
+        return subprocess.run(
+            [str(part) for part in command],
+            env=self.environment,
+            cwd=self.runtime,
+            capture_output=True,
+            text=True,
+            timeout=limit,
+            check=False,
+            preexec_fn=limited,
+        )
+
+    def install(self, *options: str) -> str:
+        module = ("-m", "gwyddion_plugin.installer")
+        done = self.call(self.python, *module, "--gwyddion-dir", self.gwyddion_dir, *options)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def choose(self, **choices: Any) -> None:
+        self.settings_file.parent.mkdir(parents=True, exist_ok=True)
+        self.settings_file.write_text(json.dumps(choices))
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Home]:
+    """A home folder with nothing in it."""
+    folder = tmp_path / "häuser of the user"
+    folder.mkdir()
+    # The path of a socket has at most 107 bytes, which tmp_path may exceed.
+    with tempfile.TemporaryDirectory(prefix="afmsr-test-") as runtime:
+        yield Home(folder, Path(runtime))
+
+
+@pytest.fixture
+def installed(home: Home) -> Home:
+    """A home folder with the plug-in."""
+    home.gwyddion_dir.mkdir()
+    home.install()
+    return home
+
+
+@dataclass
+class Answer:
+    """What the real program did."""
+
+    before: list[int]
+    after: list[int]
+    menu: str
+    messages: str
+
+    @property
+    def added(self) -> list[int]:
+        return [number for number in self.after if number not in self.before]
+
+
+@pytest.fixture
+def run_in_gwyddion(gwyddion: str) -> Callable[..., Answer]:
+    """Run the installed plug-in on channels of a file, in the real libraries."""
+
+    def run(
+        home: Home, source: Path, target: Path | None = None, numbers: tuple[int, ...] = (0,), **how
+    ) -> Answer:
+        done = home.call(
+            sys.executable, HARNESS, FUNCTION, source, target or "-", *map(str, numbers), **how
+        )
+        assert done.returncode == 0, done.stderr
+        told = json.loads(done.stdout.splitlines()[-1])
+        assert told["exists"], done.stderr
+        if target is not None:
+            check = home.call(gwyddion, "--check", target)
+            assert (check.returncode, check.stderr) == (0, "")
+        return Answer(told["before"], told["after"], told["menu"], done.stderr)
+
+    return run
+
+
+@pytest.fixture
+def scan_file(tmp_path: Path) -> Callable[..., Path]:
+    """Write channels to a file."""
+
+    def write(*channels: Channel) -> Path:
+        path = tmp_path / "scan.gwy"
+        GwyFile.new(channels).save(path, force=True)
+        return path
+
+    return write
+
+
+@pytest.fixture
+def breakable(home: Home, tmp_path: Path) -> Callable[[str], Home]:
+    """An installed plug-in whose ONNX Runtime is replaced by some lines, after installing.
+
+    The interpreter is a virtual environment of its own, which sees the packages of this one.
+    """
+    environment = tmp_path / "broken env"
+    venv.create(environment, symlinks=True, with_pip=False)
+    home.python = str(environment / "bin" / "python")
+    (packages,) = environment.glob("lib/python*/site-packages")
+    here = [path for path in sys.path if path.endswith("site-packages")]
+    lines = [f"import site; site.addsitedir({path!r})" for path in here]
+    (packages / "packages.pth").write_text("\n".join(lines) + "\n")
+    faults = tmp_path / "faults"
+    faults.mkdir()
+    (packages / "aaa_faults.pth").write_text(f"import sys; sys.path.insert(0, {str(faults)!r})\n")
+    home.gwyddion_dir.mkdir()
+    home.install()
+
+    def broken(code: str) -> Home:
+        (faults / "onnxruntime.py").write_text(code)
+        return home
+
+    return broken

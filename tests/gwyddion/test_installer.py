@@ -1,0 +1,240 @@
+"""The installer writes what it says, replaces what it wrote, and removes exactly that."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from afmsr_core.errors import CorruptFileError, OutputExistsError, UsageError
+from gwyddion_plugin import hosts, installer, launcher, menu, routes
+
+ROOT = Path(__file__).parents[2]
+
+
+def snapshot(folder: Path) -> dict[str, tuple[int, str]]:
+    """Every path below a folder, with its mode and content."""
+    return {
+        str(path.relative_to(folder)): (
+            path.lstat().st_mode,
+            hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "",
+        )
+        for path in folder.rglob("*")
+    }
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    path = tmp_path / "gwyddion of Łukasz 'x' \"y\" $HOME"
+    path.mkdir()
+    return path
+
+
+@pytest.fixture
+def said() -> list[str]:
+    return []
+
+
+@pytest.fixture(autouse=True)
+def one_interpreter(monkeypatch):
+    """What is found out about the interpreter does not change from test to test."""
+    found = launcher.Interpreter(sys.executable, (), True)
+    monkeypatch.setattr(launcher, "examine", lambda: found)
+
+
+# --- a fresh home, the real commands --------------------------------------------------------
+
+
+@pytest.mark.parametrize("exists", [True, False])
+def test_install_check_uninstall_leaves_a_home_as_it_was(home, gwyddion, exists):
+    if exists:
+        (home.gwyddion_dir / "plugins").mkdir(parents=True)
+        (home.gwyddion_dir / "settings").write_text("mine")
+    before = snapshot(home.folder)
+    program = [sys.executable, ROOT / "install_plugin.py"]
+    done = home.call(*program)
+    assert done.returncode == 0, done.stderr
+    assert "Data Process > Plug-Ins > AFM Super-Resolution..." in done.stdout
+    checked = home.call(*program, "--check")
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    for told in ("unchanged", "32 x 32 px to 128 x 128 px", "Gwyddion shows", "dialog:"):
+        assert told in checked.stdout
+    done = home.call(*program, "--uninstall")
+    assert done.returncode == 0, done.stderr
+    assert snapshot(home.folder) == before
+    assert home.left_over == [] and not (home.runtime / "afmsr").exists()
+
+
+def test_the_command_is_the_same(home):
+    afmsr = [sys.executable, "-m", "afmsr_cli.main", "plugin"]
+    home.gwyddion_dir.mkdir()
+    assert home.call(*afmsr, "install").returncode == 0
+    assert home.launcher.exists()
+    assert home.call(*afmsr, "uninstall").returncode == 0
+    assert list(home.gwyddion_dir.iterdir()) == []
+
+
+def test_check_says_what_is_wrong(installed):
+    check = [sys.executable, "-m", "gwyddion_plugin.installer", "--check"]
+    installed.choose(method="magic")
+    done = installed.call(*check)
+    assert done.returncode == 1
+    assert "no method is called 'magic'" in done.stdout
+    (installed.launcher.parent / "start.py").write_text("changed")
+    done = installed.call(*check)
+    assert done.returncode == 1
+    assert "start.py: missing or changed" in done.stdout
+
+
+# --- what is written ------------------------------------------------------------------------
+
+
+def test_one_file_is_executable_and_the_description_is_beside_it(folder, said):
+    installer.install(folder, say=said.append)
+    plugin = folder / "plugins" / "process" / "afmsr"
+    files = {path.name: path for path in plugin.iterdir()}
+    assert sorted(files) == ["afmsr", "afmsr.rgi", "start.py"]
+    assert [name for name, path in files.items() if path.stat().st_mode & 0o111] == ["afmsr"]
+    assert files["afmsr.rgi"].read_text() == menu.REGISTRATION
+    lines = menu.REGISTRATION.splitlines()
+    assert lines[1].startswith("/") and lines[2] == "interactive noninteractive"
+
+
+def test_dry_run_writes_nothing(folder, said):
+    installer.install(folder, dry_run=True, say=said.append)
+    assert list(folder.iterdir()) == []
+    assert sum("would write" in line for line in said) == 3
+    installer.install(folder, say=said.append)
+    before = snapshot(folder)
+    installer.uninstall(folder, dry_run=True, say=said.append)
+    assert snapshot(folder) == before
+
+
+def test_again_changes_nothing(folder, said):
+    installer.install(folder, say=said.append)
+    times = {path: path.stat().st_mtime_ns for path in folder.rglob("afmsr/*")}
+    said.clear()
+    installer.install(folder, say=said.append)
+    assert any("up to date" in line for line in said)
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("afmsr/*")} == times
+
+
+def test_an_upgrade_replaces_and_removes(folder, said, monkeypatch):
+    more = routes.Route("old", "x", lambda host, python: {"pygwy/old/old.py": routes.File(b"1")})
+    with monkeypatch.context() as old:
+        old.setattr(routes, "ROUTES", (routes.PROXY, more))
+        installer.install(folder, say=said.append)
+    assert (folder / "pygwy" / "old" / "old.py").exists()
+    other = launcher.Interpreter("/elsewhere/python", (), True)
+    monkeypatch.setattr(launcher, "examine", lambda: other)
+    installer.install(folder, say=said.append)
+    assert "/elsewhere/python" in (folder / routes.PROXY_FOLDER / "afmsr").read_text()
+    assert not (folder / "pygwy" / "old" / "old.py").exists()
+    installer.uninstall(folder, say=said.append)
+    assert list(folder.iterdir()) == []
+
+
+def test_what_others_wrote_is_not_touched(folder, said):
+    foreign = folder / routes.PROXY_FOLDER / "afmsr"
+    foreign.parent.mkdir(parents=True)
+    foreign.write_text("theirs")
+    before = snapshot(folder)
+    with pytest.raises(OutputExistsError, match="move it away"):
+        installer.install(folder, say=said.append)
+    assert snapshot(folder) == before
+
+
+def test_what_was_changed_stays(folder, said):
+    installer.install(folder, say=said.append)
+    start = folder / routes.PROXY_FOLDER / "start.py"
+    start.write_text("my own")
+    with pytest.raises(OutputExistsError, match="was changed"):
+        installer.install(folder, say=said.append)
+    installer.uninstall(folder, say=said.append)
+    left = [path for path in folder.rglob("*") if path.is_file()]
+    assert left == [start]
+    assert any("leaving" in line for line in said)
+
+
+def test_a_manifest_cannot_lead_out(folder, said, tmp_path):
+    precious = tmp_path / "precious"
+    precious.write_text("x")
+    digest = hashlib.sha256(b"x").hexdigest()
+    manifest = {"afmsr": "0", "files": {"../precious": digest}, "folders": []}
+    (folder / "afmsr-plugin.json").write_text(json.dumps(manifest))
+    with pytest.raises(CorruptFileError, match="leads out"):
+        installer.uninstall(folder, say=said.append)
+    assert precious.exists()
+
+
+def test_uninstall_without_install(folder, said):
+    installer.uninstall(folder, say=said.append)
+    assert said == ["nothing is installed"]
+
+
+# --- where ----------------------------------------------------------------------------------
+
+
+def test_folders_of_each_system(tmp_path, monkeypatch):
+    monkeypatch.setattr(Path, "home", lambda: tmp_path)
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(UsageError, match="--gwyddion-dir"):
+        hosts.find()
+    (tmp_path / ".gwyddion").mkdir()
+    assert hosts.find() == [hosts.Host(tmp_path / ".gwyddion", 2)]
+    monkeypatch.setattr(sys, "platform", "win32")
+    assert hosts.find() == [hosts.Host(tmp_path / ".gwyddion", 2)]
+    (tmp_path / "gwyddion").mkdir()
+    assert hosts.find() == [hosts.Host(tmp_path / "gwyddion", 2)]
+    (tmp_path / ".gwyddion3").mkdir()
+    assert hosts.find()[1] == hosts.Host(tmp_path / ".gwyddion3", 3)
+
+
+def test_gwyddion_3_gets_nothing_and_is_told_why(tmp_path, said):
+    (tmp_path / ".gwyddion3").mkdir()
+    installer.install(tmp_path / ".gwyddion3", say=said.append)
+    assert list((tmp_path / ".gwyddion3").iterdir()) == []
+    assert any("runs no plug-ins" in line for line in said)
+
+
+def test_a_slip_of_the_user_makes_no_folders(tmp_path, said):
+    with pytest.raises(Exception, match="check --gwyddion-dir"):
+        installer.install(tmp_path / "not" / "there", say=said.append)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_windows_gets_the_program_of_pip(tmp_path, monkeypatch):
+    (tmp_path / "afmsr-gwyddion.exe").write_bytes(b"MZ program")
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setattr(routes.sysconfig, "get_path", lambda name: str(tmp_path))
+    files = routes.PROXY.files(hosts.Host(tmp_path, 2), launcher.examine())
+    assert files["plugins/process/afmsr/afmsr.exe"].content == b"MZ program"
+    assert sorted(files) == [f"plugins/process/afmsr/afmsr.{end}" for end in ("exe", "rgi")]
+
+
+def test_packages_out_of_sight_of_an_isolated_interpreter(home, tmp_path):
+    """As after ``pip install --user``: the paths are written into the launcher."""
+    import venv
+
+    environment = tmp_path / "bare"
+    venv.create(environment, symlinks=True, with_pip=False)
+    here = [path for path in sys.path if path.endswith("site-packages")]
+    home.python = str(environment / "bin" / "python")
+    home.variables["PYTHONPATH"] = ":".join([str(ROOT), *here])
+    home.gwyddion_dir.mkdir()
+    told = home.install()
+    assert "the paths are written out" in told
+    del home.variables["PYTHONPATH"]
+    assert home.call(home.launcher, "register").stdout == menu.REGISTRATION
+    example = tmp_path / "field.dump"
+    from gwyddion_plugin import dump
+    from gwyddion_plugin.rawfield import RawField
+
+    example.write_bytes(b"")
+    dump.overwrite(example, RawField(4, 4, 1.0, 1.0, "m", "m", bytes(128)))
+    done = home.call(home.launcher, "run", "noninteractive", example)
+    assert done.returncode == 0, done.stderr
+    assert dump.read(example).xres == 16

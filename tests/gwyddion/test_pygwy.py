@@ -1,0 +1,618 @@
+"""The script for pygwy, in a real Python 2.7, adds the channel that afmsr computes, or nothing.
+
+The real pygwy is no longer packaged; ``pygwy_stub`` does what it does with a script, and refuses
+what it refuses. The worker is the real one.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import gwyddion_plugin.pygwy
+from afmsr_core.channel import Channel
+from afmsr_core.upscale import upscale
+from gwyddion_plugin import menu, protocol, scan_time
+from gwyddion_plugin.client import worker_command
+from gwyddion_plugin.settings import Choices
+from gwyddion_plugin.settings import load as load_choices
+
+HOST = Path(__file__).with_name("pygwy_stub") / "host.py"
+SCRIPT = Path(gwyddion_plugin.pygwy.__file__).with_name(gwyddion_plugin.pygwy.FILE_NAME)
+METRE = 1e-9  # in nm
+PALETTE, METADATA = "Gwyddion.net", {"Speed": "1 Hz"}
+READY = json.dumps({"type": "ready", "protocol": protocol.VERSION})
+
+
+@functools.cache
+def _python2() -> str | None:
+    found = [shutil.which("python2.7"), shutil.which("python2")]
+    root = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+    found += [str(path) for path in sorted(root.glob("versions/2.7*/bin/python2.7"))]
+    for program in filter(None, found):
+        # A shim of pyenv is there even if no Python 2.7 is chosen.
+        done = subprocess.run([program, "-c", "import ctypes"], capture_output=True, check=False)
+        if done.returncode == 0:
+            return program
+    return None
+
+
+@pytest.fixture(scope="session")
+def python2() -> str:
+    """A real Python 2.7."""
+    program = _python2()
+    if program is None:
+        pytest.skip("no Python 2.7 on PATH or in pyenv")
+    return program
+
+
+class Host:
+    """A Gwyddion with one or two channels, and the script in it."""
+
+    def __init__(self, python2: str, home: Any, folder: Path) -> None:
+        self.python2, self.home, self.folder = python2, home, folder
+        self.command = worker_command()
+        self.scenario = {
+            "number": 0, "mode": "RUN_IMMEDIATE", "cancel_at": None, "window": True,
+            "pointer": True, "user": [], "constants": {}, "environment": {}, "items": {},
+        }  # fmt: skip
+
+    def add_channel(
+        self,
+        values: np.ndarray,
+        mask: np.ndarray | None = None,
+        number: int = 0,
+        unit_z: str = "m",
+        title: str = "Höhe <1>",
+    ) -> None:
+        field = self._field(f"in-{number}", values, unit_z)
+        prefix, items = f"/{number}", self.scenario["items"]
+        items |= {
+            f"{prefix}/data": field,
+            f"{prefix}/data/title": title,
+            f"{prefix}/data/log": "file::gwyfile()\n",
+            f"{prefix}/base/palette": PALETTE,
+            f"{prefix}/base/range-type": 1,
+            f"{prefix}/base/min": -1.0,
+            f"{prefix}/meta": METADATA,
+        }
+        if mask is not None:
+            items[f"{prefix}/mask"] = self._field(f"mask-{number}", mask, "")
+        self.scenario["number"] = number
+
+    def _field(self, name: str, values: np.ndarray, unit_z: str) -> dict[str, Any]:
+        path = self.folder / f"{name}.raw"
+        path.write_bytes(np.ascontiguousarray(values, "<f8").tobytes())
+        yres, xres = values.shape
+        return {
+            "xres": xres, "yres": yres, "xreal": 3e-6, "yreal": 2e-6, "xoff": 1e-6, "yoff": -5e-7,
+            "unit_xy": "m", "unit_z": unit_z, "data": str(path),
+        }  # fmt: skip
+
+    def run(self, limit: float = 60, **scenario: Any) -> dict[str, Any]:
+        script, told = self.folder / "afmsr_pygwy.py", self.folder / "scenario.json"
+        script.write_text(gwyddion_plugin.pygwy.script(self.command), encoding="ascii")
+        told.write_text(json.dumps(self.scenario | scenario))
+        report = self.folder / "report.json"
+        report.unlink(missing_ok=True)
+        done = self.home.call(self.python2, HOST, script, told, report, limit=limit)
+        assert done.returncode == 0, done.stderr
+        found = json.loads(report.read_text())
+        assert not any("AssertionError" in error for error in found["errors"]), found["errors"]
+        assert found["printed"] == ""  # anything else opens a window in Gwyddion
+        assert (found["waiting"], found["threads"], found["timers"]) == (False, 1, 0)
+        assert found["sigpipe"], "the host's handling of signals was changed"
+        assert self.home.left_over == []
+        return found
+
+
+@pytest.fixture
+def host(python2: str, home: Any, tmp_path: Path) -> Host:
+    """A Gwyddion without channels."""
+    return Host(python2, home, tmp_path)
+
+
+@pytest.fixture
+def scan() -> np.ndarray:
+    """Heights in metres: non-square, tilted, with steps."""
+    y, x = np.mgrid[:24, :36]
+    relief = 4e-9 * np.sin(x / 3) * np.cos(y / 4) + 9e-9 * (x > 20)
+    return 2e-6 + relief + 1e-9 * x - 2e-9 * y
+
+
+def _values(told: dict[str, Any]) -> np.ndarray:
+    return np.fromfile(told["data"], "<f8").reshape(told["yres"], told["xres"])
+
+
+def _added(report: dict[str, Any], before: int = 1) -> dict[str, Any]:
+    """Return the items of the new channel, by their key in it."""
+    prefix = f"/{before}/"
+    return {
+        key.removeprefix(prefix): value
+        for key, value in report["items"].items()
+        if key.startswith(prefix)
+    }
+
+
+def _nothing_added(host: Host, report: dict[str, Any]) -> bool:
+    return set(report["items"]) == set(host.scenario["items"])
+
+
+def _expected(scan: np.ndarray, marked: np.ndarray | None = None, **settings: Any) -> Channel:
+    channel = Channel(
+        scan / METRE, xreal=3e-6 / METRE, yreal=2e-6 / METRE, mask=marked, title="Höhe <1>"
+    )
+    return upscale(channel, **settings)
+
+
+# --- the file -----------------------------------------------------------------------------------
+
+
+def test_compiles_in_python_2_with_the_line_that_gwyddion_puts_before_it(
+    python2: str, tmp_path: Path
+) -> None:
+    script = tmp_path / "afmsr_pygwy.py"
+    script.write_bytes(b"import gwy\n\n" + SCRIPT.read_bytes())
+    done = subprocess.run(
+        [python2, "-m", "py_compile", script], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_is_ascii_and_needs_neither_numpy_nor_the_future() -> None:
+    text = SCRIPT.read_text(encoding="ascii")
+    assert "__future__" not in text.replace("no import from __future__", "")
+    assert "print" not in text.replace("printed", "")
+    imported = {
+        alias.name.partition(".")[0]
+        for node in ast.walk(ast.parse(text))  # it happens to be valid in both Pythons
+        if isinstance(node, ast.Import)
+        for alias in node.names
+    }
+    assert not imported & {"numpy", "afmsr_core", "gwyddion_plugin"}
+
+
+def test_shares_defaults_protocol_and_menu_with_the_other_plug_in() -> None:
+    names = {}
+    for node in ast.parse(SCRIPT.read_text(encoding="ascii")).body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            try:
+                names[node.targets[0].id] = ast.literal_eval(node.value)
+            except ValueError:
+                continue
+    assert names["PROTOCOL"] == protocol.VERSION
+    assert names["plugin_menu"] == menu.MENU
+    assert names["NAME"] + ".py" == gwyddion_plugin.pygwy.FILE_NAME
+    for name, value in names["DEFAULTS"].items():
+        assert getattr(Choices(), name) == value, name
+
+
+@pytest.mark.parametrize(
+    "word", ["/opt/my env/py'th\"on", "C:\\new\\Müller\\python.exe", "-c", "/h\udcff\u4e2d/\n"]
+)
+@pytest.mark.parametrize("windows", [False, True])
+def test_any_path_survives_in_the_script(python2: str, word: str, windows: bool) -> None:
+    literal = gwyddion_plugin.pygwy._literal(word, windows)
+    assert literal.isascii()
+    code = f"import sys; w = {literal}; sys.stdout.write(repr([ord(c) for c in w]))"
+    codes = ast.literal_eval(subprocess.check_output([python2, "-c", code], text=True))
+    if windows or word.isascii():
+        assert codes == [ord(sign) for sign in word]
+    else:
+        assert bytes(codes) == os.fsencode(word)
+
+
+# --- the result ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("pointer", [True, False], ids=["address", "get_data"])
+@pytest.mark.parametrize("method", ["afm", "bicubic"])
+def test_adds_the_channel_that_afmsr_computes(
+    host: Host, scan: np.ndarray, pointer: bool, method: str
+) -> None:
+    host.home.choose(method=method)
+    host.add_channel(scan)
+    report = host.run(pointer=pointer)
+    assert report["errors"] == []
+    assert report["plugin"] == {
+        "type": "PROCESS",
+        "menu": menu.MENU,
+        "desc": report["plugin"]["desc"],
+    }
+    new = _added(report)
+    assert new["data"]["changed"]
+    expected = _expected(scan, method=method)
+    np.testing.assert_allclose(
+        _values(new["data"]), expected.heights * METRE, rtol=0, atol=1e-9 * np.ptp(scan)
+    )
+
+
+def test_the_address_is_not_used_where_it_may_be_cut_short(host: Host, scan: np.ndarray) -> None:
+    host.home.choose(method="bicubic")
+    host.add_channel(scan)
+    new = _added(host.run(constants={"WHOLE_ADDRESS": False}))
+    expected = _expected(scan, method="bicubic").heights * METRE
+    np.testing.assert_allclose(_values(new["data"]), expected, rtol=0, atol=1e-18)
+
+
+def test_size_place_and_units_are_those_of_the_channel(host: Host, scan: np.ndarray) -> None:
+    host.add_channel(scan)
+    report = host.run()
+    old, new = report["items"]["/0/data"], _added(report)["data"]
+    assert (new["xres"], new["yres"]) == (4 * old["xres"], 4 * old["yres"])
+    for name in ("xreal", "yreal", "xoff", "yoff", "unit_xy", "unit_z"):
+        assert new[name] == old[name], name
+    assert not set(new["units"]) & set(old["units"]), "units are shared, not copied"
+    assert np.array_equal(_values(old), scan), "the original was touched"
+
+
+@pytest.mark.parametrize("unit", ["V", "deg", "", "A/m"])
+def test_values_that_are_no_heights_keep_their_unit(
+    host: Host, scan: np.ndarray, unit: str
+) -> None:
+    host.home.choose(method="bicubic")
+    host.add_channel(scan * 1e6, unit_z=unit)
+    new = _added(host.run())["data"]
+    assert new["unit_z"] == unit
+    expected = _expected(scan, method="bicubic").heights * METRE * 1e6
+    np.testing.assert_allclose(_values(new), expected, rtol=0, atol=1e-12)
+
+
+def test_title_palette_range_and_metadata_come_along(host: Host, scan: np.ndarray) -> None:
+    host.add_channel(scan)
+    new = _added(host.run())
+    assert new["data/title"] == "Höhe <1> (x4 afm)"
+    assert (new["base/palette"], new["base/range-type"], new["base/min"]) == (PALETTE, 1, -1.0)
+    assert new["meta"]["Speed"] == METADATA["Speed"]
+    assert not set("<>&") & set(new["meta"]["afmsr history"])
+    history = json.loads(new["meta"]["afmsr history"])
+    assert [step["name"] for step in history] == ["level", "upscale", "scan_time"]
+
+
+def test_a_levelled_result_does_not_get_the_range_of_other_heights(
+    host: Host, scan: np.ndarray
+) -> None:
+    host.home.choose(restore_background=False, method="bicubic")
+    host.add_channel(scan)
+    new = _added(host.run())
+    assert new["base/palette"] == PALETTE
+    assert "base/range-type" not in new and "base/min" not in new
+    assert abs(_values(new["data"]).mean()) < 1e-3 * scan.mean()
+
+
+def test_history_is_kept_for_a_channel_without_metadata(host: Host, scan: np.ndarray) -> None:
+    host.add_channel(scan)
+    del host.scenario["items"]["/0/meta"]
+    assert "afmsr history" in _added(host.run())["meta"]
+
+
+def test_the_log_names_method_factor_weights_and_the_scan_time_saved(
+    host: Host, scan: np.ndarray
+) -> None:
+    host.add_channel(scan)
+    first, second = _added(host.run())["data/log"].splitlines()
+    assert first == "file::gwyfile()"
+    for said in ('method="afm"', 'scale="4"', 'level="plane"', 'restore_background="true"'):
+        assert said in second
+    sha = _expected(scan).history[-1].settings["weights_sha256"]
+    assert f'weights_sha256="{sha}"' in second
+    assert f'scan_time="{scan_time.saved(24, 4)}"' in second
+
+
+@pytest.mark.parametrize("pointer", [True, False])
+def test_the_mask_comes_back_upscaled(host: Host, scan: np.ndarray, pointer: bool) -> None:
+    mask = np.zeros(scan.shape)
+    mask[3:9, 20:31] = 1.0
+    host.home.choose(mask="exclude", method="bicubic")
+    host.add_channel(scan, mask)
+    new = _added(host.run(pointer=pointer))
+    assert np.array_equal(_values(new["mask"]), mask.repeat(4, axis=0).repeat(4, axis=1))
+    assert new["mask"]["unit_z"] == ""
+    assert new["mask"]["xoff"] == 1e-6
+    expected = _expected(scan, mask >= 0.5, method="bicubic", mask="exclude").heights * METRE
+    np.testing.assert_allclose(_values(new["data"]), expected, rtol=0, atol=1e-18)
+
+
+def test_pixels_that_were_not_measured_are_marked(host: Host, scan: np.ndarray) -> None:
+    scan[5, 7] = np.nan
+    host.add_channel(scan)
+    new = _added(host.run())
+    assert np.isfinite(_values(new["data"])).all()
+    assert _values(new["mask"])[20:24, 28:32].all()
+    assert _values(new["mask"]).sum() == 16
+
+
+def test_works_on_the_channel_that_is_shown(host: Host, scan: np.ndarray) -> None:
+    host.home.choose(method="bicubic")
+    host.add_channel(scan, title="Zero")
+    host.add_channel(scan[:10, :12], number=12, title="Twelve")
+    report = host.run()
+    new = _added(report)
+    assert (new["data"]["xres"], new["data/title"]) == (48, "Twelve (x4 bicubic)")
+
+
+def test_works_without_a_window_for_progress(host: Host, scan: np.ndarray) -> None:
+    host.add_channel(scan)
+    report = host.run(window=False)
+    assert "data" in _added(report)
+    assert report["waits"] == []
+
+
+def test_shows_progress_of_its_own_and_ends_it(host: Host, scan: np.ndarray) -> None:
+    host.add_channel(scan)
+    waits = host.run()["waits"]
+    assert waits[0] == ["start", "Super-resolution (afm)..."]
+    assert [kind for kind, _ in waits].count("finish") == 1 and waits[-1][0] == "finish"
+    fractions = [fraction for kind, fraction in waits if kind == "fraction"]
+    assert len(fractions) > 2 and fractions == sorted(fractions)
+
+
+def test_interpreters_with_odd_paths(host: Host, scan: np.ndarray, tmp_path: Path) -> None:
+    odd = tmp_path / "a 'b' \"c\" \\ ünï 中"
+    odd.mkdir()
+    launcher = odd / "python 3"
+    launcher.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    launcher.chmod(0o755)
+    host.command = [str(launcher), *worker_command()[1:]]
+    host.home.choose(method="bicubic")
+    host.add_channel(scan)
+    report = host.run()
+    assert report["errors"] == [] and "data" in _added(report)
+
+
+def test_the_interpreter_is_spared_the_variables_of_gwyddions_python(
+    host: Host, scan: np.ndarray
+) -> None:
+    host.home.choose(method="bicubic")
+    host.add_channel(scan)
+    host.command = [word for word in host.command if word != "-I"]  # which would ignore them
+    report = host.run(environment={"PYTHONHOME": "/nowhere", "PYTHONPATH": "/nowhere"})
+    assert report["errors"] == [] and "data" in _added(report)
+
+
+def test_a_warm_worker_is_left_in_memory_and_used_again(host: Host, scan: np.ndarray) -> None:
+    host.home.variables["AFMSR_WARM_MINUTES"] = "1"
+    host.home.choose(method="bicubic")
+    host.add_channel(scan)
+    stop = "from gwyddion_plugin import warm; print(warm.stop_all())"
+    try:
+        first = host.run()
+        time.sleep(0.5)
+        second = host.run()
+        assert "data" in _added(first) and "data" in _added(second)
+    finally:
+        stopped = host.home.call(sys.executable, "-I", "-c", stop).stdout.strip()
+    assert stopped == "1"
+
+
+# --- settings and the dialog --------------------------------------------------------------------
+
+
+def test_the_dialog_tells_what_there_is_and_what_is_missing(host: Host, scan: np.ndarray) -> None:
+    host.add_channel(scan)
+    report = host.run(
+        mode="RUN_INTERACTIVE",
+        user=["wait for methods", "look", {"_Method:": "EDSR (not"}, "look",
+              {"_Method:": "bicubic"}, "gtk-ok"],
+    )  # fmt: skip
+    at_first, missing, last = report["shown"]
+    assert at_first["title"] == menu.TITLE
+    assert len(at_first["combos"]["_Method:"]["items"]) == 13
+    assert at_first["combos"]["_Method:"]["active"].startswith("AFM")
+    assert at_first["can_press_ok"] and not missing["can_press_ok"]
+    assert any("pip install" in text or "afmsr models" in text for text in missing["labels"])
+    assert any("24 lines scanned instead of 96" in text for text in last["labels"])
+    assert any("takes about" in text for text in last["labels"])
+    assert not last["combos"]["Mas_king:"]["sensitive"]
+    assert _added(report)["data/title"].endswith("(x4 bicubic)")
+
+
+def test_choices_are_remembered_beside_those_of_the_other_plug_in(
+    host: Host, scan: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host.home.choose(folder="/somewhere", open_full=True)
+    host.add_channel(scan, np.ones(scan.shape))
+    chosen = {
+        "_Method:": "Lanczos4", "_Background:": "Polynomial, degree 3",
+        "_Scan lines:": "Align by median", "Mas_king:": "Include",
+        "Restore background: same _tilt, datum and mean": False,
+    }  # fmt: skip
+    host.run(mode="RUN_INTERACTIVE", user=["wait for methods", chosen, "gtk-ok"])
+    for name, value in host.home.environment.items():
+        monkeypatch.setenv(name, value)
+    kept = load_choices()
+    assert kept == Choices(
+        method="lanczos4", background="poly3", rows="rows-median", mask="include",
+        restore_background=False, open_full=True, folder="/somewhere",
+    )  # fmt: skip
+    again = host.run()
+    assert again["shown"] == []  # not interactive: no window
+    assert 'level="poly3+rows-median"' in _added(again)["data/log"]
+    assert 'mask="include"' in _added(again)["data/log"]
+
+
+def test_reset_brings_the_defaults_back(host: Host, scan: np.ndarray) -> None:
+    host.home.choose(method="bicubic", background="none", restore_background=False)
+    host.add_channel(scan)
+    report = host.run(mode="RUN_INTERACTIVE", user=["wait for methods", "_Reset", "gtk-ok"])
+    before, after = report["shown"]
+    assert before["combos"]["_Method:"]["active"] == "bicubic"
+    assert after["combos"]["_Method:"]["active"].startswith("AFM")
+    assert after["combos"]["_Background:"]["active"] == "Plane"
+    assert _added(report)["data/title"].endswith("(x4 afm)")
+
+
+def test_cancel_in_the_dialog_changes_nothing(host: Host, scan: np.ndarray) -> None:
+    host.add_channel(scan)
+    changed = {"_Background:": "None"}
+    report = host.run(mode="RUN_INTERACTIVE", user=[changed, "gtk-cancel"])
+    assert _nothing_added(host, report) and report["errors"] == []
+    assert not host.home.settings_file.exists()
+
+
+def test_ok_before_the_worker_is_up(host: Host, scan: np.ndarray) -> None:
+    host.home.choose(method="bicubic")
+    host.add_channel(scan)
+    report = host.run(mode="RUN_INTERACTIVE", user=["gtk-ok"])
+    assert _added(report)["data/title"].endswith("(x4 bicubic)")
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{", '{"method": 3, "mask": null}', '"x"'])
+def test_damaged_settings_are_as_at_first(host: Host, scan: np.ndarray, content: str) -> None:
+    host.home.choose()
+    host.home.settings_file.write_text(content)
+    host.add_channel(scan)
+    assert _added(host.run())["data/title"].endswith("(x4 afm)")
+
+
+# --- failure and cancel -------------------------------------------------------------------------
+
+
+def _fake(host: Host, code: str) -> None:
+    """Let the script start a worker that does `code` after reading a request."""
+    worker = host.folder / "fake.py"
+    worker.write_text(
+        "import json, sys, time\n"
+        f"def say(line={READY!r}): print(line, flush=True)\n"
+        "def hear(): return json.loads(sys.stdin.readline() or '{}')\n" + code
+    )
+    host.command = [sys.executable, "-I", str(worker)]
+
+
+def _fails(host: Host, *said: str, **scenario: Any) -> dict[str, Any]:
+    report = host.run(**scenario)
+    assert _nothing_added(host, report)
+    (error,) = report["errors"]
+    for text in said:
+        assert text in error
+    return report
+
+
+def test_cancel_at_30_percent_leaves_nothing(host: Host, scan: np.ndarray) -> None:
+    _fake(
+        host,
+        "say(); hear()\n"
+        "say(json.dumps({'type': 'progress', 'id': 1, 'fraction': 0.3}))\n"
+        "assert hear()['type'] == 'cancel'\n"
+        "say(json.dumps({'type': 'cancelled', 'id': 1})); hear()\n",
+    )
+    host.add_channel(scan)
+    report = host.run(cancel_at=0.3)
+    assert _nothing_added(host, report) and report["errors"] == []
+    assert report["waits"][-2:] == [["fraction", 0.3], ["finish", None]]
+
+
+def test_cancel_of_the_real_worker_leaves_nothing(host: Host) -> None:
+    host.add_channel(np.random.default_rng(1).normal(size=(700, 700)) * 1e-9)
+    began = time.monotonic()
+    report = host.run(cancel_at=0.01)
+    assert _nothing_added(host, report) and report["errors"] == []
+    assert time.monotonic() - began < 20
+
+
+def test_cancel_does_not_wait_for_a_deaf_worker(host: Host, scan: np.ndarray) -> None:
+    _fake(host, "say()\ntime.sleep(60)\n")
+    host.add_channel(scan)
+    began = time.monotonic()
+    report = host.run(cancel_at=0.0)
+    assert _nothing_added(host, report) and report["errors"] == []
+    assert time.monotonic() - began < 10
+
+
+def test_missing_interpreter(host: Host, scan: np.ndarray) -> None:
+    host.command = ["/nöwhere/bin/python", "-I"]
+    host.add_channel(scan)
+    for mode in ("RUN_IMMEDIATE", "RUN_INTERACTIVE"):
+        _fails(host, "/nöwhere/bin/python", "No such file", "afmsr plugin install", mode=mode)
+
+
+def test_a_script_that_was_copied_by_hand(host: Host, scan: np.ndarray) -> None:
+    host.command = ["@AFMSR_WORKER@"]
+    host.add_channel(scan)
+    _fails(host, "afmsr plugin install")
+
+
+def test_a_package_that_is_gone(host: Host, scan: np.ndarray) -> None:
+    host.command = [sys.executable, "-I", "-m", "gwyddion_plugin.no_worker"]
+    host.add_channel(scan)
+    _fails(host, "status 1", "afmsr plugin check", "No module named")
+
+
+@pytest.mark.parametrize("when", ["at once", "after ready", "while it works"])
+@pytest.mark.parametrize("mode", ["RUN_IMMEDIATE", "RUN_INTERACTIVE"])
+def test_a_worker_that_dies(host: Host, scan: np.ndarray, when: str, mode: str) -> None:
+    code = {
+        "at once": "",
+        "after ready": "say()\n",
+        "while it works": "say(); hear()\nsay(json.dumps({'type': 'progress', 'id': 1, "
+        "'fraction': 0.5})); time.sleep(0.2)\n",
+    }[when]
+    _fake(host, code + "sys.stderr.write('Gröbner said no\\n'); sys.exit(7)\n")
+    host.add_channel(scan)
+    user = ["wait for the end"] if mode == "RUN_INTERACTIVE" else []
+    _fails(host, "status 7", "Gröbner said no", "afmsr plugin check", mode=mode, user=user)
+
+
+def test_a_worker_that_is_gone_when_ok_is_pressed(host: Host, scan: np.ndarray) -> None:
+    """Writing to it must not end Gwyddion, which has no handler for a broken pipe."""
+    _fake(host, "say(); sys.stdin.close(); import os; os.close(0); time.sleep(1); sys.exit(3)\n")
+    host.add_channel(scan)
+    _fails(host, "status 3", mode="RUN_INTERACTIVE", user=["look", "gtk-ok"])
+
+
+def test_a_worker_that_hangs_is_ended(host: Host, scan: np.ndarray) -> None:
+    _fake(host, "say(); hear()\nsys.stderr.write('deep in thought\\n')\ntime.sleep(60)\n")
+    host.home.choose(time_limit=1)
+    host.add_channel(scan)
+    _fails(host, "within 1 s", "deep in thought", "bicubic", constants={"GRACE": 0.5})
+
+
+def test_the_time_limit_of_the_real_worker(host: Host) -> None:
+    host.home.choose(time_limit=0.5)
+    host.add_channel(np.random.default_rng(1).normal(size=(900, 900)) * 1e-9)
+    _fails(host, "given up after 0.5 s")
+
+
+def test_a_worker_of_another_version(host: Host, scan: np.ndarray) -> None:
+    _fake(host, f"say({json.dumps({'type': 'ready', 'protocol': 99})!r}); hear(); hear()\n")
+    host.add_channel(scan)
+    _fails(host, "version 99", "afmsr plugin install")
+
+
+@pytest.mark.parametrize("line", ["no JSON", "[]", "{}", '"x"', ""])
+def test_a_worker_that_talks_nonsense(host: Host, scan: np.ndarray, line: str) -> None:
+    _fake(host, f"say({line!r}); hear()\ntime.sleep(60)\n")
+    host.add_channel(scan)
+    _fails(host, "ended without a result", "afmsr plugin check")
+
+
+def test_a_result_that_is_too_short(host: Host, scan: np.ndarray) -> None:
+    _fake(
+        host,
+        "say(); request = hear()\n"
+        "field = dict(request['field'], xres=144, yres=96, data='data.raw', mask=None)\n"
+        "say(json.dumps({'type': 'result', 'id': 1, 'field': field, 'history': []})); hear()\n",
+    )
+    host.add_channel(scan)
+    _fails(host, "864 values instead of 144 x 96")
+
+
+def test_an_error_of_the_worker_is_shown_with_its_cure(host: Host, scan: np.ndarray) -> None:
+    host.home.choose(method="nonsense")
+    host.add_channel(scan)
+    _fails(host, "nonsense", "bicubic")
+
+
+def test_no_channel(host: Host) -> None:
+    _fails(host, "no channel")

@@ -1,0 +1,394 @@
+"""The worker keeps its protocol, its time limit and its secrets."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gwyddion_plugin import protocol
+from gwyddion_plugin.rawfield import RawField
+
+COLD = [sys.executable, "-I", "-m", "gwyddion_plugin.worker", "--cold"]
+LATE = 20.0  # seconds; nothing here takes as long
+
+
+class Worker:
+    """The client in its simplest form, as a script without this package would write it."""
+
+    def __init__(self, command: list[str], environment: dict[str, str]) -> None:
+        self.process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=environment,
+        )
+        self.ready = self.hear()
+
+    def say(self, **message) -> None:
+        self.process.stdin.write(json.dumps(message).encode() + b"\n")
+        self.process.stdin.flush()
+
+    def hear(self) -> dict:
+        line = self.process.stdout.readline()
+        return json.loads(line) if line else {}
+
+    def answer(self) -> dict:
+        while (message := self.hear()).get("type") == "progress":
+            self.progress = message
+        return message
+
+    def leave(self) -> int:
+        self.process.stdin.close()
+        status = self.process.wait(LATE)
+        self.process.stdout.close()
+        return status
+
+
+@pytest.fixture
+def start(home) -> Iterator:
+    workers = []
+
+    def begin(*command: str, **variables: str) -> Worker:
+        home.variables |= variables
+        workers.append(Worker(list(command) or COLD, home.environment))
+        return workers[-1]
+
+    yield begin
+    for worker in workers:
+        worker.process.kill()
+        worker.process.wait()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    path = tmp_path / "ürequest"
+    path.mkdir(mode=0o700)
+    return path
+
+
+def field(folder: Path, side: int = 16, **changes) -> dict:
+    values = np.random.default_rng(0).normal(0, 5e-9, (side, side))
+    mask = (values > 0).astype(float).tobytes()
+    return RawField(side, side, 1e-6, 2e-6, "m", "m", values.tobytes(), mask).write_to(folder)
+
+
+def test_it_introduces_itself(start):
+    worker = start()
+    assert worker.ready.pop("pid") == worker.process.pid
+    assert worker.ready.pop("afmsr")
+    assert worker.ready == {"type": "ready", "protocol": 1, "warm": False}
+    assert worker.leave() == 0
+
+
+def test_a_field_goes_in_and_comes_out(start, folder):
+    worker = start()
+    described = field(folder) | {"xoff": -3e-7, "yoff": 1e-7, "title": "Höhe"}
+    worker.say(type="upscale", id=5, folder=str(folder), field=described)
+    answer = worker.answer()
+    assert (answer["type"], answer["id"]) == ("result", 5)
+    out = answer["field"]
+    assert (out["xres"], out["yres"], out["xreal"], out["yreal"]) == (64, 64, 1e-6, 2e-6)
+    assert (out["xoff"], out["yoff"]) == pytest.approx((-3e-7, 1e-7), rel=1e-12)
+    assert (out["unit_xy"], out["unit_z"], out["title"]) == ("m", "m", "Höhe (x4 afm)")
+    result = RawField.read_from(folder, out)
+    values = np.frombuffer(result.data)
+    assert values.mean() == pytest.approx(np.fromfile(folder / "data.raw").mean(), abs=1e-20)
+    assert set(np.frombuffer(result.mask)) == {0.0, 1.0}
+    steps = [step["name"] for step in answer["history"]]
+    assert steps == ["level", "upscale", "scan_time"]
+    assert "16 lines scanned instead of 64" in answer["history"][-1]["effect"]
+    assert answer["log"][-1].startswith("proc::afmsr_scan_time(lines_scanned=16,")
+    assert worker.leave() == 0
+
+
+def test_pixels_that_are_nan_are_marked_and_numbers(start, folder):
+    worker = start()
+    described = field(folder) | {"mask": None}
+    values = np.fromfile(folder / "data.raw")
+    values[37] = np.nan
+    values.tofile(folder / "data.raw")
+    worker.say(type="upscale", id=1, folder=str(folder), field=described, settings={})
+    result = RawField.read_from(folder, worker.answer()["field"])
+    assert np.isfinite(np.frombuffer(result.data)).all()
+    assert np.frombuffer(result.mask).sum() == 16
+
+
+def test_methods_say_what_is_missing(start):
+    worker = start()
+    worker.say(type="methods", id=1)
+    answer = worker.answer()
+    methods = {method["name"]: method for method in answer["methods"]}
+    assert methods[answer["default"]]["available"]
+    assert methods["bicubic"]["available"] and methods["bicubic"]["missing"] == ""
+    assert not methods["edsr"]["available"]
+    assert methods["edsr"]["missing"] in ("weights", "PyTorch")
+    assert (
+        "afmsr models fetch edsr" in methods["edsr"]["problem"]
+        or "pip" in methods["edsr"]["problem"]
+    )
+    assert all(method["seconds_per_pixel"] > 0 for method in methods.values())
+
+
+def test_a_preview_is_three_pictures(start, folder):
+    worker = start()
+    described = field(folder, 80)
+    worker.say(type="preview", id=1, folder=str(folder), field=described, at=[0, 79])
+    answer = worker.answer()
+    assert answer["crop"] == [0, 16, 64, 64]
+    for name, side in (("before", 256), ("after", 256), ("overview", 128)):
+        picture = (folder / answer[name]).read_bytes()
+        assert picture.startswith(b"P6 %d %d 255\n" % (side, side))
+
+
+def test_the_full_result_is_saved(start, folder, tmp_path):
+    from afmsr_core.io.gwy import GwyFile
+
+    worker = start()
+    target = tmp_path / "füll.gwy"
+    request = {"type": "upscale", "folder": str(folder), "field": field(folder)}
+    worker.say(**request, id=1, save=str(target))
+    assert worker.answer()["saved"] == str(target)
+    file = GwyFile.open(target)
+    assert [channel.heights.shape for channel in file.channels()] == [(16, 16), (64, 64)]
+    assert any("afmsr_scan_time" in entry for entry in file.log(1))
+    assert "8-bit" not in file.meta(1)["afmsr history"]
+    worker.say(**request, id=2, save=str(target))
+    assert "choose another name" in worker.answer()["message"]
+
+
+WRONG = {
+    "no JSON": (b"hello\n", "is not a message"),
+    "no object": (b"[1]\n", "is not a message"),
+    "no type": (b"{}\n", "is not a message"),
+    "deep": (b"[" * 100_000 + b"\n", "is not a message"),
+    "unknown": (b'{"type": "sing", "id": 9}\n', "no request is called 'sing'"),
+    "no field": (b'{"type": "upscale", "id": 9, "folder": "/"}\n', "needs a 'folder'"),
+    "a path": (b'{"type":"upscale","id":9,"folder":"/","field":{"xres":1,"yres":1,"xreal":1,'
+               b'"yreal":1,"data":"etc/passwd"}}\n', "is a path"),
+    "a way out": (b'{"type":"upscale","id":9,"folder":"/","field":{"xres":1,"yres":1,"xreal":1,'
+                  b'"yreal":1,"data":"../passwd"}}\n', "is not a file name"),
+    "settings": (b'{"type":"upscale","id":9,"folder":"/","field":{"xres":1,"yres":1},'
+                 b'"settings":{"weights":"/x"}}\n', "name only method"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_nonsense_is_answered_and_survived(start, wrong):
+    line, told = WRONG[wrong]
+    worker = start()
+    worker.process.stdin.write(line)
+    worker.process.stdin.flush()
+    answer = worker.answer()
+    assert answer["type"] == "error"
+    assert told in answer["message"]
+    worker.say(type="methods", id=2)
+    assert worker.answer()["id"] == 2
+    assert worker.leave() == 0
+
+
+def test_a_field_that_is_too_short(start, folder):
+    worker = start()
+    described = field(folder) | {"yres": 17}
+    worker.say(type="upscale", id=1, folder=str(folder), field=described)
+    answer = worker.answer()
+    assert (answer["kind"], answer["exit_status"]) == ("CorruptFileError", 1)
+
+
+@pytest.fixture
+def sleepy(breakable):
+    """The command of a worker whose engine sleeps for a minute."""
+    home = breakable("import time; time.sleep(60)")
+    return [home.python, *COLD[1:]]
+
+
+def test_cancel(start, sleepy, folder):
+    worker = start(*sleepy)
+    worker.say(type="upscale", id=1, folder=str(folder), field=field(folder))
+    assert worker.hear()["type"] == "progress"
+    began = time.monotonic()
+    worker.say(type="cancel")
+    assert worker.answer() == {"type": "cancelled", "id": 1}
+    assert worker.process.wait(LATE) != 0  # it could not stop in another way
+    assert time.monotonic() - began < 2
+    assert not (folder / protocol.RESULT).exists()
+
+
+def test_cancel_between_requests_is_nothing(start):
+    worker = start()
+    worker.say(type="cancel")
+    worker.say(type="methods", id=1)
+    assert worker.answer()["type"] == "methods"
+
+
+def test_progress_never_falls(start, sleepy, folder):
+    worker = start(*sleepy)
+    worker.say(type="upscale", id=1, folder=str(folder), field=field(folder))
+    fractions = [worker.hear()["fraction"] for _ in range(12)]
+    assert fractions == sorted(fractions)
+    assert all(0 <= fraction < 1 for fraction in fractions)
+
+
+def test_time_limit(start, sleepy, folder):
+    worker = start(*sleepy)
+    worker.say(type="upscale", id=1, folder=str(folder), field=field(folder), time_limit=0.5)
+    answer = worker.answer()
+    assert (answer["kind"], answer["id"]) == ("TimeLimitError", 1)
+    assert worker.process.wait(LATE) != 0
+
+
+def test_a_client_that_dies_leaves_nothing(start, sleepy, folder):
+    worker = start(*sleepy)
+    worker.say(type="upscale", id=1, folder=str(folder), field=field(folder))
+    worker.hear()
+    assert worker.leave() != 0
+    assert not folder.exists()
+
+
+def test_a_folder_of_others_is_not_cleared(start, sleepy, folder):
+    folder.chmod(0o755)
+    worker = start(*sleepy)
+    worker.say(type="upscale", id=1, folder=str(folder), field=field(folder))
+    worker.hear()
+    worker.leave()
+    assert (folder / "data.raw").exists()
+
+
+@pytest.mark.parametrize("locale", ["C", "de_DE.UTF-8", "tr_TR.ISO-8859-9", "nonsense"])
+def test_the_locale_does_not_matter(start, folder, locale):
+    worker = start(LC_ALL=locale, LANG=locale, PYTHONIOENCODING="utf-16", PYTHONPATH="/nowhere")
+    described = field(folder) | {"title": "Höhe µ"}
+    request = {"type": "upscale", "id": 1, "folder": str(folder), "field": described}
+    worker.say(**request, settings={"method": "bicubic"})
+    assert worker.answer()["field"]["title"] == "Höhe µ (x4 bicubic)"
+
+
+# --- staying in memory ---------------------------------------------------------------------------
+
+WARM = COLD[:-1]
+
+
+def run(worker: Worker, folder: Path, **how) -> None:
+    request = {"type": "upscale", "id": 1, "folder": str(folder), "field": field(folder)}
+    worker.say(**request, settings={"method": "bicubic"}, **how)
+    assert worker.answer()["type"] == "result"
+
+
+def address(home) -> Path | None:
+    return next((home.runtime / "afmsr").glob("*.json"), None)
+
+
+def wait_for(condition):
+    until = time.monotonic() + LATE
+    while not condition():
+        assert time.monotonic() < until, "it did not happen in time"
+        time.sleep(0.02)
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+
+
+@pytest.fixture
+def warm(start, home, folder) -> int:
+    """A worker in memory: its process."""
+    worker = start(*WARM)
+    run(worker, folder, keep=30)
+    worker.process.stdin.close()
+    wait_for(lambda: address(home) is not None)
+    return worker.process.pid
+
+
+def test_the_next_client_finds_it(start, warm, folder, home):
+    for _ in range(2):
+        worker = start(*WARM)
+        assert (worker.ready["pid"], worker.ready["warm"]) == (warm, True)
+        run(worker, folder, keep=30)
+        assert worker.leave() == 0
+    assert alive(warm)
+
+
+def test_only_its_user_can_reach_it(warm, home):
+    place = home.runtime / "afmsr"
+    assert stat.S_IMODE(place.stat().st_mode) == 0o700
+    assert {stat.S_IMODE(file.stat().st_mode) for file in place.iterdir()} == {0o600}
+
+
+def test_it_wants_the_token(warm, home):
+    told = json.loads(address(home).read_text())
+    for token in ("", "x" * len(told["token"]), None):
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(LATE)
+            connection.connect(told["unix"])
+            connection.sendall(protocol.encode({"type": "hello", "token": token}))
+            assert connection.recv(100) == b""
+    assert alive(warm)
+
+
+def test_it_is_private_or_not_used(start, warm, home):
+    (home.runtime / "afmsr").chmod(0o755)
+    assert start(*WARM).ready["warm"] is False
+
+
+def test_one_that_is_busy_is_not_waited_for(start, warm, folder):
+    busy = start(*WARM)
+    other = start(*WARM)
+    assert (busy.ready["warm"], other.ready["warm"]) == (True, False)
+
+
+def test_one_that_is_frozen_is_not_waited_for(start, warm, folder):
+    os.kill(warm, signal.SIGSTOP)
+    assert start(*WARM).ready["warm"] is False
+    os.kill(warm, signal.SIGKILL)
+
+
+def test_after_it_was_killed_the_next_one_works(start, warm, folder):
+    os.kill(warm, signal.SIGKILL)
+    worker = start(*WARM)
+    assert worker.ready["warm"] is False
+    run(worker, folder, keep=30)
+
+
+def test_it_ends_when_idle_and_leaves_nothing(start, home, folder):
+    worker = start(*WARM)
+    run(worker, folder, keep=0.5)
+    assert worker.leave() == 0
+    assert not (home.runtime / "afmsr").exists()
+
+
+def test_it_ends_when_told_and_leaves_nothing(warm, home):
+    os.kill(warm, signal.SIGTERM)
+    wait_for(lambda: not (home.runtime / "afmsr").exists())
+
+
+def test_it_can_be_turned_off(start, warm, home, folder):
+    worker = start(*WARM)
+    run(worker, folder, keep=0)
+    worker.leave()
+    wait_for(lambda: not (home.runtime / "afmsr").exists())
+
+
+def test_another_environment_is_another_worker(start, warm):
+    assert start(*WARM, AFMSR_MODEL_DIR="/elsewhere").ready["warm"] is False
+
+
+def test_it_keeps_no_file_of_the_client(warm):
+    open_files = {os.readlink(link) for link in Path(f"/proc/{warm}/fd").iterdir()}
+    kept = [name for name in open_files if name.startswith("pipe:") or "/dev/pts" in name]
+    assert kept == []
+    assert os.readlink(f"/proc/{warm}/cwd") == "/"

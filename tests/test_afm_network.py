@@ -1,0 +1,118 @@
+"""The network that ships: the same in ONNX and torch, small, identified, better than bicubic."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from afmsr_core.channel import Channel
+from afmsr_core.inference import Engine, open_engine
+from afmsr_core.methods import Network, get
+from afmsr_core.methods.weights import cached
+from afmsr_core.upscale import upscale
+
+torch = pytest.importorskip("torch", reason="the extra `torch` is not installed")
+pytest.importorskip("torchsr", reason="the extra `torch` is not installed")
+
+AFM = get("afm")
+assert isinstance(AFM, Network)
+FILES = [cached(AFM), cached(AFM).with_name(str(AFM.onnx))]
+SIZES = [
+    (1, 1),
+    (1, 33),
+    (33, 1),
+    (2, 2),
+    (3, 5),
+    (15, 17),
+    (16, 16),
+    (47, 64),
+    (128, 96),
+    (31, 129),
+]
+
+
+@pytest.fixture(scope="module")
+def engines() -> tuple[Engine, Engine]:
+    onnx = open_engine(AFM, engine="onnx", threads=1)
+    return onnx, open_engine(AFM, engine="torch", device="cpu", threads=1)
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_onnx_gives_what_torch_gives(engines: tuple[Engine, Engine], size: tuple[int, int]) -> None:
+    planes = np.random.default_rng(0).random((1, 1, *size), dtype=np.float32)
+    onnx, torch_ = (engine.run(planes) for engine in engines)
+    assert onnx.shape == torch_.shape == (1, 1, 4 * size[0], 4 * size[1])
+    assert np.abs(onnx - torch_).max() <= 1e-5  # of the range, which is 1
+    assert np.abs(onnx).max() > 1e-4  # a network that does nothing would agree too
+
+
+def test_both_engines_upscale_a_scan_alike() -> None:
+    scan = Channel(np.random.default_rng(1).normal(size=(40, 50)), 1.0, 1.0)
+    onnx, torch_ = (upscale(scan, engine=engine, threads=1) for engine in ("onnx", "torch"))
+    difference = np.abs(onnx.heights - torch_.heights).max()
+    assert difference <= 1e-5 * np.ptp(scan.heights)
+    engines = [channel.history[-1].settings["engine"] for channel in (onnx, torch_)]
+    assert engines[0].startswith("onnxruntime ") and engines[1].startswith("torch ")
+
+
+@pytest.mark.parametrize("engine", ["onnx", "torch"])
+def test_the_result_names_the_weights_that_made_it(engine: str) -> None:
+    result = upscale(Channel(np.eye(8), 1.0, 1.0), engine=engine, threads=1)
+    used = FILES[1] if engine == "onnx" else FILES[0]
+    digest = hashlib.sha256(used.read_bytes()).hexdigest()
+    assert result.history[-1].settings["weights_sha256"] == digest
+
+
+def test_the_files_are_small_and_there() -> None:
+    for file in FILES:
+        assert 100_000 < file.stat().st_size < 2_000_000, file.name
+
+
+def test_it_has_as_many_parameters_as_it_says() -> None:
+    module = AFM.build()
+    assert sum(parameter.numel() for parameter in module.parameters()) == AFM.parameters
+
+
+def test_it_starts_as_bicubic() -> None:
+    """Untrained, the residual is zero whatever goes in."""
+    planes = torch.rand(1, 1, 20, 30, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        assert not AFM.build()(planes).any()
+
+
+def test_weights_of_another_network_are_not_run(tmp_path: Path) -> None:
+    from safetensors.torch import save_file
+
+    from afmsr_core.errors import WeightsError
+
+    save_file({"head.weight": torch.zeros(3, 3)}, tmp_path / "other.safetensors")
+    with pytest.raises(WeightsError, match="not the weights of afm"):
+        upscale(Channel(np.eye(8), 1.0, 1.0), weights=tmp_path / "other.safetensors")
+
+
+def test_it_beats_bicubic_on_real_scans_it_never_saw(shared: Path) -> None:
+    """A few of the scans of `python -m training score`, registered; all 27 are in the card."""
+    pytest.importorskip("skimage", reason="the extra `eval` is not installed")
+    from training.corpus import dev_scans
+    from training.score import score
+
+    chosen = [scan for scan in dev_scans(shared / "data" / "afm") if scan.heights.size <= 256**2]
+
+    def by(method: str) -> Callable[[np.ndarray], np.ndarray]:
+        return lambda coarse: upscale(Channel(coarse, 1.0, 1.0), method=method, threads=1).heights
+
+    methods = {method: by(method) for method in ("bicubic", "afm")}
+    for condition in ("clean", "noisy"):
+        scores = score(chosen[:4], methods, condition)
+        gains = [
+            ours.psnr - plain.psnr
+            for ours, plain in zip(scores["afm"], scores["bicubic"], strict=True)
+        ]
+        assert len(gains) == 4 and np.mean(gains) > 0.0, gains
+        moved = np.array([ours.shift for ours in scores["afm"]])
+        moved -= [plain.shift for plain in scores["bicubic"]]  # what the scan itself adds
+        assert np.abs(moved.mean(axis=0)).max() < 0.05, "features are moved"

@@ -1,0 +1,105 @@
+"""Commands start fast: nothing heavy is imported before it is needed."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from afmsr_core.data import example_pair
+
+HEAVY = {
+    *("numpy", "torch", "torchsr", "torchvision", "onnxruntime", "cv2", "scipy", "skimage"),
+    *("matplotlib", "pooch", "requests", "gwyfile", "gsffile", "SurfaceTopography", "safetensors"),
+    "pyiqa",
+}
+NOT_IN_UPSCALE = HEAVY - {"numpy", "onnxruntime", "cv2", "gwyfile"}
+LIMIT_SECONDS = 1.0  # of processor time, which neighbours on the machine change little
+LIMIT_MB = 200
+
+
+def modules_after(code: str, *arguments: str, cwd: Path | None = None) -> set[str]:
+    """Return the packages that a fresh interpreter has loaded after running `code`."""
+    tail = """
+import json, sys
+print("\\n" + json.dumps(sorted({name.partition(".")[0] for name in sys.modules})))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code + tail, *arguments],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
+    assert done.returncode == 0, done.stderr
+    return set(json.loads(done.stdout.splitlines()[-1]))
+
+
+COMMAND = """
+import sys
+from afmsr_cli.main import main
+try:
+    status = main(sys.argv[1:])
+except SystemExit as ended:
+    status = ended.code
+assert status in (0, None), status
+"""
+
+
+def test_the_library_itself_is_light() -> None:
+    assert modules_after("import afmsr_core, afmsr_core.errors") & HEAVY == set()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("--help",), ("--version",), ("upscale", "--help"), ("convert", "--help"), ("demo", "--help"),
+     ("doctor", "--help")],
+    ids=" ".join,
+)  # fmt: skip
+def test_help_loads_nothing_heavy(arguments: tuple[str, ...]) -> None:
+    assert modules_after(COMMAND, *arguments) & HEAVY == set()
+
+
+def test_upscaling_loads_only_what_it_uses(tmp_path: Path) -> None:
+    arguments = ("upscale", str(example_pair()[0]), "-o", str(tmp_path / "x4.gwy"), "--quiet")
+    loaded = modules_after(COMMAND, *arguments)
+    assert loaded & NOT_IN_UPSCALE == set()
+    assert "onnxruntime" in loaded
+
+
+def test_interpolations_load_no_engine(tmp_path: Path) -> None:
+    arguments = ("upscale", str(example_pair()[0]), "-o", str(tmp_path / "x4.gwy"))
+    loaded = modules_after(COMMAND, *arguments, "--method", "bicubic", "--quiet")
+    assert "onnxruntime" not in loaded and "cv2" in loaded
+
+
+# Runs a command as the child of a small process: Linux counts the memory of a large parent, which
+# a test run is, as the child's own peak.
+METER = """
+import json, resource, subprocess, sys, time
+began = time.monotonic()
+status = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL).returncode
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+peak = used.ru_maxrss * (1024 if sys.platform == "linux" else 1)
+print(json.dumps([status, time.monotonic() - began, used.ru_utime + used.ru_stime, peak]))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="measured with getrusage")
+def test_upscaling_128_pixels_takes_a_second_and_200_megabytes(tmp_path: Path) -> None:
+    """The whole process with the default network, and without torch within its reach."""
+    code = "import sys; sys.modules['torch'] = None\n" + COMMAND
+    arguments = ["upscale", str(example_pair()[0]), "-o", str(tmp_path / "x4.gwy"), "--quiet"]
+    command = [sys.executable, "-c", METER, sys.executable, "-c", code, *arguments, "--force"]
+    seconds, megabytes = [], []
+    for _ in range(2):
+        done = subprocess.run(command, capture_output=True, text=True, timeout=100)
+        status, wall, processor, peak = json.loads(done.stdout)
+        assert (status, done.stderr) == (0, "")
+        seconds.append(min(wall, processor))
+        megabytes.append(peak / 1e6)
+    assert min(seconds) <= LIMIT_SECONDS
+    assert max(megabytes) <= LIMIT_MB
