@@ -28,7 +28,7 @@ METHODS = (
         weights=WeightsFile("afm.safetensors"),
         build=_build,
         onnx="afm.onnx",
-        halo=64,
+        halo=96,
         align=16,
         working_bytes=2048,
     ),
