@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -26,6 +28,7 @@ from afmsr_core.statistics import (  # noqa: E402
     friedman,
     holm,
     one_way_tukey,
+    signed_rank_p,
     tost,
 )
 
@@ -37,7 +40,9 @@ PAIRS = [(a, b) for i, a in enumerate(METHODS) for b in METHODS[i + 1 :]]
 def table(seed: int = 3, images: int = 25, decimals: int = 6) -> np.ndarray:
     random = np.random.default_rng(seed)
     image = random.normal(29.0, 2.0, (images, 1))
-    return np.round(image + [0, 0.1, 0.9, 1.4] + random.normal(0, 0.8, (images, 4)), decimals)
+    return np.round(
+        image + np.array([0, 0.1, 0.9, 1.4]) + random.normal(0, 0.8, (images, 4)), decimals
+    )
 
 
 def scores(values: np.ndarray, **more: object) -> Scores:
@@ -129,6 +134,23 @@ def test_paired_tests_and_holm() -> None:
         raw = [getattr(one, name) for one in found]
         corrected = [getattr(one, f"{name}_holm") for one in found]
         np.testing.assert_allclose(corrected, multipletests(raw, method="holm")[1])
+
+
+@pytest.mark.parametrize("differences", [5, 9, 13, 50, 51, 200])
+def test_wilcoxon_of_few_and_of_many(differences: int) -> None:
+    d = np.random.default_rng(differences).normal(0.3, 1.0, differences)
+    assert signed_rank_p(d) == pytest.approx(stats.wilcoxon(d).pvalue, rel=1e-9)
+
+
+def test_wilcoxon_with_ties_is_exact() -> None:
+    """Against every one of the 2**9 signs that the differences could have."""
+    d = np.array([1, 1, 2, -1, 0, 3, 2, 2, 3, -2, 0])
+    ranks = stats.rankdata(np.abs(d[d != 0]))
+    sums = (np.array(list(product([0, 1], repeat=9))) * ranks).sum(axis=1)
+    away = np.abs(sums - sums.mean())
+    found = ranks[d[d != 0] > 0].sum()
+    wanted = (away >= abs(found - sums.mean()) - 1e-9).mean()
+    assert signed_rank_p(d) == pytest.approx(wanted)
 
 
 def test_cliffs_delta_with_ties() -> None:

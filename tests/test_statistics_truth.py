@@ -11,7 +11,7 @@ import pytest
 pytest.importorskip("scipy")
 pytest.importorskip("statsmodels")
 
-from afmsr_core.statistics import (  # noqa: E402
+from afmsr_core.statistics import (
     MARGINS,
     Margin,
     Scores,
@@ -59,7 +59,7 @@ def no_integrals(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_one_way_tukey_never_finds_it() -> None:
     random = np.random.default_rng(1)
-    for _ in range(8):  # of four methods: of ten it has even less power
+    for _ in range(3):  # of four methods: of ten it has even less power
         found = one_way_tukey(psnr(random, DIFFERENCE, methods=4))
         assert np.nanmin(found.p) > 0.9
         assert found.critical_difference > 5 * DIFFERENCE
@@ -67,7 +67,7 @@ def test_one_way_tukey_never_finds_it() -> None:
 
 @pytest.mark.usefixtures("no_integrals")
 def test_the_blocked_tests_find_it() -> None:
-    random, runs, pairs = np.random.default_rng(2), 100, 3 * 7
+    random, runs, pairs = np.random.default_rng(2), 60, 3 * 7
     blocked = nemenyi = every = 0
     for _ in range(runs):
         scores = psnr(random, -DIFFERENCE)
@@ -100,22 +100,32 @@ def test_paired_comparisons_find_it_and_measure_it() -> None:
 
 @pytest.mark.usefixtures("no_integrals")
 def test_false_alarms_keep_to_their_rate() -> None:
-    """Of any pair, where no method differs: the family-wise error is 5 % or less."""
-    random, runs, methods = np.random.default_rng(4), 400, 4
-    pairs = [(a, b) for a in METHODS[:methods] for b in METHODS[:methods] if a < b]
-    alarms = dict.fromkeys(("blocked Tukey", "Friedman", "Nemenyi", "t", "Wilcoxon"), 0)
+    """Of any pair, where no method differs: the family-wise error is the nominal 5 %."""
+    random, runs, methods = np.random.default_rng(4), 600, 4
+    alarms = dict.fromkeys(("blocked Tukey", "Friedman", "Nemenyi"), 0)
     for _ in range(runs):
         scores = psnr(random, methods=methods)
         ranked = friedman(scores)
-        found = compare(scores, pairs, resamples=100)
         alarms["blocked Tukey"] += bool((blocked_tukey(scores).p < 0.05).any())
         alarms["Friedman"] += ranked.p < 0.05
         alarms["Nemenyi"] += bool((ranked.nemenyi.p < 0.05).any())
-        alarms["t"] += any(one.p_t_holm < 0.05 for one in found)
-        alarms["Wilcoxon"] += any(one.p_wilcoxon_holm < 0.05 for one in found)
     rates = {test: count / runs for test, count in alarms.items()}
-    assert all(rate < 0.05 + errors(0.05, runs) for rate in rates.values()), rates
-    assert all(rate > 0.01 for rate in rates.values()), rates  # cautious, not blind
+    assert all(abs(rate - 0.05) < errors(0.05, runs) for rate in rates.values()), rates
+
+
+def test_false_alarms_of_paired_tests_with_holm() -> None:
+    """Where no method differs: 5 % or less, for Holm's rule is cautious."""
+    random, runs = np.random.default_rng(5), 150
+    pairs = [("c", "a"), ("c", "b"), ("d", "a"), ("d", "b")]
+    alarms = dict.fromkeys(("p_t", "p_wilcoxon", "p_t_holm", "p_wilcoxon_holm"), 0)
+    for _ in range(runs):
+        found = compare(psnr(random, 0.0, 4), pairs, resamples=100)
+        for name in alarms:
+            alarms[name] += any(getattr(one, name) < 0.05 for one in found)
+    rates = {name: count / runs for name, count in alarms.items()}
+    for name in ("p_t", "p_wilcoxon"):
+        assert rates[f"{name}_holm"] < 0.05 + errors(0.05, runs), rates
+        assert rates[name] > 0.08, rates  # what happens without the correction
 
 
 @pytest.mark.parametrize(
@@ -124,10 +134,10 @@ def test_false_alarms_keep_to_their_rate() -> None:
 )
 def test_intervals_cover_the_truth(images: int, skew: float, lowest: float) -> None:
     """Close to 95 %, with the bootstrap's known lack for few images."""
-    runs = 2000
+    runs = 1500
     normal = np.random.default_rng(5).normal(0.0, 1.0, (images, runs))
     d, truth = (np.exp(skew * normal), np.exp(skew**2 / 2)) if skew else (normal, 0.0)
-    low, high = bca_intervals(d, resamples=2000)
+    low, high = bca_intervals(d, resamples=1500)
     coverage = ((low < truth) & (truth < high)).mean()
     assert lowest < coverage < 0.97
 
@@ -140,14 +150,14 @@ def test_intervals_of_clusters_cover_and_those_of_images_do_not() -> None:
     coverage = []
     for values, sizes in ((clusters, np.full(samples, images)), (d, None)):
         low, high = bca_intervals(values, sizes, resamples=1000)
-        coverage.append(((low < 0) & (0 < high)).mean())
+        coverage.append(((low < 0) & (high > 0)).mean())
     assert coverage[0] > 0.91
     assert coverage[1] < 0.75
 
 
 def test_equivalence_is_claimed_wrongly_no_more_often_than_stated() -> None:
     """The true difference lies on the margin: five in a hundred are called equivalent."""
-    random, runs = np.random.default_rng(7), 1000
+    random, runs = np.random.default_rng(7), 600
     margin = Margin(MARGINS["psnr"], "default")
     d = random.normal(margin.value, WITHIN, (runs, 12))
     wrong = sum(bool(tost(one, margin).equivalent) for one in d) / runs

@@ -1,0 +1,184 @@
+"""Tukey's honestly significant difference: as in the paper, and on images as blocks."""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+
+import numpy as np
+
+from afmsr_core.statistics.result import P_FLOOR, Floats, PairMatrix, library, symmetric
+from afmsr_core.statistics.scores import Scores, vanishes
+
+__all__ = ["blocked_tukey", "one_way_tukey", "sphericity", "studentized_p", "studentized_q"]
+
+NO_VARIATION = "the scores do not vary beyond what methods and images explain: nothing to test with"
+
+
+def one_way_tukey(scores: Scores, alpha: float = 0.05) -> PairMatrix:
+    """Test all pairs of methods as the paper does: as if each method had images of its own.
+
+    The spread between images is taken for noise, so that differences which every image shows
+    can stay hidden behind it. Every score counts, also of images that another method lacks
+    (Tukey and Kramer). By ``statsmodels.stats.multicomp.pairwise_tukeyhsd``.
+
+    Parameters
+    ----------
+    scores : Scores
+        One metric on one data set.
+    alpha : float
+        Level of the critical difference, which is that for the harmonic mean of the numbers of
+        images if methods differ in it.
+
+    Returns
+    -------
+    PairMatrix
+        `levels` are the means of the methods.
+
+    References
+    ----------
+    J. W. Tukey, The problem of multiple comparisons, Princeton 1953; C. Y. Kramer, Biometrics 12
+    (1956) 307, doi 10.2307/3001469.
+    """
+    values, compared = scores.values, list(scores.compared)
+    counts = np.isfinite(values).sum(axis=0)
+    means = np.full(len(scores.methods), np.nan)
+    means[compared] = np.nanmean(values[:, compared], axis=0)
+    dof = int(counts.sum()) - len(compared)
+    rows, columns = np.nonzero(np.isfinite(values))
+    endog = values[rows, columns]
+    pooled = float(((endog - means[columns]) ** 2).sum() / dof) if dof > 0 else math.nan
+    if len(compared) < 2:
+        reason = f"a comparison needs 2 methods with scores; there is {len(compared)}"
+    elif dof < 1:
+        reason = "no method has 2 images: their spread is unknown"
+    elif vanishes(math.sqrt(pooled), float(np.abs(endog).max())):
+        reason = "no method's scores vary between images: nothing to test with"
+    else:
+        reason = ""
+    p, critical = np.full((values.shape[1],) * 2, np.nan), math.nan
+    if not reason:
+        multicomp = library("statsmodels.stats.multicomp")
+        test = multicomp.pairwise_tukeyhsd(endog, columns, alpha=alpha)
+        p = symmetric(values.shape[1], compared, np.clip(test.pvalues, P_FLOOR, 1.0))
+        critical = float(test.q_crit) * math.sqrt(pooled * float(np.mean(1 / counts[compared])))
+    return PairMatrix(
+        test="one-way Tukey",
+        methods=tuple(scores.methods),
+        p=p,
+        levels=means,
+        higher_is_better=scores.higher_is_better,
+        n=int(counts.max(initial=0)),
+        alpha=alpha,
+        spread=math.sqrt(pooled),
+        dof=float(dof),
+        critical_difference=critical,
+        reason=reason,
+    )
+
+
+def blocked_tukey(scores: Scores, alpha: float = 0.05) -> PairMatrix:
+    """Test all pairs of methods on the randomised block design: every image is a block.
+
+    What an image adds to the scores of all methods is taken out first; the residual mean square
+    with (b - 1)(k - 1) degrees of freedom is the noise. One SD is pooled for all pairs; where
+    `sphericity` is far below 1 it fits none of them, and the paired tests are the ones to read.
+
+    Parameters
+    ----------
+    scores : Scores
+        One metric on one data set; images that lack a score are left out, clusters are averaged.
+    alpha : float
+        Level of the critical difference.
+
+    Returns
+    -------
+    PairMatrix
+        `levels` are the means of the methods over the blocks.
+
+    References
+    ----------
+    J. W. Tukey, as above; D. C. Montgomery, Design and Analysis of Experiments, section 4.1.
+
+    Examples
+    --------
+    >>> s = Scores(np.array([[20.0, 20.3], [30.0, 30.2], [40.0, 40.4]]),
+    ...            ["bicubic", "afm"], ["interpolation", "network"], higher_is_better=True)
+    >>> round(blocked_tukey(s).pair("afm", "bicubic"), 4)  # of two methods: the paired t test
+    0.0351
+    """
+    blocks = scores.blocks
+    units, size, reason = blocks.units, len(scores.methods), blocks.untestable
+    levels, p = np.full(size, np.nan), np.full((size, size), np.nan)
+    spread, critical, epsilon = (math.nan,) * 3
+    b, k = units.shape
+    dof = max(b - 1, 0) * max(k - 1, 0)
+    if b and k:
+        levels[list(blocks.columns)] = units.mean(axis=0)
+    if not reason:
+        spread = math.sqrt(float((_residuals(units) ** 2).sum() / dof))
+        reason = NO_VARIATION if vanishes(spread, blocks.magnitude) else ""
+    if not reason:
+        error = spread / math.sqrt(b)
+        means = units.mean(axis=0)
+        first, second = np.triu_indices(k, 1)
+        q = np.abs(means[first] - means[second]) / error
+        p = symmetric(size, blocks.columns, studentized_p(q, k, dof))
+        critical = studentized_q(alpha, k, dof) * error
+        epsilon = sphericity(units)
+    return PairMatrix(
+        test="blocked Tukey",
+        methods=tuple(scores.methods),
+        p=p,
+        levels=levels,
+        higher_is_better=scores.higher_is_better,
+        n=b,
+        alpha=alpha,
+        spread=spread,
+        dof=float(dof),
+        critical_difference=critical,
+        sphericity=epsilon,
+        reason=reason,
+    )
+
+
+def sphericity(units: Floats) -> float:
+    """Return Greenhouse and Geisser's epsilon of blocks (b, k); NaN without variation.
+
+    References
+    ----------
+    S. W. Greenhouse, S. Geisser, Psychometrika 24 (1959) 95, doi 10.1007/BF02289823.
+
+    Examples
+    --------
+    >>> sphericity(np.array([[1.0, 2.0], [4.0, 3.0], [2.0, 5.0]]))  # of two methods: always
+    1.0
+    """
+    residuals = _residuals(units)
+    covariance = residuals.T @ residuals
+    scale = float((covariance**2).sum()) * (units.shape[1] - 1)
+    return round(float(np.trace(covariance)) ** 2 / scale, 12) if scale > 0 else math.nan
+
+
+def studentized_p(q: Floats, groups: int, dof: float) -> Floats:
+    """Return the probability that the studentized range of so many groups exceeds `q`.
+
+    Examples
+    --------
+    >>> studentized_p(np.array([0.0, 3.633, 50.0]), 4, np.inf).round(3)
+    array([1.  , 0.05, 0.  ])
+    """
+    survival = library("scipy.stats").studentized_range.sf(q, groups, dof)
+    return np.clip(np.asarray(survival, dtype=np.float64), P_FLOOR, 1.0)
+
+
+@lru_cache(maxsize=64)  # a quarter of a second each, and the same for all metrics of a data set
+def studentized_q(alpha: float, groups: int, dof: float) -> float:
+    """Return what the studentized range exceeds with probability `alpha`."""
+    return float(library("scipy.stats").studentized_range.isf(alpha, groups, dof))
+
+
+def _residuals(units: Floats) -> Floats:
+    """Return what neither the method nor the block explains."""
+    centred = units - units.mean(axis=1, keepdims=True)
+    return centred - centred.mean(axis=0)
