@@ -18,6 +18,7 @@ __all__ = ["COMMANDS", "build_parser", "main"]
 COMMANDS = {
     "upscale": "upscale scans 4x",
     "convert": "convert scans to npy, gsf, gwy or csv",
+    "eval": "score methods on paired scans, as the paper did and further",
     "models": "list the methods; fetch, import and check their weights",
     "plugin": "install the menu item of Gwyddion",
     "doctor": "check the installation",

@@ -59,7 +59,7 @@ class Client:
         environment = {
             name: value for name, value in os.environ.items() if not name.startswith("PYTHON")
         }
-        self._errors: IO[bytes] = tempfile.TemporaryFile(prefix="afmsr-")
+        self._errors: IO[bytes] = tempfile.TemporaryFile(prefix="afmsr-")  # noqa: SIM115
         no_window = getattr(subprocess, "CREATE_NO_WINDOW", 0)
         try:
             self._process = subprocess.Popen(

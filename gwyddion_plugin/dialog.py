@@ -25,6 +25,7 @@ QUICK = 3.0  # seconds; previews that take longer come only when they are asked 
 _PREVIEW_PIXELS = 96 * 96  # of a crop with its halo
 _WRAP = 380  # pixels; width of the texts at the right
 _SCALE = 4
+_HOME = "~"  # as shown
 
 BACKGROUNDS = {
     "none": "None",
@@ -176,7 +177,7 @@ class Dialog:
         _choose(self._mask, MASKS, choices.mask if masked else "ignore")
         self._restore.set(choices.restore_background)
         self._full.set(choices.open_full)
-        self._target.set(choices.folder or str(Path.home()))
+        self._target.set(choices.folder or _HOME)
         self._preview.instant.set(choices.instant)
         self._show_target()
         self._changed()
@@ -192,7 +193,7 @@ class Dialog:
             mask=_key(self._mask, MASKS) if masked else self._choices.mask,
             restore_background=self._restore.get(),
             open_full=self._full.get(),
-            folder="" if folder == str(Path.home()) else folder,
+            folder="" if folder == _HOME else folder,
             instant=self._preview.instant.get(),
         )
 
@@ -204,13 +205,14 @@ class Dialog:
     def _choose_folder(self) -> None:
         from tkinter import filedialog
 
-        chosen = filedialog.askdirectory(parent=self._root, initialdir=self._target.get())
+        there = str(Path(self._target.get()).expanduser())
+        chosen = filedialog.askdirectory(parent=self._root, initialdir=there)
         if chosen:
             self._target.set(chosen)
 
     def _reset(self) -> None:
-        kept = {"warm_minutes": self._choices.warm_minutes, "time_limit": self._choices.time_limit}
-        self._fill(Choices(**kept))
+        choices = self._choices
+        self._fill(Choices(warm_minutes=choices.warm_minutes, time_limit=choices.time_limit))
 
     def _ok(self) -> None:
         if not self._ok_button.instate(["disabled"]):

@@ -22,9 +22,9 @@ LIMIT = 20.0  # seconds
 def program() -> str | None:
     """Return the Gwyddion that started this process, else the first on PATH; None without."""
     with contextlib.suppress(OSError):
-        parent = os.readlink(f"/proc/{os.getppid()}/exe")
-        if Path(parent).name.startswith("gwyddion"):
-            return parent
+        parent = Path(f"/proc/{os.getppid()}/exe").readlink()
+        if parent.name.startswith("gwyddion"):
+            return str(parent)
     return shutil.which("gwyddion") or shutil.which("gwyddion3")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 from dataclasses import dataclass
@@ -43,7 +42,7 @@ def find(explicit: Path | None = None) -> list[Host]:
         If there is neither a folder nor a program.
     """
     if explicit is not None:
-        folder = Path(os.path.abspath(explicit.expanduser()))
+        folder = explicit.expanduser().absolute()
         if folder.exists() and not folder.is_dir():
             raise UsageError(f"--gwyddion-dir {folder}: is a file; give Gwyddion's user folder")
         return [Host(folder, 3 if folder.name.endswith("3") else 2)]

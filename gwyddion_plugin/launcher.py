@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 import os
 import shlex
 import subprocess
@@ -76,10 +75,6 @@ class Interpreter:
         return _SHELL.format(
             version=__version__, python=shlex.quote(self.python), gone=shlex.quote(gone)
         )
-
-    def as_json(self) -> str:
-        """Return the command of the worker, for plug-ins that are not in Python 3."""
-        return json.dumps({"afmsr": __version__, "worker": self.worker}, indent=1) + "\n"
 
 
 _SHELL = """\

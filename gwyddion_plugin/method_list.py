@@ -12,7 +12,7 @@ from gwyddion_plugin.desktop import PAD
 __all__ = ["MethodList"]
 
 _ROWS = 6
-_LINES = 3  # of the text below
+_LINES = 4  # of the text below
 
 
 class MethodList:

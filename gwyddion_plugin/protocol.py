@@ -123,12 +123,12 @@ class TimeLimitError(AfmsrError):
 
 
 def encode(message: Mapping[str, Any]) -> bytes:
-    """Return a message as a line.
+    r"""Return a message as a line.
 
     Examples
     --------
-    >>> encode({"type": "cancel", "why": "\u00b5"})
-    b'{"type": "cancel", "why": "\\\\u00b5"}\\n'
+    >>> encode({"type": "cancel", "why": "µ"})
+    b'{"type": "cancel", "why": "\\u00b5"}\n'
     """
     return json.dumps(message).encode("ascii") + b"\n"
 

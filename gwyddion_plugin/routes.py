@@ -84,12 +84,12 @@ def _encoded(script: str) -> bytes:
 
 def _pygwy(host: Host, interpreter: Interpreter) -> Files:
     """Return the script for Gwyddion 2 with Python 2.7 in it, where that has been used."""
-    scripts = sorted(Path(__file__).with_name("pygwy").glob("afmsr*.py"))
-    if host.generation != 2 or not scripts or not _has_pygwy(host):
+    if host.generation != 2 or not _has_pygwy(host):
         return {}
-    files = {f"{PYGWY_FOLDER}/{script.name}": File(script.read_bytes()) for script in scripts}
-    files[f"{PYGWY_FOLDER}/afmsr/worker.json"] = File(interpreter.as_json().encode("ascii"))
-    return files
+    from gwyddion_plugin import pygwy
+
+    script = pygwy.script(interpreter.worker).encode("ascii")
+    return {f"{PYGWY_FOLDER}/{pygwy.FILE_NAME}": File(script)}
 
 
 def _has_pygwy(host: Host) -> bool:

@@ -9,8 +9,9 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Mapping
+from io import RawIOBase
 from pathlib import Path
-from typing import Any, BinaryIO, NoReturn
+from typing import IO, Any, NoReturn
 
 from afmsr_core import __version__
 from afmsr_core.errors import AfmsrError, Cancelled
@@ -98,8 +99,8 @@ class Session:
 
     def __init__(
         self,
-        reader: BinaryIO,
-        writer: BinaryIO,
+        reader: IO[bytes] | RawIOBase,
+        writer: IO[bytes] | RawIOBase,
         warm: bool = False,
         last_words: Callable[[], None] = lambda: None,
     ) -> None:

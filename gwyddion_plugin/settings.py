@@ -99,7 +99,7 @@ def load() -> Choices:
         return Choices()
     if not isinstance(found, dict):
         return Choices()
-    kept = {}
+    kept: dict[str, Any] = {}
     for item in fields(Choices):
         value = found.get(item.name)
         if isinstance(item.default, float) and type(value) is int:

@@ -34,7 +34,8 @@ __all__ = ["relay", "serve", "stop_all"]
 
 PATIENCE = 0.5  # seconds for a warm worker to answer; one that is busy does not
 _HELLO = 4096  # bytes; the longest first line
-_UNIX = hasattr(socket, "AF_UNIX") and sys.platform != "win32"
+_UNIX = sys.platform != "win32"
+_FAMILY = getattr(socket, "AF_UNIX", socket.AF_INET) if _UNIX else socket.AF_INET
 # What influences where weights are and what is used.
 _VARIABLES = ("HOME", "XDG_CACHE_HOME", "LOCALAPPDATA", "USERPROFILE")
 
@@ -126,7 +127,7 @@ def _read_address(file: Path) -> dict[str, Any]:
 
 
 def _open(address: dict[str, Any]) -> socket.socket:
-    connection = socket.socket(socket.AF_UNIX if _UNIX else socket.AF_INET)
+    connection = socket.socket(_FAMILY)
     connection.settimeout(PATIENCE)
     try:
         connection.connect(address["unix"] if _UNIX else ("127.0.0.1", int(address["port"])))
@@ -193,7 +194,7 @@ def _listening() -> Iterator[tuple[socket.socket, str, Any]]:
         close()
         os._exit(128 + number)
 
-    with socket.socket(socket.AF_UNIX if _UNIX else socket.AF_INET) as listener:
+    with socket.socket(_FAMILY) as listener:
         before = os.umask(0o077)
         try:
             signal.signal(signal.SIGTERM, end)

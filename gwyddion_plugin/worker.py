@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import BinaryIO
 
 from gwyddion_plugin import warm
@@ -52,14 +53,14 @@ def _private_streams() -> tuple[BinaryIO, BinaryIO]:
     reader = os.fdopen(os.dup(0), "rb", buffering=0)
     writer = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)
-    with open(os.devnull, "rb") as nothing:
+    with Path(os.devnull).open("rb") as nothing:
         os.dup2(nothing.fileno(), 0)
     return reader, writer
 
 
 def _detach() -> None:
     """Let go of everything that belongs to the client."""
-    with open(os.devnull, "wb") as nothing:
+    with Path(os.devnull).open("wb") as nothing:
         for number in (1, 2):
             os.dup2(nothing.fileno(), number)
     os.chdir(os.sep)

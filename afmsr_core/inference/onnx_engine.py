@@ -43,6 +43,7 @@ class OnnxEngine:
                 f"{network.onnx} is missing from the installed package ({error}); "
                 f"install afmsr again"
             ) from error
+        os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # it writes into the home folder
         import onnxruntime
 
         self.name = f"onnxruntime {onnxruntime.__version__}"

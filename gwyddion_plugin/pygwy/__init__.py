@@ -42,9 +42,9 @@ def script(command: Sequence[str]) -> str:
 
     Examples
     --------
-    >>> lines = script(["/opt/my env/bin/python", "-I", "-m", "gwyddion_plugin.worker"])
+    >>> lines = script(["/usr/local/my env/bin/python", "-I", "-m", "gwyddion_plugin.worker"])
     >>> [line for line in lines.splitlines() if line.startswith("WORKER")][0].split("  #")[0]
-    "WORKER = ['/opt/my env/bin/python', '-I', '-m', 'gwyddion_plugin.worker']"
+    "WORKER = ['/usr/local/my env/bin/python', '-I', '-m', 'gwyddion_plugin.worker']"
     """
     if not command:
         raise UsageError("pygwy script: no command for the worker; name an interpreter")

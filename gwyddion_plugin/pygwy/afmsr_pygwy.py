@@ -6,7 +6,7 @@
 #   ASCII only. __file__ is a bare name: nothing is found from it.
 # - Whatever is printed opens a window of errors. numpy may be missing.
 # - Python holds its lock while GTK waits, so the thread that reads the worker's answers runs only
-#   while this code sleeps. Every look at the queue therefore waits a little.
+#   while a function here does. Every look at the queue therefore waits a little.
 import array
 import ctypes
 import json
@@ -206,7 +206,7 @@ def add_channel(data, number, result, mask, answer, restored):
     data["/%d/data/title" % new] = answer["field"]["title"].encode("utf-8")
     items = (gwy.DATA_ITEM_GRADIENT, gwy.DATA_ITEM_MASK_COLOR, gwy.DATA_ITEM_REAL_SQUARE,
              gwy.DATA_ITEM_META)
-    if True:  # else a fixed range would be that of other heights
+    if restored:  # else a fixed range would be that of other heights
         items += (gwy.DATA_ITEM_RANGE_TYPE, gwy.DATA_ITEM_RANGE)
     gwy.gwy_app_sync_data_items(data, data, number, new, False, items)
     if mask is not None:
@@ -450,10 +450,11 @@ class Dialog(object):
         self.worker, self.choices, self.failure = worker, choices, None
         self.xres, self.yres = field.get_xres(), field.get_yres()
         self.default, self.methods, self.combos = DEFAULTS["method"], [], {}
+        self.ok = gtk.RESPONSE_OK
         self.dialog = gtk.Dialog("AFM Super-Resolution", window, gtk.DIALOG_MODAL, (
             "_Reset", self.RESET, gtk.STOCK_CANCEL, gtk.RESPONSE_CANCEL,
-            gtk.STOCK_OK, gtk.RESPONSE_OK))
-        self.dialog.set_default_response(gtk.RESPONSE_OK)
+            gtk.STOCK_OK, self.ok))
+        self.dialog.set_default_response(self.ok)
         self.note, self.saved = gtk.Label(), gtk.Label()
         for label in (self.note, self.saved):
             label.set_line_wrap(True)
@@ -505,8 +506,6 @@ class Dialog(object):
 
     def explain(self, combo):
         """Say what the chosen method is, or lacks, and what its factor saves."""
-        import gtk
-
         if combo.get_active() < 0:
             return  # the list is being made anew
         method = self.methods[combo.get_active()]
@@ -518,23 +517,23 @@ class Dialog(object):
             "%d lines scanned instead of %d. Line by line (contact, tapping) that is a %dth of the "
             "scan time, point by point (force maps) a %dth."
             % (self.yres, self.yres * scale, scale, scale ** 2))
-        self.dialog.set_response_sensitive(gtk.RESPONSE_OK, not method["problem"])
+        self.dialog.set_response_sensitive(self.ok, not method["problem"])
 
     def listen(self):
-        kind = None
+        if len(self.methods) > 1 or self.failure:
+            return True  # heard; if the worker ends now, the run will tell
         try:
             kind, message = self.worker.poll()
+            if kind == "methods":
+                self.default = str(message["default"])
+                self.list_methods(message["methods"])
         except Failure as failure:
             self.failure = failure
             self.dialog.response(self.FAILED)
-        if kind == "methods":
-            self.default = str(message["default"])
-            self.list_methods(message["methods"])
         return True
 
     def ask(self):
         import gobject
-        import gtk
 
         self.worker.send({"type": "methods"})
         self.dialog.show_all()
@@ -551,6 +550,6 @@ class Dialog(object):
             self.dialog.destroy()
         if self.failure:
             raise self.failure
-        if response != gtk.RESPONSE_OK:
+        if response != self.ok:
             raise Cancelled
         return dict(self.choices, **chosen)

@@ -17,6 +17,7 @@ TOOLS = {
     "import": "imagemagick",
 }
 """Programs by name, and the Debian packages that they are in."""
+SERVER = ["Xvfb", "-screen", "0", "1280x900x24", "-nolisten", "tcp"]
 LATE = 20.0  # seconds; nothing here takes as long on an idle machine
 
 
@@ -46,7 +47,7 @@ class Screen:
     def __init__(self) -> None:
         reader, writer = os.pipe()
         self._server = subprocess.Popen(
-            [*["Xvfb", "-screen", "0", "1280x900x24", "-nolisten", "tcp", "-displayfd"], str(writer)],
+            [*SERVER, "-displayfd", str(writer)],
             pass_fds=[writer],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

@@ -388,7 +388,7 @@ def test_another_environment_is_another_worker(start, warm):
 
 
 def test_it_keeps_no_file_of_the_client(warm):
-    open_files = {os.readlink(link) for link in Path(f"/proc/{warm}/fd").iterdir()}
+    open_files = {str(link.readlink()) for link in Path(f"/proc/{warm}/fd").iterdir()}
     kept = [name for name in open_files if name.startswith("pipe:") or "/dev/pts" in name]
     assert kept == []
-    assert os.readlink(f"/proc/{warm}/cwd") == "/"
+    assert Path(f"/proc/{warm}/cwd").readlink() == Path("/")

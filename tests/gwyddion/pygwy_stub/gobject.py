@@ -1,3 +1,5 @@
+# ruff: noqa
+# Python 2.7, hence no lint.
 """The timers of PyGObject, for tests under Python 2.7. They fire in `gtk.Dialog.run`."""
 
 timers = {}

@@ -1,3 +1,5 @@
+# ruff: noqa
+# Python 2.7, hence no lint.
 """As much of PyGTK as the script uses, for tests under Python 2.7. A scenario plays the user."""
 
 import ctypes
@@ -21,11 +23,11 @@ def _text(text):
     return text.decode("utf-8") if isinstance(text, str) else text
 
 
-class Window:
+class Window(object):
     pass
 
 
-class Widget:
+class Widget(object):
     sensitive = True
 
     def set_sensitive(self, sensitive):
@@ -166,6 +168,9 @@ class Dialog(Widget):
             step = user.pop(0)
             if step == "wait for methods":
                 self._until(lambda: len(self._methods().items) > 1)
+            elif step == "wait a second":
+                end = time.time() + 1.0
+                self._until(lambda: time.time() > end)
             elif step == "wait for the end":
                 self._until(lambda: self.answered is not None)
             elif step == "look":
@@ -211,7 +216,7 @@ class Dialog(Widget):
         }
 
 
-class MessageDialog:
+class MessageDialog(object):
     def __init__(self, parent, flags, kind, buttons, text):
         assert kind == MESSAGE_ERROR and buttons == BUTTONS_CLOSE
         self.text = _text(text)

@@ -1,3 +1,5 @@
+# ruff: noqa
+# Python 2.7, hence no lint.
 """Gwyddion as a pygwy script sees it, for tests under Python 2.7: as strict as the real one.
 
 Text is bytes in UTF-8; what the real functions refuse, or what would crash, is an error here.
@@ -28,7 +30,7 @@ _ITEMS = {
 }
 
 
-class World:
+class World(object):
     """What the scenario sets up, and what it looks at afterwards."""
 
     container, number, window = None, 0, None
@@ -42,7 +44,7 @@ def _bytes(text):
     return text
 
 
-class SIUnit:
+class SIUnit(object):
     def __init__(self, text=""):
         self.text = _bytes(text)
 
@@ -58,7 +60,7 @@ class SIUnit:
         return SIUnit(self.text)
 
 
-class _Field:
+class _Field(object):
     def __init__(self, xres, yres, xreal, yreal, nullme):
         assert isinstance(xres, int) and isinstance(yres, int) and xres > 0 and yres > 0
         self.values = (ctypes.c_double * (xres * yres))(*[float("nan")] * (xres * yres))
@@ -123,7 +125,7 @@ class FieldWithPointer(_Field):
 DataField = FieldWithPointer  # the scenario may say _Field
 
 
-class Container:
+class Container(object):
     def __init__(self):
         self.items = {}
 

@@ -1,3 +1,5 @@
+# ruff: noqa
+# Python 2.7, hence no lint.
 """What Gwyddion does with a pygwy script: ``python2.7 host.py SCRIPT SCENARIO REPORT``.
 
 SCENARIO and REPORT are JSON files; arrays are files of doubles.
@@ -12,12 +14,13 @@ import sys
 import tempfile
 import threading
 
+sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 sys.modules["numpy"] = None  # may be absent in Gwyddion's Python
 
-import gobject  # noqa: E402
-import gtk  # noqa: E402
-import gwy  # noqa: E402
+import gobject
+import gtk
+import gwy
 
 
 def load(path):

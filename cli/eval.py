@@ -1,0 +1,265 @@
+"""``afmsr-eval PAIRS`` (also ``afmsr eval``): the paper's evaluation on paired scans."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from afmsr_core.errors import UsageError
+
+if TYPE_CHECKING:
+    from afmsr_core.evaluation import EvaluationSettings, Evaluator
+    from afmsr_core.pairing import Pair
+
+__all__ = ["add_parser", "main", "run"]
+
+CONFIG = "afmsr-eval.toml"
+DESCRIPTION = "Upscale the coarse member of every pair, compare it with the fine one, report."
+
+_EPILOG = """\
+examples:
+  afmsr-eval pairs/
+      pairs/a_low.gwy + pairs/a_high.gwy, or pairs/low/ + pairs/high/, or pairs/pairs.csv;
+      writes pairs-results/report.html
+  afmsr-eval pairs/ --dry-run
+      which files are paired, which are not, which methods can run
+  afmsr-eval pairs/ -o results/ --methods bicubic,afm,rcan --jobs 2
+
+Sub-folders are data sets. A second run computes only what changed. Options may also stand in
+PAIRS/afmsr-eval.toml, as `methods = ["bicubic", "afm"]`; those given here win.
+
+exit status: 0 all pairs scored, 1 some failed or were rejected, 2 usage, 3 no pairs,
+4 a method that was asked for cannot run, 130 interrupted (what is done is kept)
+"""
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command to the parser of ``afmsr``."""
+    _add_options(
+        commands.add_parser(
+            "eval",
+            description=DESCRIPTION,
+            epilog=_EPILOG,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run ``afmsr-eval``."""
+    from afmsr_cli.main import main as afmsr
+
+    return afmsr(["eval", *(sys.argv[1:] if argv is None else argv)])
+
+
+def _add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("pairs", type=Path, metavar="PAIRS", help="folder with pairs")
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="RESULTS", help="default: PAIRS-results beside it"
+    )
+    parser.add_argument("--config", type=Path, metavar="FILE", help=f"default: PAIRS/{CONFIG}")
+    parser.add_argument("--methods", metavar="A,B", help="default: all that can run here")
+    parser.add_argument("--protocol", choices=("paper", "nm"), help="default: both")
+    parser.add_argument(
+        "--align",
+        choices=("protocol", "shared", "per-method"),
+        help="one alignment a pair, or one a method (default: as the protocol says)",
+    )
+    parser.add_argument("--channel", metavar="WHICH", help="number, title or pattern")
+    parser.add_argument("--level", metavar="STEPS", help="of both members (default: plane)")
+    parser.add_argument("--crop", type=int, metavar="PX", help="score this square in the middle")
+    parser.add_argument("--ratio", type=float, help="of the matching of features (default: 0.75)")
+    parser.add_argument("--peak", choices=("255", "reference"), help="of the paper's PSNR")
+    parser.add_argument("--niqe-parameters", metavar="FILE")
+    parser.add_argument("--ma-parameters", metavar="FILE")
+    parser.add_argument("--device", help="auto, cpu, cuda, cuda:N, mps")
+    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="pairs at a time")
+    parser.add_argument("--dry-run", action="store_true", help="show the plan, do nothing")
+    parser.add_argument("--quiet", action="store_true", help="no progress on stderr")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Evaluate everything that was asked for."""
+    from afmsr_core import evaluation
+    from afmsr_core.pairing import find_pairs
+
+    if args.jobs < 1:
+        raise UsageError(f"--jobs {args.jobs}: give a positive number")
+    options = _options(args)
+    found = find_pairs(args.pairs, channel=options.pop("channel", None))
+    settings, missing = _settings(options, args.jobs)
+    folder = args.output or args.pairs.with_name(f"{args.pairs.resolve().name}-results")
+    if args.dry_run:
+        _show(found, settings, missing, folder)
+        return 0 if found.pairs else 3
+    if not found.pairs:
+        reasons = "".join(f"\n  {file.path}: {file.reason}" for file in found.unpaired)
+        print(f"afmsr-eval: no pairs in {args.pairs}{reasons}", file=sys.stderr)
+        return 3
+    due = [pair for pair in found.pairs if evaluation.outdated(pair, settings, folder)]
+    _evaluate(due, settings, folder, args)
+    unpaired = [{"path": str(file.path), "reason": file.reason} for file in found.unpaired]
+    result = evaluation.collect(found.pairs, settings, folder, missing, unpaired)
+    from afmsr_core.report import write_report
+
+    page = write_report(folder)
+    return _tell(result, page, len(found.pairs) - len(due))
+
+
+def _options(args: argparse.Namespace) -> dict[str, Any]:
+    """Return what was chosen: by options, else by the file."""
+    config = args.config or args.pairs / CONFIG
+    chosen: dict[str, Any] = {}
+    if config.is_file():
+        chosen = _read_config(config)
+    elif args.config:
+        raise UsageError(f"--config {config}: there is no such file")
+    for name in ("methods", "protocol", "align", "channel", "level", "crop", "device"):
+        if getattr(args, name) is not None:
+            chosen[name] = getattr(args, name)
+    if isinstance(chosen.get("methods"), str):
+        chosen["methods"] = [name.strip() for name in chosen["methods"].split(",")]
+    metrics = dict(chosen.get("metrics", {}))
+    for name in ("peak", "niqe_parameters", "ma_parameters"):
+        if getattr(args, name) is not None:
+            metrics[name] = getattr(args, name)
+    chosen["metrics"] = metrics
+    if args.ratio is not None:
+        chosen["alignment"] = dict(chosen.get("alignment", {})) | {"ratio": args.ratio}
+    return chosen
+
+
+KNOWN = ("methods", "protocol", "align", "channel", "level", "crop", "device", "metrics",
+         "alignment", "statistics")  # fmt: skip
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    try:
+        chosen = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path}: {error}") from error
+    unknown = [name for name in chosen if name not in KNOWN]
+    if unknown:
+        raise UsageError(f"{path}: no option is named {unknown[0]!r}; there are {', '.join(KNOWN)}")
+    return chosen
+
+
+def _settings(
+    options: dict[str, Any], jobs: int
+) -> tuple[EvaluationSettings, dict[str, str]]:
+    """Return the settings and the methods that cannot run, with the cure."""
+    from afmsr_core import evaluation, methods
+    from afmsr_core.alignment import AlignmentSettings
+    from afmsr_core.inference.onnx_engine import usable_threads
+    from afmsr_core.statistics import Settings as StatisticsSettings
+
+    asked = options.pop("methods", None)
+    if asked:
+        names = [methods.get(name).name for name in asked]
+        for name in names:  # a method asked for by name must run
+            evaluation.runs(name)
+        missing: dict[str, str] = {}
+    else:
+        names, missing = evaluation.methods_at_hand(methods.names())
+    protocol = options.pop("protocol", None)
+    alignment = options.pop("alignment", {})
+    try:
+        statistics = StatisticsSettings(**options.pop("statistics", {}))
+    except TypeError as error:
+        raise UsageError(f"statistics: {error}") from error
+    settings = evaluation.EvaluationSettings(
+        methods=tuple(names),
+        protocols=(protocol,) if protocol else evaluation.PROTOCOLS,
+        alignment=AlignmentSettings.from_dict(alignment),
+        paper_alignment=AlignmentSettings.from_dict(
+            AlignmentSettings.paper().as_dict() | alignment
+        ),
+        statistics=statistics,
+        threads=max(1, usable_threads() // jobs),
+        **options,
+    )
+    return settings, missing
+
+
+def _evaluate(
+    pairs: Sequence[Pair], settings: EvaluationSettings, folder: Path, args: argparse.Namespace
+) -> None:
+    from afmsr_cli.progress import Progress
+
+    progress = Progress(len(pairs), args.quiet)
+    for pair, record in zip(pairs, _records(pairs, settings, folder, args, progress), strict=True):
+        reason = f": {record['reason']}" if record["reason"] else ""
+        progress.done(f"{pair.data_set} {pair.id} {record['status']}{reason}".strip())
+
+
+def _records(
+    pairs: Sequence[Pair],
+    settings: EvaluationSettings,
+    folder: Path,
+    args: argparse.Namespace,
+    progress: Any,
+) -> Iterator[dict[str, Any]]:
+    from afmsr_core import evaluation
+
+    if not pairs:
+        return
+    if args.jobs == 1 or len(pairs) == 1:
+        evaluator = evaluation.Evaluator(settings)
+        for pair in pairs:
+            yield evaluation.outcome_of(pair, evaluator, folder, progress.within(pair.id))
+        return
+    from afmsr_cli.workers import in_processes
+
+    work = partial(_in_worker, folder=folder)
+    yield from in_processes(pairs, work, args.jobs, _start_worker, settings)
+
+
+_worker: dict[str, Evaluator] = {}
+
+
+def _start_worker(settings: EvaluationSettings) -> None:
+    from afmsr_core.evaluation import Evaluator
+
+    _worker["evaluator"] = Evaluator(settings)
+
+
+def _in_worker(pair: Pair, folder: Path) -> dict[str, Any]:
+    from afmsr_core.evaluation import outcome_of
+
+    return outcome_of(pair, _worker["evaluator"], folder)
+
+
+def _show(found: Any, settings: EvaluationSettings, missing: dict[str, str], folder: Path) -> None:
+    for pair in found.pairs:
+        print(f"{pair.data_set or '-'}\t{pair.id}\t{pair.low}\t{pair.high}")
+    for file in found.unpaired:
+        print(f"not paired: {file.path}: {file.reason}")
+    print(f"methods: {', '.join(settings.methods)}")
+    for name, reason in missing.items():
+        print(f"not run: {name}: {reason}")
+    print(f"results: {folder}")
+    print(json.dumps(settings.as_dict(), indent=1))
+
+
+def _tell(result: dict[str, Any], page: Path, kept: int) -> int:
+    failed = [pair for pair in result["pairs"] if pair["status"] != "scored"]
+    for pair in failed:
+        print(f"afmsr-eval: {pair['id']} {pair['status']}: {pair['reason']}", file=sys.stderr)
+    scored = len(result["pairs"]) - len(failed)
+    print(f"{scored} pairs scored, {len(failed)} not, {kept} taken from an earlier run")
+    print(f"report: {page}")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
