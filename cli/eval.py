@@ -154,9 +154,7 @@ def _read_config(path: Path) -> dict[str, Any]:
     return chosen
 
 
-def _settings(
-    options: dict[str, Any], jobs: int
-) -> tuple[EvaluationSettings, dict[str, str]]:
+def _settings(options: dict[str, Any], jobs: int) -> tuple[EvaluationSettings, dict[str, str]]:
     """Return the settings and the methods that cannot run, with the cure."""
     from afmsr_core import evaluation, methods
     from afmsr_core.alignment import AlignmentSettings

@@ -1,0 +1,105 @@
+"""Every choice of an evaluation, in one place, written into its result."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from afmsr_core.alignment import AlignmentSettings
+from afmsr_core.errors import UsageError
+from afmsr_core.metrics import resolve
+from afmsr_core.statistics import Settings as StatisticsSettings
+
+__all__ = ["ALIGNMENTS", "PROTOCOLS", "EvaluationSettings"]
+
+PROTOCOLS = ("paper", "nm")
+ALIGNMENTS = ("protocol", "shared", "per-method")
+
+
+@dataclass(frozen=True)
+class EvaluationSettings:
+    """What is done with every pair.
+
+    Parameters
+    ----------
+    methods : tuple of str
+        Methods to run.
+    protocols : tuple of str
+        ``"paper"``: 8-bit grey values, clamped, each of both images by its own minimum and
+        maximum, aligned per method by features alone. ``"nm"``: heights as floats, one
+        alignment for all methods, so that no method is rewarded for its own alignment.
+    align : {"protocol", "shared", "per-method"}
+        Which alignment; ``"protocol"`` is what each protocol says.
+    level : str
+        Levelling of both members, as in ``afmsr upscale``.
+    crop : int, optional
+        Side of the square in the middle that is scored, in pixels of the truth; the paper shows
+        370. By default all that every method covers.
+    alignment : AlignmentSettings
+        Of the protocol ``"nm"``.
+    paper_alignment : AlignmentSettings
+        Of the protocol ``"paper"``.
+    metrics : mapping
+        Choices in metrics; the others have their defaults.
+    statistics : statistics.Settings
+        Levels, bootstrap, margins of equivalence.
+    device, engine : str
+        As in ``afmsr upscale``.
+    threads : int, optional
+        Of the engines.
+    """
+
+    methods: tuple[str, ...]
+    protocols: tuple[str, ...] = PROTOCOLS
+    align: str = "protocol"
+    level: str = "plane"
+    crop: int | None = None
+    alignment: AlignmentSettings = field(default_factory=AlignmentSettings)
+    paper_alignment: AlignmentSettings = field(default_factory=AlignmentSettings.paper)
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    statistics: StatisticsSettings = field(default_factory=StatisticsSettings)
+    device: str = "auto"
+    engine: str = "auto"
+    threads: int | None = None
+
+    def __post_init__(self) -> None:
+        for name, given, choices in (
+            ("protocol", self.protocols, PROTOCOLS),
+            ("align", (self.align,), ALIGNMENTS),
+        ):
+            unknown = [one for one in given if one not in choices]
+            if unknown or not given:
+                raise UsageError(f"--{name} {' '.join(unknown)}: choose {' or '.join(choices)}")
+        resolve(self.metrics)  # a wrong name is found before anything is computed
+
+    def per_method(self, protocol: str) -> bool:
+        """Return whether methods are aligned one by one in this protocol."""
+        if self.align == "protocol":
+            return protocol == "paper"
+        return self.align == "per-method"
+
+    def scoring(self) -> dict[str, Any]:
+        """Return what decides the scores of a pair, as JSON-serialisable words and numbers."""
+        return {
+            "methods": list(self.methods),
+            "protocols": list(self.protocols),
+            "align": self.align,
+            "level": self.level,
+            "crop": self.crop,
+            "alignment": self.alignment.as_dict(),
+            "paper_alignment": self.paper_alignment.as_dict(),
+            "metrics": {name: _plain(value) for name, value in resolve(self.metrics).items()},
+        }
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return everything, as JSON-serialisable words and numbers."""
+        return self.scoring() | {
+            "statistics": asdict(self.statistics),
+            "device": self.device,
+            "engine": self.engine,
+        }
+
+
+def _plain(value: Any) -> Any:
+    return value if isinstance(value, int | float | str | bool | None) else str(value)
