@@ -20,6 +20,7 @@ __all__ = [
     "MissingWeightsError",
     "OutputError",
     "OutputExistsError",
+    "PairError",
     "ReadError",
     "UnknownFormatError",
     "UnknownMethodError",
@@ -81,6 +82,10 @@ class ChannelNotFoundError(AfmsrError):
 
 class FieldError(AfmsrError):
     """The heights themselves cannot be processed, such as a field without one finite value."""
+
+
+class PairError(AfmsrError):
+    """Two scans that cannot be compared, or a list of pairs that contradicts itself."""
 
 
 # --- writing ---------------------------------------------------------------------------

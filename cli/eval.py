@@ -77,6 +77,9 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--peak", choices=("255", "reference"), help="of the paper's PSNR")
     parser.add_argument("--niqe-parameters", metavar="FILE")
     parser.add_argument("--ma-parameters", metavar="FILE")
+    parser.add_argument(
+        "--weights", action="append", default=[], metavar="METHOD=FILE", help="other weights"
+    )
     parser.add_argument("--device", help="auto, cpu, cuda, cuda:N, mps")
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="pairs at a time")
     parser.add_argument("--dry-run", action="store_true", help="show the plan, do nothing")
@@ -130,13 +133,19 @@ def _options(args: argparse.Namespace) -> dict[str, Any]:
         if getattr(args, name) is not None:
             metrics[name] = getattr(args, name)
     chosen["metrics"] = metrics
+    given = [item.partition("=") for item in args.weights]
+    if wrong := [name for name, sign, file in given if not (sign and file)]:
+        raise UsageError(f"--weights {wrong[0]}: give METHOD=FILE, such as edsr=edsr.safetensors")
+    chosen["weights"] = dict(chosen.get("weights", {})) | {name: file for name, _, file in given}
     if args.ratio is not None:
         chosen["alignment"] = dict(chosen.get("alignment", {})) | {"ratio": args.ratio}
     return chosen
 
 
-KNOWN = ("methods", "protocol", "align", "channel", "level", "crop", "device", "metrics",
-         "alignment", "statistics")  # fmt: skip
+KNOWN = (
+    *("methods", "protocol", "align", "channel", "level", "crop", "device"),
+    *("metrics", "alignment", "statistics", "weights"),
+)
 
 
 def _read_config(path: Path) -> dict[str, Any]:
@@ -162,13 +171,14 @@ def _settings(options: dict[str, Any], jobs: int) -> tuple[EvaluationSettings, d
     from afmsr_core.statistics import Settings as StatisticsSettings
 
     asked = options.pop("methods", None)
+    weights = {name: Path(file) for name, file in options.pop("weights", {}).items()}
     if asked:
         names = [methods.get(name).name for name in asked]
         for name in names:  # a method asked for by name must run
-            evaluation.runs(name)
+            evaluation.runs(name, weights.get(name))
         missing: dict[str, str] = {}
     else:
-        names, missing = evaluation.methods_at_hand(methods.names())
+        names, missing = evaluation.methods_at_hand(methods.names(), weights)
     protocol = options.pop("protocol", None)
     alignment = options.pop("alignment", {})
     try:
@@ -183,6 +193,7 @@ def _settings(options: dict[str, Any], jobs: int) -> tuple[EvaluationSettings, d
             AlignmentSettings.paper().as_dict() | alignment
         ),
         statistics=statistics,
+        weights=weights,
         threads=max(1, usable_threads() // jobs),
         **options,
     )

@@ -71,6 +71,7 @@ class Evaluator:
                         protocol=protocol,
                         device=settings.device,
                         engine=settings.engine,
+                        weights=settings.weights.get(name),
                         threads=settings.threads,
                     )
                 )
@@ -181,7 +182,7 @@ class Evaluator:
         low: Channel,
         high: Channel,
     ) -> dict[str, Any]:
-        """Score grey values: the result's by the range of the coarse scan, the truth's by its own."""
+        """Score grey values, each member of the pair by its own minimum and maximum."""
         relief = level(low, self.settings.level).channel.heights
         grey = Normalisation.of(relief).apply(crop.of(found.warp(result)))
         right = crop.of(Normalisation.of(truth).apply(truth))

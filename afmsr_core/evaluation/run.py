@@ -27,12 +27,14 @@ FORMAT = 1
 PACKAGES = ("numpy", "scipy", "opencv-python", "scikit-image", "onnxruntime", "torch", "torchsr")
 
 
-def methods_at_hand(names: Iterable[str]) -> tuple[list[str], dict[str, str]]:
+def methods_at_hand(
+    names: Iterable[str], weights: Mapping[str, Path] | None = None
+) -> tuple[list[str], dict[str, str]]:
     """Return the methods that can run here, and why the others cannot, with the cure."""
     ready, missing = [], {}
     for name in names:
         try:
-            runs(name)
+            runs(name, (weights or {}).get(name))
         except (MissingExtraError, MissingWeightsError, WeightsError) as error:
             missing[name] = str(error)
         else:
@@ -40,7 +42,7 @@ def methods_at_hand(names: Iterable[str]) -> tuple[list[str], dict[str, str]]:
     return ready, missing
 
 
-def runs(name: str) -> None:
+def runs(name: str, weights: Path | None = None) -> None:
     """Raise if a method cannot run here; the message holds the cure.
 
     Looks only, and loads nothing: torch alone takes seconds.
@@ -50,7 +52,7 @@ def runs(name: str) -> None:
         return
     if method.extra and importlib.util.find_spec(method.extra) is None:
         raise MissingExtraError(f"{name}: pip install 'afmsr[{method.extra}]'")
-    locate(method)
+    locate(method, weights)
 
 
 def key_of(pair: Pair, settings: EvaluationSettings) -> str:
@@ -64,7 +66,7 @@ def key_of(pair: Pair, settings: EvaluationSettings) -> str:
         "pair": {"id": pair.id, "data_set": pair.data_set, "channel": pair.channel},
         "settings": settings.scoring(),
         "versions": _versions(),
-        "weights": {name: _weights_hash(name) for name in settings.methods},
+        "weights": {name: _weights_hash(name, settings) for name in settings.methods},
     }
     digest.update(json.dumps(decides, sort_keys=True).encode())
     return digest.hexdigest()
@@ -235,11 +237,11 @@ def _versions() -> dict[str, str]:
     return found
 
 
-def _weights_hash(name: str) -> str:
+def _weights_hash(name: str, settings: EvaluationSettings) -> str:
     method = methods.get(name)
     if not isinstance(method, methods.Network):
         return ""
-    return hashlib.sha256(locate(method).read_bytes()).hexdigest()
+    return hashlib.sha256(locate(method, settings.weights.get(name)).read_bytes()).hexdigest()
 
 
 def _record_path(folder: Path, pair: Pair) -> Path:

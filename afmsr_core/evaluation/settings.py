@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 from afmsr_core.alignment import AlignmentSettings
@@ -44,6 +45,8 @@ class EvaluationSettings:
         Choices in metrics; the others have their defaults.
     statistics : statistics.Settings
         Levels, bootstrap, margins of equivalence.
+    weights : mapping of str to Path
+        Files with other weights, by method.
     device, engine : str
         As in ``afmsr upscale``.
     threads : int, optional
@@ -59,6 +62,7 @@ class EvaluationSettings:
     paper_alignment: AlignmentSettings = field(default_factory=AlignmentSettings.paper)
     metrics: Mapping[str, Any] = field(default_factory=dict)
     statistics: StatisticsSettings = field(default_factory=StatisticsSettings)
+    weights: Mapping[str, Path] = field(default_factory=dict)
     device: str = "auto"
     engine: str = "auto"
     threads: int | None = None
@@ -96,6 +100,7 @@ class EvaluationSettings:
         """Return everything, as JSON-serialisable words and numbers."""
         return self.scoring() | {
             "statistics": asdict(self.statistics),
+            "weights": {name: str(path) for name, path in self.weights.items()},
             "device": self.device,
             "engine": self.engine,
         }
