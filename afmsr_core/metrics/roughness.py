@@ -1,0 +1,179 @@
+"""Roughness: the surface parameters of ISO 25178-2, of result and truth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from afmsr_core.errors import FieldError
+from afmsr_core.metrics.base import Context, Field, Metric, Value
+from afmsr_core.surfaces import fit_plane
+
+__all__ = ["METRICS", "PARAMETERS", "SLOPES", "Parameter", "surface_parameters"]
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A surface parameter.
+
+    Attributes
+    ----------
+    name : str
+        As in the standard.
+    clause : str
+        What it is, in the words of the standard.
+    unit : str
+        ``"height"``, ``"%"`` or ``""``; slopes are heights by lengths.
+    compare : {"ratio", "difference"}
+        How a result is compared with the truth: by ratio, or by difference where the sign of
+        the parameter or its zero have a meaning.
+    """
+
+    name: str
+    clause: str
+    unit: str
+    compare: str
+
+
+PARAMETERS = (
+    Parameter("Sa", "arithmetical mean height", "height", "ratio"),
+    Parameter("Sq", "root mean square height", "height", "ratio"),
+    Parameter("Ssk", "skewness", "", "difference"),
+    Parameter("Sku", "kurtosis", "", "difference"),
+    Parameter("Sz", "maximum height", "height", "ratio"),
+    Parameter("Sdq", "root mean square gradient", "", "ratio"),
+    Parameter("Sdr", "developed interfacial area ratio", "%", "ratio"),
+)
+
+SLOPES = "means of opposite edges of every cell of 2x2 pixels"
+
+
+def surface_parameters(
+    heights: ArrayLike, pixel_size: tuple[float, float], lengths: bool = True
+) -> dict[str, float | None]:
+    """Return the surface parameters of a field, after taking its own plane off.
+
+    Parameters
+    ----------
+    heights : array_like of float, shape (yres, xres)
+        Any unit. Pixels that are not finite do not count, nor do cells that they belong to.
+    pixel_size : tuple of float
+        Height and width of a pixel, in nm.
+    lengths : bool
+        Whether the heights are in nm too; else Sdr does not exist.
+
+    Returns
+    -------
+    dict of str to float or None
+        Sa, Sq, Sz in the unit of the heights; Ssk and Sku without one; Sdq in the unit of the
+        heights per nm; Sdr in %. None where the parameter does not exist: Ssk and Sku of a flat
+        field, Sdq and Sdr of one without a complete cell of 2x2 pixels.
+
+    Raises
+    ------
+    FieldError
+        If no pixel is finite.
+
+    References
+    ----------
+    ISO 25178-2:2021, height and hybrid parameters. The standard's form operator is a plane here,
+    and there is no filter. Slopes are taken on cells of 2x2 pixels, as the means of
+    the differences along opposite edges; the standard leaves the discretisation open.
+
+    Examples
+    --------
+    >>> found = surface_parameters([[0.0, 2.0, 2.0, 0.0]] * 4, (1.0, 1.0))
+    >>> found["Sz"], found["Sq"]
+    (2.0, 1.0)
+    """
+    heights = np.asarray(heights, dtype=np.float64)
+    form = fit_plane(heights)
+    level = form.subtracted_from(heights)
+    z = level[np.isfinite(level)]
+    sq = float(np.sqrt(np.mean(z**2)))
+    # What is left of a plane is rounding, not roughness.
+    flat = sq <= np.finfo(np.float64).eps * float(np.abs(heights[np.isfinite(heights)]).max())
+    found: dict[str, float | None] = {
+        "Sa": 0.0 if flat else float(np.mean(np.abs(z))),
+        "Sq": 0.0 if flat else sq,
+        "Ssk": None if flat else float(np.mean((z / sq) ** 3)),
+        "Sku": None if flat else float(np.mean((z / sq) ** 4)),
+        "Sz": 0.0 if flat else float(z.max() - z.min()),
+        "Sdq": None,
+        "Sdr": None,
+    }
+    squared = _squared_slopes(level, pixel_size)
+    if squared.size:
+        found["Sdq"] = 0.0 if flat else float(np.sqrt(squared.mean()))
+        if lengths:
+            found["Sdr"] = 0.0 if flat else 100.0 * float(_excess_area(squared).mean())
+    return found
+
+
+def _squared_slopes(level: Floats, pixel_size: tuple[float, float]) -> Floats:
+    dy, dx = pixel_size
+    across, down = np.diff(level, axis=1) / dx, np.diff(level, axis=0) / dy
+    squared = (0.5 * (across[1:] + across[:-1])) ** 2 + (0.5 * (down[:, 1:] + down[:, :-1])) ** 2
+    return squared[np.isfinite(squared)]
+
+
+def _excess_area(squared: Floats) -> Floats:
+    """Return sqrt(1 + s) - 1 without losing small s."""
+    return np.asarray(np.expm1(0.5 * np.log1p(squared)))
+
+
+def _compare(parameter: Parameter, result: Field, truth: Field, context: Context) -> Value:
+    in_length = context.unit == "nm"
+    if parameter.name == "Sdr" and not in_length:
+        raise FieldError(
+            f"Sdr is an area, which values in {context.unit or 'no unit'} do not have; "
+            f"choose a height channel"
+        )
+    both = {}
+    for name, heights in (("result", result), ("truth", truth)):
+        if not np.isfinite(heights).any():
+            raise FieldError(f"no pixel of the {name} is finite; crop where it was measured")
+        make = partial(surface_parameters, heights, context.pixel_size, in_length)
+        both[name] = context.once(f"surface parameters of the {name}", make)[parameter.name]
+    got, right = both["result"], both["truth"]
+    unit = context.unit if parameter.unit == "height" else parameter.unit
+    if parameter.name == "Sdq" and not in_length:
+        unit = f"{context.unit}/nm"
+    details = {"unit": unit, **both, "form": "plane", "slopes": SLOPES}
+    if got is None or right is None:
+        which = "result" if got is None else "truth"
+        return Value(None, f"the {which} is flat or too small to have {parameter.name}", details)
+    details |= {"bias": got - right, "ratio": got / right if right > 0 else None}
+    if parameter.compare == "difference":
+        return Value(got - right, details=details)
+    if right == 0:
+        return Value(None, f"{parameter.name} of the truth is zero: there is no ratio", details)
+    return Value(got / right, details=details)
+
+
+def _metric(rank: int, parameter: Parameter) -> Metric:
+    function: Callable[[Field, Field, Context], Value] = partial(_compare, parameter)
+    ratio = parameter.compare == "ratio"
+    return Metric(
+        name=parameter.name.lower(),
+        label=f"{parameter.name} {'ratio' if ratio else 'difference'}",
+        unit="",
+        lower_is_better=None,
+        range=(0.0, np.inf) if ratio else (-np.inf, np.inf),
+        ideal=1.0 if ratio else 0.0,
+        summary=f"{parameter.clause} of the result {'over' if ratio else 'less'} the truth's",
+        source="ISO 25178-2:2021",
+        kind="surface",
+        protocol="nm",
+        function=function,
+        rank=rank,
+    )
+
+
+METRICS = tuple(_metric(110 + 10 * i, parameter) for i, parameter in enumerate(PARAMETERS))

@@ -1,0 +1,314 @@
+"""Spectrum: how much of the truth's roughness a result has at every length, and how far it reaches.
+
+The power spectral density tells at which lateral lengths relief is missing or invented; the
+autocorrelation length is one number for the lateral size of the relief.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from afmsr_core.errors import FieldError
+from afmsr_core.metrics.base import Context, Field, Metric, Setting, Value, positive
+from afmsr_core.surfaces import fit_plane
+
+__all__ = [
+    "BANDS",
+    "METRICS",
+    "Spectrum",
+    "autocorrelation",
+    "autocorrelation_length",
+    "power_spectrum",
+]
+
+BANDS = (
+    ("psd_coarse", "PSD ratio, coarse", 0.0, 0.25),
+    ("psd_medium", "PSD ratio, medium", 0.25, 0.5),
+    ("psd_fine", "PSD ratio, fine", 0.5, 1.0),
+    ("psd_beyond", "PSD ratio, beyond", 1.0, np.inf),
+)
+"""Bands as fractions of the Nyquist frequency of the low-resolution scan.
+
+The first three were measured by it, ever less surely: aliasing falls into the upper half first.
+What lies beyond 1 it never saw; a method must invent it or leave it out.
+"""
+
+LEAST = 8
+"""A band is compared where it holds so many Fourier coefficients in each field."""
+
+SAL = 0.2
+"""Height of the autocorrelation at the length Sal, the default of ISO 25178-3."""
+
+RAYS = 180
+"""Directions in which the autocorrelation is followed, over half a turn."""
+
+SCALE = Setting(
+    "scale", 4.0, positive, "pixels of the truth for one of the low-resolution scan, per axis"
+)
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Spectrum:
+    """The power spectral density of a field.
+
+    Attributes
+    ----------
+    radius : ndarray of float64, shape (yres, xres)
+        Spatial frequency of every coefficient in 1/nm, from its distance to zero.
+    density : ndarray of float64, shape (yres, xres)
+        In the square of the heights' unit times nm². Its sum times `cell` is the mean square of
+        the heights under the window.
+    cell : float
+        Area of one coefficient in the plane of frequencies, in 1/nm².
+    """
+
+    radius: Floats
+    density: Floats
+    cell: float
+
+    def power(self, low: float, high: float) -> tuple[float, int]:
+        """Return the power between two frequencies in 1/nm, `low` excluded, and how many share it.
+
+        In the square of the heights' unit; the power of all frequencies is Sq squared.
+        """
+        inside = (self.radius > low) & (self.radius <= high)
+        return float(self.density[inside].sum() * self.cell), int(inside.sum())
+
+    def radial(self) -> tuple[Floats, Floats]:
+        """Return frequencies in 1/nm and the density averaged over all directions, for curves.
+
+        One ring for each multiple of the coarser step of the frequencies, up to the frequency
+        that both axes reach.
+        """
+        step = max(float(self.radius[0, 1]), float(self.radius[1, 0]))
+        rings = np.rint(self.radius / step).astype(int).ravel()
+        count = int(min(self.radius[0].max(), self.radius[:, 0].max()) / step + 0.5)
+        number = np.bincount(rings, minlength=count + 1)[1 : count + 1]
+        total = np.bincount(rings, self.density.ravel(), count + 1)[1 : count + 1]
+        return step * np.arange(1.0, count + 1.0), np.asarray(total / number, dtype=np.float64)
+
+
+def power_spectrum(
+    heights: ArrayLike, pixel_size: tuple[float, float], window: bool = True
+) -> Spectrum:
+    """Return the power spectral density of a field, after taking its own plane off.
+
+    Parameters
+    ----------
+    heights : array_like of float, shape (yres, xres)
+        Finite everywhere, at least 4x4 pixels.
+    pixel_size : tuple of float
+        Height and width of a pixel, in nm.
+    window : bool
+        Whether to taper the borders with Hann's window, in both directions, so that their
+        mismatch does not spread over all frequencies; its loss of power is made good.
+
+    Raises
+    ------
+    FieldError
+        If a pixel is not finite or the field is too small.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> noise = np.random.default_rng(0).normal(size=(256, 256))
+    >>> round(power_spectrum(noise, (1.0, 1.0)).power(0.0, 1.0)[0], 1)
+    1.0
+    """
+    from scipy import fft
+    from scipy.signal.windows import hann
+
+    heights = np.asarray(heights, dtype=np.float64)
+    if min(heights.shape) < 4:
+        raise FieldError(
+            f"a field of {heights.shape[1]}x{heights.shape[0]} pixels has no spectrum; crop less"
+        )
+    holes = int(np.sum(~np.isfinite(heights)))
+    if holes:
+        raise FieldError(
+            f"{holes} pixels are not finite, and a spectrum needs them all; fill them or crop more"
+        )
+    level = fit_plane(heights).subtracted_from(heights)
+    yres, xres = level.shape
+    taper = np.outer(hann(yres, sym=False), hann(xres, sym=False)) if window else np.ones((1, 1))
+    taper = taper / np.sqrt(np.mean(taper**2))
+    dy, dx = pixel_size
+    density = np.abs(fft.fft2(level * taper)) ** 2 * (dy * dx) / (yres * xres)
+    radius = np.hypot(fft.fftfreq(yres, dy)[:, None], fft.fftfreq(xres, dx))
+    return Spectrum(radius, density, 1.0 / (yres * dy * xres * dx))
+
+
+def autocorrelation(heights: ArrayLike) -> Floats:
+    """Return the normalised autocorrelation of a field, after taking its own plane off.
+
+    Parameters
+    ----------
+    heights : array_like of float, shape (yres, xres)
+        Pixels that are not finite do not count.
+
+    Returns
+    -------
+    ndarray of float64, shape (2 * (yres // 2) + 1, 2 * (xres // 2) + 1)
+        Mean product of all pairs of pixels at a distance of up to half the field, over the mean
+        square; 1 in the middle, at distance zero.
+
+    Raises
+    ------
+    FieldError
+        If no pixel is finite or the field is flat.
+
+    References
+    ----------
+    ISO 25178-2:2021: over the area in which the shifted fields overlap.
+    """
+    from scipy import fft
+
+    heights = np.asarray(heights, dtype=np.float64)
+    level = fit_plane(heights).subtracted_from(heights)
+    used = np.isfinite(level)
+    level = np.where(used, level, 0.0)
+    if np.sqrt(np.mean(level**2)) <= np.finfo(np.float64).eps * np.nanmax(np.abs(heights)):
+        raise FieldError("the field is flat, so that nothing correlates; choose another crop")
+    shape = [fft.next_fast_len(2 * n, real=True) for n in level.shape]
+
+    def correlated(field: Floats) -> Floats:
+        return np.asarray(fft.irfft2(np.abs(fft.rfft2(field, shape)) ** 2, shape))
+
+    pairs = np.rint(correlated(used.astype(np.float64)))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean = np.where(pairs > 0, correlated(level) / pairs, 0.0)
+    rows, columns = (np.arange(-(n // 2), n // 2 + 1) for n in level.shape)
+    return np.asarray(mean[np.ix_(rows, columns)] / mean[0, 0])
+
+
+def autocorrelation_length(heights: ArrayLike, pixel_size: tuple[float, float]) -> float:
+    """Return Sal: the shortest distance at which the autocorrelation has fallen to 0.2, in nm.
+
+    Parameters
+    ----------
+    heights : array_like of float, shape (yres, xres)
+    pixel_size : tuple of float
+        Height and width of a pixel, in nm.
+
+    Raises
+    ------
+    FieldError
+        If the field is flat, or so smooth that it never falls so far within half the field.
+
+    References
+    ----------
+    ISO 25178-2:2021, spatial parameters. Between pixels the autocorrelation is interpolated
+    linearly.
+    """
+    from scipy.ndimage import map_coordinates
+
+    acf = autocorrelation(heights)
+    middle = np.array([n // 2 for n in acf.shape], dtype=np.float64)
+    size = np.array(pixel_size)
+    reach = float((middle * size).min())
+    step = 0.5 * float(size.min())
+    distance = np.arange(0.0, reach + 0.5 * step, step)
+    angles = np.arange(RAYS) * np.pi / RAYS
+    directions = np.stack([np.sin(angles), np.cos(angles)])
+    places = middle[:, None, None] + directions[:, :, None] * distance / size[:, None, None]
+    along = map_coordinates(acf, places, order=1, mode="nearest")
+    below = along < SAL
+    rays = np.flatnonzero(below.any(axis=1))
+    if not rays.size:
+        raise FieldError(
+            f"the autocorrelation stays above {SAL} over half the field: the relief is larger "
+            f"than the field shows; scan or crop a larger area"
+        )
+    at = below[rays].argmax(axis=1)
+    before, after = along[rays, at - 1], along[rays, at]
+    return float((step * (at - 1 + (before - SAL) / (before - after))).min())
+
+
+# --- the metrics -----------------------------------------------------------------------------
+
+
+def _band(low: float, high: float, result: Field, truth: Field, context: Context) -> Value:
+    dy, dx = context.pixel_size
+    nyquist = 0.5 / (context.settings["scale"] * max(dy, dx))
+    # Rings beyond the Nyquist frequency of an axis would hold the corners only.
+    edges = [low * nyquist, min(high * nyquist, 0.5 / max(dy, dx))]
+    powers = {}
+    for name, heights in (("result", result), ("truth", truth)):
+        make = partial(power_spectrum, heights, context.pixel_size)
+        powers[name], number = context.once(f"spectrum of the {name}", make).power(*edges)
+    details = {
+        "band": [low, None if np.isinf(high) else high],
+        "frequencies_per_nm": edges,
+        "coefficients": number,
+        "window": "Hann",
+        "unit": f"{context.unit}²",
+        **powers,
+    }
+    if number < LEAST:
+        return Value(
+            None,
+            f"the band holds {number} Fourier coefficients, and {LEAST} are the least to compare; "
+            f"crop less",
+            details,
+        )
+    # What is left of a field without relief is rounding.
+    if powers["truth"] <= (np.finfo(np.float64).eps * np.abs(truth).max()) ** 2:
+        return Value(None, "the truth has no relief in this band: there is no ratio", details)
+    return Value(powers["result"] / powers["truth"], details=details)
+
+
+def _sal(result: Field, truth: Field, context: Context) -> Value:
+    both = {}
+    for name, heights in (("result", result), ("truth", truth)):
+        try:
+            both[name] = autocorrelation_length(heights, context.pixel_size)
+        except FieldError as error:
+            raise FieldError(f"{name}: {error}") from error
+    ratio = both["result"] / both["truth"]
+    bias = both["result"] - both["truth"]
+    return Value(
+        ratio, details={"unit": "nm", **both, "bias": bias, "ratio": ratio, "threshold": SAL}
+    )
+
+
+METRICS = (
+    *(
+        Metric(
+            name=name,
+            label=label,
+            unit="",
+            lower_is_better=None,
+            range=(0.0, np.inf),
+            ideal=1.0,
+            summary=f"relief of the result over the truth's, {low:g} to {high:g} of the Nyquist "
+            f"frequency of the low-resolution scan",
+            source="afmsr, docs/metrics.md",
+            kind="surface",
+            protocol="nm",
+            function=partial(_band, low, high),
+            settings=(SCALE,),
+            rank=210 + 10 * i,
+        )
+        for i, (name, label, low, high) in enumerate(BANDS)
+    ),
+    Metric(
+        name="sal",
+        label="Sal ratio",
+        unit="",
+        lower_is_better=None,
+        range=(0.0, np.inf),
+        ideal=1.0,
+        summary="autocorrelation length of the result over the truth's",
+        source="ISO 25178-2:2021",
+        kind="surface",
+        protocol="nm",
+        function=_sal,
+        rank=200,
+    ),
+)
