@@ -13,7 +13,7 @@ install: $(BIN)/python        ## the base install and the example
 	$(BIN)/afmsr demo
 
 test: $(BIN)/python           ## everything that the tests need, then the tests
-	$(BIN)/python -m pip install --quiet --editable '.[all,dev]'
+	$(BIN)/python -m pip install --quiet --editable '.[all,iqa,dev]'
 	$(BIN)/python -m pytest
 
 check:                        ## lint and types
