@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from afmsr_core import io, metrics
-from afmsr_core.alignment import Alignment, AlignmentSettings, Crop, align
+from afmsr_core.alignment import Alignment, AlignmentSettings, Crop, align, warp
 from afmsr_core.channel import Channel
-from afmsr_core.errors import AfmsrError, PairError
+from afmsr_core.errors import AfmsrError, Cancelled, PairError
 from afmsr_core.evaluation.settings import EvaluationSettings
 from afmsr_core.levelling import level
 from afmsr_core.normalisation import Normalisation, to_8bit
@@ -34,14 +35,50 @@ class Outcome:
     Attributes
     ----------
     record : dict
-        JSON-serialisable: status, reason, files, alignment, scores.
+        JSON-serialisable: status, reason, files, alignment, crop, scores.
     fields : dict of str to ndarray of float32
         Aligned and cropped heights: the truth as ``"high"``, the coarse scan as ``"low"``, every
-        method by name. Empty if the pair was not scored.
+        method that was aligned by name; and ``"pixel_size"`` (dy, dx). Empty if the pair was not
+        scored.
     """
 
     record: dict[str, Any]
     fields: dict[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class _Scene:
+    """A pair as all methods and protocols see it; everything here is made once."""
+
+    low: Channel
+    high: Channel
+    relief: Field  # heights of the low scan, levelled
+    truth: Field  # heights of the high scan, levelled
+
+    @classmethod
+    def of(cls, low: Channel, high: Channel, spec: str) -> _Scene:
+        relief, truth = (level(channel, spec).channel.heights for channel in (low, high))
+        return cls(low, high, relief, truth)
+
+    @property
+    def pixel_size(self) -> tuple[float, float]:
+        """Height and width of a pixel of the truth."""
+        return self.high.dy, self.high.dx
+
+    def aligned(self, result: Field, chosen: AlignmentSettings) -> Alignment:
+        """Align a result with the truth, starting from what the pixel sizes promise."""
+        rows, columns = result.shape
+        return align(
+            result,
+            self.truth,
+            pixel_nm=(self.high.dx, self.high.dy),
+            result_pixel_nm=(self.low.xreal / columns, self.low.yreal / rows),
+            settings=chosen,
+        )
+
+    def described(self, found: Alignment) -> dict[str, Any]:
+        """Return an alignment as words and numbers; in nm only where lengths are in nm."""
+        return found.as_dict() | ({} if self.high.lateral_unit == "nm" else {"residual_nm": None})
 
 
 class Evaluator:
@@ -88,7 +125,7 @@ class Evaluator:
         pair : Pair
             Two files.
         progress : callable, optional
-            Gets the fraction done; may raise to cancel.
+            Gets the fraction done; may raise :class:`afmsr_core.errors.Cancelled`.
         """
         began = time.perf_counter()
         record: dict[str, Any] = {
@@ -98,6 +135,7 @@ class Evaluator:
             "reason": "",
             "alignment": None,
             "alignment_per_method": {},
+            "crop": None,
             "scores": {},
             "fields": None,
             "seconds": {},
@@ -107,114 +145,135 @@ class Evaluator:
             low, high = (_channel(path, pair.channel) for path in (pair.low, pair.high))
             record |= {"low": _described(low), "high": _described(high)}
             check_pair(low, high)
-            fields = self._score(low, high, record, progress or (lambda fraction: None))
+            scene = _Scene.of(low, high, self.settings.level)
+            fields = self._score(scene, record, progress or (lambda fraction: None))
             record["status"] = "scored"
+        except Cancelled:
+            raise
         except PairError as error:
             record |= {"status": "rejected", "reason": str(error)}
         except AfmsrError as error:
             record["reason"] = str(error)
         except MemoryError:
             record["reason"] = f"{pair.id}: not enough memory; run fewer --jobs, or crop the scans"
+        except Exception as error:  # of hours of work, one pair must not take the others along
+            record["reason"] = (
+                f"{pair.id}: {type(error).__name__}: {error}; this is a fault of afmsr, please "
+                f"report it with the two files"
+            )
+        if record["status"] != "scored":
+            record["scores"] = {}  # of a protocol before the one that failed
         record["seconds"]["all"] = time.perf_counter() - began
         return Outcome(record, fields)
 
     def _score(
-        self,
-        low: Channel,
-        high: Channel,
-        record: dict[str, Any],
-        progress: Callable[[float], None],
+        self, scene: _Scene, record: dict[str, Any], progress: Callable[[float], None]
     ) -> dict[str, NDArray[Any]]:
         settings, names = self.settings, self.settings.methods
-        truth = level(high, settings.level).channel.heights
-        pixel = (high.dx, high.dy)
-        done, steps = 0, len(settings.protocols) * (2 * len(names) + 1)
+        steps = sum(len(upscalers) + len(names) for upscalers in self._upscalers.values())
+        done = 0
+
+        def step() -> None:
+            nonlocal done
+            done += 1
+            progress(done / steps)
+
         fields: dict[str, NDArray[Any]] = {}
         for protocol in settings.protocols:
             results: dict[str, Field] = {}
             for name, upscaler in self._upscalers[protocol].items():
                 began = time.perf_counter()
-                results[name] = upscaler(low).heights
+                results[name] = upscaler(scene.low).heights
                 record["seconds"][f"{protocol} {name}"] = time.perf_counter() - began
-                done += 1
-                progress(min(1.0, done / steps))
-            chosen = settings.paper_alignment if protocol == "paper" else settings.alignment
-            shared = self._aligned(results[NEUTRAL], truth, pixel, chosen)
-            record["alignment"] = shared.as_dict()
-            if not shared.accepted:
-                raise PairError(f"{low.where} on {high.where}: {shared.verdict}")
-            maps = dict.fromkeys(names, shared)
-            if settings.per_method(protocol):
-                maps = {n: self._aligned(results[n], truth, pixel, chosen) for n in names}
-                record["alignment_per_method"] = {n: m.as_dict() for n, m in maps.items()}
-            crop = _common(shared, *(found for found in maps.values() if found.accepted))
+                step()
+            shared, maps, reasons = self._maps(scene, protocol, results, record)
+            crop = _common((shared, *maps.values()), settings.crop)
+            record["crop"] = [crop.top, crop.left, crop.height, crop.width]
             score = self._paper_scores if protocol == "paper" else self._nm_scores
-            record["scores"][protocol] = {}
-            for name in names:
-                if maps[name].accepted:
-                    values = score(results[name], truth, maps[name], crop, low, high)
+            scores = record["scores"][protocol] = {}
+            fields = {"high": crop.of(scene.truth), "low": crop.of(_coarse(scene, shared, results))}
+            for name in names:  # the fields of the last protocol are kept: nm, where it is run
+                if name in maps:
+                    fields[name] = crop.of(maps[name].warp(results[name]))
+                    found = score(fields[name], fields["high"], results[name], scene)
+                    scores[name] = {metric: value.as_dict() for metric, value in found.items()}
                 else:
-                    values = _not_scored(protocol, maps[name])
-                record["scores"][protocol][name] = values
-                done += 1
-                progress(min(1.0, done / steps))
-            if protocol == settings.protocols[-1]:  # nm, where it is run: the heights to look at
-                fields = {n: crop.of(maps[n].warp(results[n])) for n in names if maps[n].accepted}
-                coarse = np.repeat(np.repeat(level(low).channel.heights, 4, axis=0), 4, axis=1)
-                fields |= {"high": crop.of(truth), "low": crop.of(shared.warp(coarse))}
-                record["crop"] = [crop.top, crop.left, crop.height, crop.width]
-        fields = {name: field.astype(np.float32) for name, field in fields.items()}
-        return fields | {"pixel_size": np.array([high.dy, high.dx])}
+                    scores[name] = _not_scored(protocol, reasons[name])
+                step()
+        kept = {name: field.astype(np.float32) for name, field in fields.items()}
+        return kept | {"pixel_size": np.array(scene.pixel_size)}
 
-    def _aligned(
-        self, result: Field, truth: Field, pixel: tuple[float, float], chosen: AlignmentSettings
-    ) -> Alignment:
-        if self.settings.crop is not None:
-            chosen = AlignmentSettings.from_dict(chosen.as_dict() | {"crop": self.settings.crop})
-        return align(result, truth, pixel_nm=pixel, settings=chosen)
+    def _maps(
+        self,
+        scene: _Scene,
+        protocol: str,
+        results: Mapping[str, Field],
+        record: dict[str, Any],
+    ) -> tuple[Alignment, dict[str, Alignment], dict[str, str]]:
+        """Return the shared alignment, that of every method, and why a method has none.
+
+        Raises
+        ------
+        PairError
+            If the shared alignment is rejected: then nothing of this pair is scored.
+        """
+        settings, names = self.settings, self.settings.methods
+        chosen = settings.paper_alignment if protocol == "paper" else settings.alignment
+        shared = scene.aligned(results[NEUTRAL], chosen)
+        record["alignment"] = scene.described(shared)
+        if not shared.accepted:
+            raise PairError(
+                f"{scene.low.where} could not be aligned with {scene.high.where}: "
+                f"{'; '.join(shared.reasons)}; check that both show the same area"
+            )
+        if not settings.per_method(protocol):
+            return shared, dict.fromkeys(names, shared), {}
+        maps: dict[str, Alignment] = {}
+        reasons: dict[str, str] = {}
+        for name in names:
+            try:
+                found = shared if name == NEUTRAL else scene.aligned(results[name], chosen)
+            except PairError as error:  # such as a network that made a constant of it
+                reasons[name] = str(error)
+                continue
+            record["alignment_per_method"][name] = scene.described(found)
+            if found.accepted:
+                maps[name] = found
+            else:
+                reasons[name] = "; ".join(found.reasons)
+        return shared, maps, reasons
 
     def _paper_scores(
-        self,
-        result: Field,
-        truth: Field,
-        found: Alignment,
-        crop: Crop,
-        low: Channel,
-        high: Channel,
-    ) -> dict[str, Any]:
+        self, warped: Field, truth: Field, result: Field, scene: _Scene
+    ) -> dict[str, metrics.Value]:
         """Score grey values, each member of the pair by its own minimum and maximum."""
-        relief = level(low, self.settings.level).channel.heights
-        grey = Normalisation.of(relief).apply(crop.of(found.warp(result)))
-        right = crop.of(Normalisation.of(truth).apply(truth))
-        values = metrics.evaluate(
-            to_8bit(grey), to_8bit(right), (high.dy, high.dx), "paper", self.settings.metrics
+        grey = Normalisation.of(scene.relief).apply(warped)
+        right = Normalisation.of(scene.truth).apply(truth)
+        return metrics.evaluate(
+            to_8bit(grey), to_8bit(right), scene.pixel_size, "paper", self._metrics(scene)
         )
-        return {name: value.as_dict() for name, value in values.items()}
 
     def _nm_scores(
-        self,
-        result: Field,
-        truth: Field,
-        found: Alignment,
-        crop: Crop,
-        low: Channel,
-        high: Channel,
-    ) -> dict[str, Any]:
+        self, warped: Field, truth: Field, result: Field, scene: _Scene
+    ) -> dict[str, metrics.Value]:
         """Score heights."""
-        values = metrics.evaluate(
-            crop.of(found.warp(result)),
-            crop.of(truth),
-            (high.dy, high.dx),
+        return metrics.evaluate(
+            warped,
+            truth,
+            scene.pixel_size,
             "nm",
-            self.settings.metrics,
-            unit=high.unit,
-            low=level(low, self.settings.level).channel.heights,
+            self._metrics(scene),
+            unit=scene.high.unit,
+            low=scene.relief,
             upscaled=result,
         )
-        return {name: value.as_dict() for name, value in values.items()}
+
+    def _metrics(self, scene: _Scene) -> dict[str, Any]:
+        """Return the choices in metrics; how much coarser the low scan was is the pair's own."""
+        return {"scale": scene.low.dx / scene.high.dx} | dict(self.settings.metrics)
 
 
-def _channel(path: Any, spec: str | None) -> Channel:
+def _channel(path: Path, spec: str | None) -> Channel:
     return io.select(io.read(path), spec)[0]
 
 
@@ -223,18 +282,34 @@ def _described(channel: Channel) -> dict[str, Any]:
     return {"path": str(channel.path)} | {name: getattr(channel, name) for name in names}
 
 
-def _common(*found: Alignment) -> Crop:
-    """Return the rectangle that lies in every crop, so that all methods are scored on the same."""
+def _coarse(scene: _Scene, shared: Alignment, results: Mapping[str, Field]) -> Field:
+    """Return the low scan on the pixels of the truth, its own pixels still to be seen."""
+    scale = results[NEUTRAL].shape[0] // scene.relief.shape[0]
+    repeated = np.repeat(np.repeat(scene.relief, scale, axis=0), scale, axis=1)
+    return warp(repeated, shared.matrix, scene.truth.shape, "linear")
+
+
+def _common(found: Iterable[Alignment], side: int | None) -> Crop:
+    """Return the rectangle that lies in every crop, so that all methods are scored on the same.
+
+    With `side`, the square of that side in its middle.
+    """
     crops = [one.crop for one in found]
     top, left = max(c.top for c in crops), max(c.left for c in crops)
-    bottom = min(c.top + c.height for c in crops)
-    right = min(c.left + c.width for c in crops)
-    if bottom <= top or right <= left:
+    height = min(c.top + c.height for c in crops) - top
+    width = min(c.left + c.width for c in crops) - left
+    if min(height, width) < 1:
         raise PairError("the methods' alignments have no area in common; try --align shared")
-    return Crop(top, left, bottom - top, right - left)
+    if side is None:
+        return Crop(top, left, height, width)
+    if min(height, width) < side:
+        raise PairError(
+            f"the common area of {width} x {height} px is smaller than --crop {side}; "
+            f"give a smaller one"
+        )
+    return Crop(top + (height - side) // 2, left + (width - side) // 2, side, side)
 
 
-def _not_scored(protocol: str, found: Alignment) -> dict[str, Any]:
-    reason = f"not aligned with the truth: {'; '.join(found.reasons)}"
-    empty = metrics.Value(None, reason).as_dict()
+def _not_scored(protocol: str, reason: str) -> dict[str, Any]:
+    empty = metrics.Value(None, f"not aligned with the truth: {reason}").as_dict()
     return dict.fromkeys(metrics.names(protocol), empty)

@@ -2,29 +2,55 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.metadata
 import importlib.util
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timezone
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from afmsr_core import __version__, methods, metrics, statistics
-from afmsr_core.errors import AfmsrError, MissingExtraError, MissingWeightsError, WeightsError
+from afmsr_core.errors import (
+    AfmsrError,
+    MissingExtraError,
+    MissingWeightsError,
+    OutputError,
+    ReadError,
+    WeightsError,
+)
 from afmsr_core.evaluation.pair import Evaluator, Outcome
 from afmsr_core.evaluation.settings import EvaluationSettings
 from afmsr_core.io.atomic import writing
+from afmsr_core.io.files import contents
 from afmsr_core.methods.weights import locate
+from afmsr_core.metrics.parameters import MA, NIQE, sha256_of
 from afmsr_core.pairing import Pair
 
-__all__ = ["collect", "keep", "key_of", "methods_at_hand", "outcome_of", "outdated", "runs"]
+__all__ = [
+    "begin",
+    "collect",
+    "keep",
+    "key_of",
+    "methods_at_hand",
+    "outcome_of",
+    "outdated",
+    "runs",
+]
 
 FORMAT = 1
-PACKAGES = ("numpy", "scipy", "opencv-python", "scikit-image", "onnxruntime", "torch", "torchsr")
+PACKAGES = (  # what scores come from
+    *("numpy", "scipy", "opencv-python", "scikit-image", "onnxruntime", "torch", "torchsr"),
+    "pyiqa",
+)
+RESULTS = "results.json"
+SETTINGS = "settings.json"
+COMPANIONS = (".json", ".mask.npy")  # of an array: its unit, size and mask
 
 
 def methods_at_hand(
@@ -55,29 +81,54 @@ def runs(name: str, weights: Path | None = None) -> None:
     locate(method, weights)
 
 
+def begin(settings: EvaluationSettings, folder: Path) -> None:
+    """Make a folder of results and write the settings into it, before hours are spent.
+
+    Raises
+    ------
+    OutputError
+        If the system refuses.
+    """
+    records = folder / "pairs"
+    try:
+        records.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"{records}: cannot be made ({error.strerror}); choose another folder with -o"
+        ) from error
+    _write(folder / SETTINGS, settings.as_dict())
+
+
 def key_of(pair: Pair, settings: EvaluationSettings) -> str:
-    """Return a hash of all that decides the scores of a pair: files, settings, versions."""
-    digest = hashlib.sha256()
+    """Return a hash of all that decides the scores of a pair: files, settings, versions.
+
+    Raises
+    ------
+    UnreadableFileError
+        If a file is absent, or the system does not let us read it.
+    """
+    digest = hashlib.sha256(_decisive(settings).encode())
+    digest.update(json.dumps([pair.id, pair.data_set, pair.channel]).encode())
     for path in (pair.low, pair.high):
-        with path.open("rb") as file:
-            for block in iter(lambda: file.read(1 << 20), b""):
-                digest.update(block)
-    decides = {
-        "pair": {"id": pair.id, "data_set": pair.data_set, "channel": pair.channel},
-        "settings": settings.scoring(),
-        "versions": _versions(),
-        "weights": {name: _weights_hash(name, settings) for name in settings.methods},
-    }
-    digest.update(json.dumps(decides, sort_keys=True).encode())
+        digest.update(hashlib.sha256(contents(path)).digest())
+        for companion in map(path.with_suffix, COMPANIONS):
+            if companion.is_file():
+                digest.update(hashlib.sha256(contents(companion)).digest())
     return digest.hexdigest()
 
 
 def outdated(pair: Pair, settings: EvaluationSettings, folder: Path) -> bool:
-    """Return whether a pair has no outcome in `folder`, or one of other files or settings."""
+    """Return whether a pair has no outcome in `folder`, or one of other files or settings.
+
+    A pair that failed is tried again: a file may have been made readable, memory be free. One
+    that was rejected is not.
+    """
     try:
         record = json.loads(_record_path(folder, pair).read_text(encoding="utf-8"))
-        return bool(record["key"] != key_of(pair, settings))
-    except (OSError, ValueError, KeyError):
+        if record["status"] == "failed" or record["key"] != key_of(pair, settings):
+            return True
+        return record["fields"] is not None and not (folder / record["fields"]).is_file()
+    except (OSError, ValueError, KeyError, TypeError, AfmsrError):
         return True
 
 
@@ -88,27 +139,23 @@ def outcome_of(
     progress: Callable[[float], None] | None = None,
 ) -> dict[str, Any]:
     """Evaluate a pair and keep what came of it in `folder`; return its record."""
-    return keep(pair, evaluator(pair, progress), evaluator.settings, folder)
+    try:
+        key = key_of(pair, evaluator.settings)  # before: a file that changes meanwhile is stale
+    except ReadError:
+        key = ""  # the evaluation says what is wrong
+    return keep(pair, evaluator(pair, progress), key, folder)
 
 
-def keep(
-    pair: Pair, outcome: Outcome, settings: EvaluationSettings, folder: Path
-) -> dict[str, Any]:
+def keep(pair: Pair, outcome: Outcome, key: str, folder: Path) -> dict[str, Any]:
     """Write an outcome, the fields before the record, so that a record means it is all there."""
     target = _record_path(folder, pair)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    record = dict(outcome.record)
+    record = outcome.record | {"key": key}
     if outcome.fields:
         fields = target.with_suffix(".npz")
         with writing(fields, force=True) as file:
             np.savez_compressed(file, allow_pickle=False, **outcome.fields)
-        record["fields"] = str(fields.relative_to(folder).as_posix())
-    try:
-        record["key"] = key_of(pair, settings)
-    except OSError:
-        record["key"] = ""
-    with writing(target, force=True) as file:
-        file.write(json.dumps(statistics.plain(record), indent=1).encode())
+        record["fields"] = fields.relative_to(folder).as_posix()
+    _write(target, record)
     return record
 
 
@@ -137,29 +184,41 @@ def collect(
     Returns
     -------
     dict
-        What ``results.json`` holds.
+        What ``results.json`` holds; it is left as it is if nothing has changed.
     """
     records = [
         json.loads(_record_path(folder, pair).read_text(encoding="utf-8"))
         for pair in pairs
         if _record_path(folder, pair).exists()
     ]
-    result = {
+    result: dict[str, Any] = {
         "format": FORMAT,
         "afmsr": __version__,
-        "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "versions": _versions(),
         "settings": settings.as_dict(),
         "methods": [_method(name, settings, not_run) for name in methods.names()],
         "metrics": [_metric(name) for name in metrics.names()],
         "pairs": records,
         "unpaired": list(unpaired),
-        "analyses": _analyses(records, settings),
     }
+    inputs = _hash_of(result)
+    if (known := _known(folder)).get("inputs") == inputs:
+        return known
+    result["created"] = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    result["inputs"] = inputs
+    result["analyses"] = _analyses(records, settings)
     result = statistics.plain(result)
-    with writing(folder / "results.json", force=True) as file:
-        file.write(json.dumps(result, indent=1).encode())
+    _write(folder / RESULTS, result)
     return result
+
+
+def _known(folder: Path) -> dict[str, Any]:
+    """Return the results that are there, if there are."""
+    try:
+        found = json.loads((folder / RESULTS).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _analyses(records: Sequence[Mapping[str, Any]], settings: EvaluationSettings) -> dict[str, Any]:
@@ -191,11 +250,15 @@ def _analysis(
         ],
         dtype=np.float64,  # None becomes NaN: not computed
     )
-    kinds = [methods.get(name).kind for name in settings.methods]
+    notes = []
+    if descriptor.lower_is_better is None:  # neither is better, but nearness to the ideal
+        ideal = descriptor.ideal or 0.0
+        values = np.abs(values - ideal)
+        notes = [f"tested is the distance of {descriptor.label} from {ideal:g}: lower is better"]
     scores = statistics.Scores(
         values,
         settings.methods,
-        kinds,
+        [methods.get(name).kind for name in settings.methods],
         higher_is_better=descriptor.lower_is_better is False,
         metric=metric,
         data_set=data_set,
@@ -203,9 +266,10 @@ def _analysis(
         images=[row["id"] for row in rows],
     )
     try:
-        return dict(statistics.plain(statistics.analyse(scores, settings.statistics)))
+        analysis = dict(statistics.plain(statistics.analyse(scores, settings.statistics)))
     except AfmsrError as error:
         return {"metric": metric, "data_set": data_set, "failed": str(error)}
+    return analysis | {"notes": notes + analysis["notes"]}
 
 
 def _method(name: str, settings: EvaluationSettings, not_run: Mapping[str, str]) -> dict[str, Any]:
@@ -223,11 +287,12 @@ def _method(name: str, settings: EvaluationSettings, not_run: Mapping[str, str])
 
 def _metric(name: str) -> dict[str, Any]:
     chosen = metrics.get(name)
-    names = ("name", "label", "unit", "lower_is_better", "protocol", "summary", "source")
-    return {key: getattr(chosen, key) for key in names}
+    names = ("name", "label", "unit", "lower_is_better", "ideal", "kind", "protocol", "summary")
+    return {key: getattr(chosen, key) for key in (*names, "source")}
 
 
-def _versions() -> dict[str, str]:
+@cache
+def _versions() -> Mapping[str, str]:
     found = {"afmsr": __version__}
     for package in PACKAGES:
         try:
@@ -237,11 +302,40 @@ def _versions() -> dict[str, str]:
     return found
 
 
-def _weights_hash(name: str, settings: EvaluationSettings) -> str:
-    method = methods.get(name)
-    if not isinstance(method, methods.Network):
-        return ""
-    return hashlib.sha256(locate(method, settings.weights.get(name)).read_bytes()).hexdigest()
+def _decisive(settings: EvaluationSettings) -> str:
+    """Return what decides the scores of all pairs, as text."""
+    files = [
+        locate(method, settings.weights.get(name))
+        for name in settings.methods
+        if isinstance(method := methods.get(name), methods.Network)
+    ]
+    chosen = metrics.resolve(settings.metrics)
+    for parameters in (NIQE, MA):
+        with contextlib.suppress(MissingWeightsError):  # then there is no score, and a reason
+            files.append(parameters.locate(chosen[parameters.setting.name]))
+    return json.dumps(
+        {
+            "format": FORMAT,
+            "settings": settings.scoring(),
+            "versions": dict(_versions()),
+            "files": [_file_hash(path, path.stat().st_mtime_ns) for path in files],
+        },
+        sort_keys=True,
+    )
+
+
+@cache
+def _file_hash(path: Path, changed: int) -> str:
+    return sha256_of(path)
+
+
+def _hash_of(value: Any) -> str:
+    return hashlib.sha256(json.dumps(statistics.plain(value), sort_keys=True).encode()).hexdigest()
+
+
+def _write(path: Path, value: Any) -> None:
+    with writing(path, force=True) as file:
+        file.write(json.dumps(statistics.plain(value), indent=1).encode())
 
 
 def _record_path(folder: Path, pair: Pair) -> Path:

@@ -9,6 +9,7 @@ from typing import Any
 
 from afmsr_core.alignment import AlignmentSettings
 from afmsr_core.errors import UsageError
+from afmsr_core.levelling import parse_spec
 from afmsr_core.metrics import resolve
 from afmsr_core.statistics import Settings as StatisticsSettings
 
@@ -35,8 +36,8 @@ class EvaluationSettings:
     level : str
         Levelling of both members, as in ``afmsr upscale``.
     crop : int, optional
-        Side of the square in the middle that is scored, in pixels of the truth; the paper shows
-        370. By default all that every method covers.
+        Side of the square that is scored, in pixels of the truth, in the middle of what every
+        method covers; the paper shows 370. By default all of that.
     alignment : AlignmentSettings
         Of the protocol ``"nm"``.
     paper_alignment : AlignmentSettings
@@ -68,14 +69,31 @@ class EvaluationSettings:
     threads: int | None = None
 
     def __post_init__(self) -> None:
+        # A wrong choice is found before anything is computed.
         for name, given, choices in (
             ("protocol", self.protocols, PROTOCOLS),
             ("align", (self.align,), ALIGNMENTS),
         ):
-            unknown = [one for one in given if one not in choices]
+            unknown = [str(one) for one in given if one not in choices]
             if unknown or not given:
-                raise UsageError(f"--{name} {' '.join(unknown)}: choose {' or '.join(choices)}")
-        resolve(self.metrics)  # a wrong name is found before anything is computed
+                raise UsageError(f"{name} {' '.join(unknown)}: choose {' or '.join(choices)}")
+        if not self.methods:
+            raise UsageError("no method can run; name some with --methods")
+        for one in (self.alignment, self.paper_alignment):
+            if one.crop is not None:
+                raise UsageError("alignment.crop: is the option crop here, of all methods alike")
+        if self.crop is not None and (type(self.crop) is not int or self.crop < 1):
+            raise UsageError(f"crop {self.crop!r}: give the side in pixels, at least 1")
+        if not isinstance(self.level, str):
+            raise UsageError(f"level {self.level!r}: give steps, such as plane+rows-median")
+        parse_spec(self.level)
+        resolve(self.metrics)
+        reference = self.statistics.reference
+        if reference is not None and reference not in self.methods:
+            raise UsageError(
+                f"statistics.reference {reference!r}: is not among the methods, "
+                f"{', '.join(self.methods)}"
+            )
 
     def per_method(self, protocol: str) -> bool:
         """Return whether methods are aligned one by one in this protocol."""

@@ -1,0 +1,353 @@
+"""Alignment by the heights themselves: where to start, and the best map from there.
+
+Levelling result and truth each on its own is not enough: they show different areas, so different
+planes come off them, and on smooth surfaces the difference moves the best map by whole pixels.
+Here the background by which they differ, and the gain, are fitted together with the map.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from afmsr_core.alignment.maps import apply, corners, grid_of, shrunk
+
+__all__ = ["FREE", "Fit", "fit_map", "polynomials", "shrink", "start_by_phase"]
+
+Field = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+FREE = {
+    "translation": (2, 5),
+    "affine": (0, 1, 2, 3, 4, 5),
+    "homography": (0, 1, 2, 3, 4, 5, 6, 7),
+}
+"""Elements of the matrix, row by row, that each kind of map leaves free."""
+
+LEVELS = (16, 8, 4, 2)
+"""Truth pixels per side that are averaged, from coarse to fine.
+
+At 4x the result holds nothing finer than 4 pixels of the truth, so 2 lose nothing: on the virtual
+truth 1 is no more precise and four times slower.
+"""
+MIN_SIDE = 32  # pixels of a shrunk field; smaller ones hold too little to align
+MAX_SIDE = 384  # pixels of a shrunk field; more are slower and no more precise
+SMOOTHING = 1.0  # Gaussian sigma in shrunk pixels, against noise of single pixels
+ITERATIONS = 30
+SETTLED = 0.005  # shrunk pixels that no corner moves by any more
+MIN_SHARE = 0.1  # of the truth that the result must cover for a step
+HUBER = 1.5  # robust standard deviations beyond which a pixel (a scar) loses weight
+
+# Phase correlation, in cycles per shrunk pixel: above, a noisy scan has only noise.
+PASS_BAND = 0.08
+WHITENING = (1.0, 0.5)  # full: sharp peaks; half: broad ones, which survive a rotation
+PEAKS = 4  # of each, that are compared by their correlation
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A fitted map.
+
+    Attributes
+    ----------
+    matrix : ndarray of float64, shape (3, 3)
+        Truth pixel to result pixel.
+    gain : float
+        Heights of the truth per height of the result.
+    """
+
+    matrix: NDArray[np.float64]
+    gain: float
+
+
+def polynomials(u: Field, v: Field, degree: int) -> Field:
+    """Return all terms ``u**i v**j`` of total degree up to `degree`, one per column.
+
+    Examples
+    --------
+    >>> polynomials(np.array([2.0]), np.array([3.0]), 1)
+    array([[1., 3., 2.]])
+    """
+    terms = [u**i * v**j for i in range(degree + 1) for j in range(degree + 1 - i)]
+    return np.stack(np.broadcast_arrays(*terms), axis=-1).reshape(-1, len(terms))
+
+
+def shrink(field: Field, level: int, smoothing: float = SMOOTHING) -> Field:
+    """Return a field whose pixels are means of `level` x `level`, smoothed; the rest is cut off."""
+    import cv2
+
+    rows, columns = field.shape[0] // level, field.shape[1] // level
+    blocks = field[: rows * level, : columns * level].reshape(rows, level, columns, level)
+    return cv2.GaussianBlur(blocks.mean(axis=(1, 3)), (0, 0), smoothing)
+
+
+def _all_measured(mask: Mask, level: int) -> Mask:
+    return shrink(mask.astype(np.float64), level) > 0.99
+
+
+def levels(truth: Field, result: Field) -> list[int]:
+    """Return the shrinking factors from coarse to fine that leave enough pixels, not too many."""
+    side, longest = min(*truth.shape, *result.shape), max(truth.shape)
+    enough = [n for n in LEVELS if side // n >= MIN_SIDE]
+    return [n for n in enough if longest // n <= MAX_SIDE] or enough[:1] or [1]
+
+
+def fit_map(
+    result: Field,
+    truth: Field,
+    start: NDArray[np.float64],
+    kind: str,
+    *,
+    background: int,
+    steps: Sequence[int],
+    measured: tuple[Mask, Mask] | None = None,
+) -> Fit | None:
+    """Find the map of greatest correlation near `start`, from coarse to fine.
+
+    Gauss-Newton on the weighted squares of ``truth - gain * result(map) - background``, which at
+    its minimum is the map of greatest correlation coefficient, as ECC's; pixels far off lose
+    weight after Huber.
+
+    Parameters
+    ----------
+    result, truth : ndarray of float64
+        Finite; best levelled, so that the start is not far off.
+    start : ndarray of float64, shape (3, 3)
+        Truth pixel to result pixel.
+    kind : str
+        Key of :data:`FREE`.
+    background : int
+        Total degree of the polynomial by which the two may differ.
+    steps : sequence of int
+        Shrinking factors, coarse first.
+    measured : tuple of ndarray of bool, optional
+        Where result and truth were measured; other pixels do not take part.
+
+    Returns
+    -------
+    Fit or None
+        None if the result leaves the truth, is inverted, or nothing determines the map.
+    """
+    fit: Fit | None = Fit(start, 1.0)
+    for level in steps:
+        if fit is None:
+            return None
+        known = None
+        if measured is not None:
+            known = _all_measured(measured[0], level), _all_measured(measured[1], level)
+        to_field = shrunk(level)
+        inside = np.linalg.inv(to_field) @ fit.matrix @ to_field
+        fit = _fit_step(
+            shrink(result, level), shrink(truth, level), inside, FREE[kind], background, known
+        )
+        if fit is not None:
+            matrix = to_field @ fit.matrix @ np.linalg.inv(to_field)
+            fit = Fit(matrix / matrix[2, 2], fit.gain)
+    return fit
+
+
+def _fit_step(
+    result: Field,
+    truth: Field,
+    start: NDArray[np.float64],
+    free: tuple[int, ...],
+    background: int,
+    measured: tuple[Mask, Mask] | None,
+) -> Fit | None:
+    import cv2
+
+    rows, columns = truth.shape
+    half = max(truth.shape) / 2
+    # Coordinates from -1 to 1 keep the normal equations well conditioned.
+    to_pixels = np.array(
+        [[half, 0.0, (columns - 1) / 2], [0.0, half, (rows - 1) / 2], [0.0, 0.0, 1.0]]
+    )
+    x, y = grid_of(truth.shape)
+    u, v = (x - to_pixels[0, 2]) / half, (y - to_pixels[1, 2]) / half
+    backdrop = polynomials(u, v, background)
+    u, v = (part.ravel() for part in np.broadcast_arrays(u, v))
+    edge = apply(np.linalg.inv(to_pixels), *corners(truth.shape))
+    # A common scale, so that gain is a number near 1.
+    spread = float(np.std(truth)) or 1.0
+    target = (truth / spread).ravel()
+    slope_y, slope_x = np.gradient(result / spread)
+    sheets = [sheet.astype(np.float32) for sheet in (result / spread, slope_x, slope_y)]
+    if measured is not None:
+        sheets.append(measured[0].astype(np.float32))
+
+    matrix = start @ to_pixels
+    weights = np.ones(target.size)
+    for _ in range(ITERATIONS):
+        matrix = matrix / matrix[2, 2]
+        there_x, there_y = apply(matrix, u, v)
+        inside = (there_x >= 0) & (there_x <= result.shape[1] - 1)
+        inside &= (there_y >= 0) & (there_y <= result.shape[0] - 1)
+        at_x = there_x.reshape(truth.shape).astype(np.float32)
+        at_y = there_y.reshape(truth.shape).astype(np.float32)
+        height, along_x, along_y, *known = (
+            cv2.remap(sheet, at_x, at_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE).ravel()
+            for sheet in sheets
+        )
+        if measured is not None:
+            inside &= (known[0] > 0.99) & measured[1].ravel()
+        if np.count_nonzero(inside) < max(MIN_SHARE * inside.size, 2 * len(free) + 16):
+            return None
+        below = matrix[2, 0] * u + matrix[2, 1] * v + 1
+        by_x, by_y = along_x / below, along_y / below
+        drop = -(by_x * there_x + by_y * there_y)
+        moves = (by_x * u, by_x * v, by_x, by_y * u, by_y * v, by_y, drop * u, drop * v)
+        design = np.column_stack([*(moves[n] for n in free), height, backdrop])
+        design, wanted, weight = design[inside], target[inside], weights[inside]
+        normal = design.T @ (design * weight[:, None])
+        size = np.sqrt(np.diag(normal))
+        if not np.all(size > 0) or not np.all(np.isfinite(size)):
+            return None
+        scaled = normal / np.outer(size, size)
+        right = (design.T @ (weight * wanted)) / size
+        solution = np.linalg.lstsq(scaled, right, rcond=1e-10)[0] / size
+        gain = float(solution[len(free)])
+        if not gain > 0:
+            return None
+        off = wanted - design @ solution
+        limit = HUBER * 1.4826 * float(np.median(np.abs(off))) + 1e-12
+        weights[inside] = np.minimum(1, limit / np.maximum(np.abs(off), 1e-300))
+        change = np.zeros(9)
+        change[list(free)] = solution[: len(free)] / gain
+        before = apply(matrix, *edge)
+        matrix = matrix + change.reshape(3, 3)
+        after = apply(matrix, *edge)
+        moved = float(np.max(np.hypot(after[0] - before[0], after[1] - before[1])))
+        if not np.isfinite(moved):
+            return None
+        if moved < SETTLED:
+            break
+    matrix = matrix @ np.linalg.inv(to_pixels)
+    return Fit(matrix / matrix[2, 2], gain)
+
+
+# --- where to start ------------------------------------------------------------------------
+
+
+def start_by_phase(
+    result: Field, truth: Field, promised: NDArray[np.float64], min_overlap: float
+) -> NDArray[np.float64] | None:
+    """Find the translation between two fields anywhere, by phase correlation.
+
+    Parameters
+    ----------
+    result, truth : ndarray of float64
+        Levelled and finite.
+    promised : ndarray of float64, shape (3, 3)
+        Map whose scale and rotation are right; its translation is not used.
+    min_overlap : float
+        Least share of the truth that the result must cover.
+
+    Returns
+    -------
+    ndarray of float64, shape (3, 3), or None
+        `promised` after the best translation, to a fraction of a pixel.
+
+    References
+    ----------
+    Kuglin and Hines, "The phase correlation image alignment method", Proc. IEEE Int. Conf.
+    Cybernetics and Society (1975), 163-165.
+    """
+    import cv2
+
+    level = levels(truth, result)[-1]
+    small = shrink(truth, level)
+    # The result on the pixels of the truth, all of it: `canvas` begins at (left, top) there.
+    edge_x, edge_y = apply(np.linalg.inv(promised), *corners(result.shape))
+    left, top = np.floor(edge_x.min() / level), np.floor(edge_y.min() / level)
+    size = (
+        int(np.ceil(edge_y.max() / level) - top) + 1,
+        int(np.ceil(edge_x.max() / level) - left) + 1,
+    )
+    if max(size) > 8 * max(small.shape):
+        return None  # the truth is so small a part of the result that nothing would find it
+    move = np.array([[1.0, 0.0, left], [0.0, 1.0, top], [0.0, 0.0, 1.0]])
+    there = apply(promised @ shrunk(level) @ move, *grid_of(size))
+    at_x, at_y = (np.broadcast_to(part, size).astype(np.float32) for part in there)
+    smooth = cv2.GaussianBlur(result, (0, 0), level * promised[0, 0] / 2)
+    canvas = cv2.remap(smooth, at_x, at_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    canvas = canvas.astype(np.float64)
+
+    best, highest = None, -np.inf
+    for x, y in [(-left, -top), *_peaks(canvas, small)]:  # the first is as promised
+        score = _correlation_at(canvas, small, round(x), round(y), min_overlap)
+        if score > highest:
+            best, highest = (x, y), score
+    if best is None or not np.isfinite(highest):
+        return None
+    found = move.copy()
+    found[:2, 2] += best
+    return promised @ shrunk(level) @ found @ np.linalg.inv(shrunk(level))
+
+
+def _peaks(canvas: Field, small: Field) -> list[tuple[float, float]]:
+    """Return the shifts (x, y) of `small` in `canvas` at which their phases agree best."""
+    from scipy import fft
+
+    # Padded, so that a shift to the left is not one to the right.
+    size = tuple(
+        fft.next_fast_len(a + b, real=True) for a, b in zip(canvas.shape, small.shape, strict=True)
+    )
+    spectra = [
+        fft.rfft2((field - field.mean()) * _window(field.shape), size) for field in (canvas, small)
+    ]
+    cross = spectra[0] * np.conj(spectra[1])
+    fy, fx = fft.fftfreq(size[0])[:, None], fft.rfftfreq(size[1])[None]
+    low_pass = np.exp(-(fx**2 + fy**2) / (2 * PASS_BAND**2))
+    strength = np.abs(cross) + np.finfo(np.float64).tiny
+    found = []
+    for whitening in WHITENING:
+        surface = fft.irfft2(cross * low_pass / strength**whitening, size)
+        for _ in range(PEAKS):
+            row, column = np.unravel_index(np.argmax(surface), size)
+            y = _vertex(surface[np.arange(row - 1, row + 2) % size[0], column]) + row
+            x = _vertex(surface[row, np.arange(column - 1, column + 2) % size[1]]) + column
+            y, x = (
+                n - whole if n > here else n
+                for n, whole, here in zip((y, x), size, canvas.shape, strict=True)
+            )
+            found.append((float(x), float(y)))
+            around = [
+                np.arange(n - 3, n + 4) % whole
+                for n, whole in zip((row, column), size, strict=True)
+            ]
+            surface[np.ix_(*around)] = -np.inf
+    return found
+
+
+def _window(shape: tuple[int, int]) -> Field:
+    """Fade a tenth at each edge, so that the edge itself is no feature."""
+    from scipy.signal.windows import tukey
+
+    return np.outer(tukey(shape[0], 0.2), tukey(shape[1], 0.2))
+
+
+def _vertex(three: Field) -> float:
+    """Return where the parabola through three equidistant values peaks, from the middle one."""
+    before, middle, after = three
+    bend = before - 2 * middle + after
+    if not (np.isfinite(bend) and bend < 0):
+        return 0.0
+    return float(np.clip((before - after) / (2 * bend), -0.5, 0.5))
+
+
+def _correlation_at(canvas: Field, small: Field, x: int, y: int, min_overlap: float) -> float:
+    """Return the correlation times the overlap: a periodic structure is moved the least."""
+    rows = slice(max(0, y), min(canvas.shape[0], y + small.shape[0]))
+    columns = slice(max(0, x), min(canvas.shape[1], x + small.shape[1]))
+    if (rows.stop - rows.start) * (columns.stop - columns.start) < min_overlap * small.size or (
+        rows.stop <= rows.start or columns.stop <= columns.start
+    ):
+        return -np.inf
+    one = canvas[rows, columns]
+    two = small[rows.start - y : rows.stop - y, columns.start - x : columns.stop - x]
+    one, two = one - one.mean(), two - two.mean()
+    size = np.sqrt(np.sum(one**2) * np.sum(two**2))
+    return float(np.sum(one * two) / size) * one.size / small.size if size > 0 else -np.inf

@@ -1,0 +1,129 @@
+"""The paper's way: SIFT features, brute-force matching, and a homography by a robust estimator."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from afmsr_core.alignment.settings import AlignmentSettings
+
+__all__ = ["FeatureMap", "by_features", "eight_bit"]
+
+Field = NDArray[np.float64]
+
+# Brown and Lowe 2007, doi 10.1007/s11263-006-0002-3, section 3.2: an image match is right if it
+# has more inliers than this plus this share of the matches.
+ALPHA, BETA = 8.0, 0.3
+
+MAX_ITERATIONS = 10_000
+CONFIDENCE = 0.9999
+
+
+@dataclass(frozen=True)
+class FeatureMap:
+    """What the features gave.
+
+    Attributes
+    ----------
+    matrix : ndarray of float64, shape (3, 3), or None
+        Truth pixel to result pixel; None if there is none to be trusted.
+    features : tuple of int
+        Features of the truth and of the result.
+    matches, inliers : int
+        Matches that pass the ratio test, and those of them that the homography explains.
+    reprojection_px : float or None
+        Root mean square distance of the inliers from the map, in pixels of the result.
+    reason : str
+        Why there is no matrix; empty if there is.
+    """
+
+    matrix: NDArray[np.float64] | None
+    features: tuple[int, int] = (0, 0)
+    matches: int = 0
+    inliers: int = 0
+    reprojection_px: float | None = None
+    reason: str = ""
+
+
+def eight_bit(field: Field, stretch: tuple[float, float]) -> NDArray[np.uint8]:
+    """Return grey values of a levelled field; only features are ever found on them.
+
+    Parameters
+    ----------
+    field : ndarray of float64, shape (yres, xres)
+        Finite, in any unit.
+    stretch : tuple of float
+        Percentiles that become 0 and 255.
+
+    Examples
+    --------
+    >>> eight_bit(np.array([[0.0, 5.0, 10.0]]), (0, 100))
+    array([[  0, 128, 255]], dtype=uint8)
+    """
+    low, high = np.percentile(field, stretch)
+    if not high > low:
+        return np.zeros(field.shape, dtype=np.uint8)
+    return np.rint(np.clip((field - low) / (high - low), 0, 1) * 255).astype(np.uint8)
+
+
+def by_features(
+    result: Field,
+    truth: Field,
+    settings: AlignmentSettings,
+    measured: tuple[NDArray[np.bool_], NDArray[np.bool_]] | None = None,
+) -> FeatureMap:
+    """Estimate a homography from SIFT features; the same input gives the same map.
+
+    Parameters
+    ----------
+    result, truth : ndarray of float64
+        Levelled and finite.
+    settings : AlignmentSettings
+        Contrast, number of features, ratio, estimator, threshold.
+    measured : tuple of ndarray of bool, optional
+        Where result and truth were measured; features elsewhere do not count.
+    """
+    import cv2
+
+    sift = cv2.SIFT.create(
+        nfeatures=settings.max_features, contrastThreshold=settings.contrast
+    )  # nfeatures keeps the strongest
+    found = []
+    for field, mask in zip((truth, result), (measured or (None, None))[::-1], strict=True):
+        grey = eight_bit(field, settings.stretch)
+        points, descriptors = sift.detectAndCompute(
+            grey, None if mask is None else mask.astype(np.uint8)
+        )
+        found.append((np.array([point.pt for point in points]).reshape(-1, 2), descriptors))
+    (at_truth, of_truth), (at_result, of_result) = found
+    counts = (len(at_truth), len(at_result))
+    if min(counts) < 2:
+        return FeatureMap(None, counts, reason=f"{counts[0]} and {counts[1]} features")
+    candidates = cv2.BFMatcher(cv2.NORM_L2).knnMatch(of_truth, of_result, k=2)
+    kept = [best for best, next_ in candidates if best.distance < settings.ratio * next_.distance]
+    if len(kept) <= ALPHA:
+        return FeatureMap(
+            None, counts, len(kept), reason=f"{len(kept)} matches of {counts[0]} features"
+        )
+    source = at_truth[[match.queryIdx for match in kept]]
+    target = at_result[[match.trainIdx for match in kept]]
+    method = {"magsac": cv2.USAC_MAGSAC, "ransac": cv2.RANSAC}[settings.estimator]
+    matrix, inside = cv2.findHomography(
+        source,
+        target,
+        method,
+        settings.reprojection,
+        maxIters=MAX_ITERATIONS,
+        confidence=CONFIDENCE,
+    )
+    inliers = 0 if inside is None else int(np.count_nonzero(inside))
+    if matrix is None or not np.isfinite(matrix).all() or inliers <= ALPHA + BETA * len(kept):
+        return FeatureMap(
+            None, counts, len(kept), inliers, reason=f"{inliers} inliers of {len(kept)} matches"
+        )
+    there = cv2.perspectiveTransform(source[:, None], matrix)[:, 0]
+    distance = np.linalg.norm(there - target, axis=1)[inside.ravel() > 0]
+    rms = float(np.sqrt(np.mean(distance**2)))
+    return FeatureMap(matrix, counts, len(kept), inliers, rms)

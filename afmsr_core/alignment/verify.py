@@ -1,0 +1,156 @@
+"""Whether a map is right: what it leaves, measured block by block on the heights."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from afmsr_core.surfaces import fit_polynomial
+
+__all__ = ["Check", "check_map"]
+
+Field = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+LOW_RESOLUTION = 2.0
+"""Gaussian sigma in pixels: what a 4x result cannot hold does not speak against the map."""
+
+BLOCKS = 5
+"""Blocks along the longer side; they overlap by half.
+
+Enough to see hysteresis, and large enough to be found precisely: with a map that is exact, the
+residual of 26 noisy virtual scans is 0.20 px in the median; with one that is 1 px off, 1.03 px.
+"""
+MIN_BLOCK = 24  # pixels; smaller ones match anywhere
+SEARCH = 8  # pixels each way: two of the low resolution
+FOUND = 0.5  # correlation at which a block counts as found again
+SHARP = 2e-3
+"""Least curvature of a block's correlation along its flattest direction, per pixel squared.
+
+Along a straight edge or a groove a block matches wherever it is; such a block says nothing. At
+this curvature a displacement of 5 pixels lowers the correlation by 0.025.
+"""
+FLAT = 1e-9  # of the field's own spread: a block without relief
+
+
+@dataclass(frozen=True)
+class Check:
+    """What is left after the map.
+
+    Attributes
+    ----------
+    correlation : float
+        Of the two over the common area, background taken off; NaN if one has no relief there.
+    displacements : ndarray of float64, shape (n, 2)
+        (x, y) in pixels of the truth, by which each block that was found is still off.
+    blocks : int
+        Blocks with relief in both directions.
+    found : int
+        Those found again within the search range.
+    """
+
+    correlation: float
+    displacements: Field
+    blocks: int
+    found: int
+
+    def residual(self, pixel: tuple[float, float] = (1.0, 1.0)) -> float | None:
+        """Return the median length of the displacements, None if no block was found."""
+        if not len(self.displacements):
+            return None
+        return float(np.median(np.hypot(*(self.displacements * pixel).T)))
+
+
+def check_map(warped: Field, truth: Field, valid: Mask, background: int) -> Check:
+    """Compare a warped result with its truth.
+
+    Parameters
+    ----------
+    warped, truth : ndarray of float64, shape (yres, xres)
+        On the pixels of the truth; finite where `valid`.
+    valid : ndarray of bool, shape (yres, xres)
+        The common area.
+    background : int
+        Total degree of the polynomial by which they may differ.
+
+    Notes
+    -----
+    The blocks are matched by the normalised correlation of heights, which knows neither gain nor
+    offset, and refined by a parabola through the peak.
+    """
+    import cv2
+
+    if not valid.any():
+        return Check(math.nan, np.zeros((0, 2)), 0, 0)
+    sheets = []
+    for field in (warped, truth):
+        rest = fit_polynomial(field, background, valid).subtracted_from(field)
+        sheets.append(_smoothed(np.where(valid, rest, 0.0), valid))
+    one, two = (sheet[valid] for sheet in sheets)
+    spread = float(np.std(one) * np.std(two))
+    correlation = math.nan
+    if spread > 0:
+        correlation = float(np.mean((one - one.mean()) * (two - two.mean())) / spread)
+
+    moved, known = (sheet.astype(np.float32) for sheet in sheets)
+    least = FLAT * float(np.std(one))
+    side = max(MIN_BLOCK, round(max(truth.shape) / BLOCKS))
+    displacements, blocks = [], 0
+    for top in range(SEARCH, truth.shape[0] - side - SEARCH + 1, side // 2):
+        for left in range(SEARCH, truth.shape[1] - side - SEARCH + 1, side // 2):
+            around = np.s_[top - SEARCH : top + side + SEARCH, left - SEARCH : left + side + SEARCH]
+            if not valid[around].all():
+                continue
+            block = known[top : top + side, left : left + side]
+            closely = known[top - 1 : top + side + 1, left - 1 : left + side + 1]
+            if block.std() <= least or not _is_sharp(closely, block):
+                continue
+            blocks += 1
+            scores = cv2.matchTemplate(moved[around], block, cv2.TM_CCOEFF_NORMED)
+            peak = _peak(scores.astype(np.float64))
+            if peak is not None:
+                displacements.append(peak)
+    return Check(correlation, np.array(displacements).reshape(-1, 2), blocks, len(displacements))
+
+
+def _smoothed(field: Field, valid: Mask) -> Field:
+    """Smooth to the low resolution; what is not valid has no weight."""
+    import cv2
+
+    weight = cv2.GaussianBlur(valid.astype(np.float64), (0, 0), LOW_RESOLUTION)
+    total = cv2.GaussianBlur(field, (0, 0), LOW_RESOLUTION)
+    return np.where(valid, total / np.maximum(weight, 1e-6), 0.0)
+
+
+def _is_sharp(around: NDArray[np.float32], block: NDArray[np.float32]) -> bool:
+    """Whether a block matches itself at one place, and not along a line."""
+    import cv2
+
+    scores = cv2.matchTemplate(around, block, cv2.TM_CCOEFF_NORMED).astype(np.float64)
+    return float(np.linalg.eigvalsh(_bend(scores))[0]) >= SHARP
+
+
+def _peak(scores: Field) -> tuple[float, float] | None:
+    """Return the displacement (x, y) at the peak, None if the block was not found."""
+    row, column = (int(n) for n in np.unravel_index(np.argmax(scores), scores.shape))
+    last = scores.shape[0] - 1
+    if scores[row, column] < FOUND or not (0 < row < last and 0 < column < last):
+        return None
+    near = scores[row - 1 : row + 2, column - 1 : column + 2]
+    slope = np.array([(near[:, 2] - near[:, 0]).mean() / 2, (near[2] - near[0]).mean() / 2])
+    bend = _bend(near)
+    x, y = (0.0, 0.0)
+    if np.linalg.eigvalsh(bend)[0] > 0:
+        x, y = np.clip(np.linalg.solve(bend, slope), -1, 1)
+    return float(column - SEARCH + x), float(row - SEARCH + y)
+
+
+def _bend(near: Field) -> Field:
+    """Return the curvature of 3x3 values, positive for a peak, per pixel squared."""
+    xx = -(near[:, 0] - 2 * near[:, 1] + near[:, 2]).mean()
+    yy = -(near[0] - 2 * near[1] + near[2]).mean()
+    xy = -(near[0, 0] - near[0, 2] - near[2, 0] + near[2, 2]) / 4
+    return np.array([[xx, xy], [xy, yy]])

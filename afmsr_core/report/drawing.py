@@ -1,0 +1,172 @@
+"""How figures look, and how they become files: the same bytes for the same input."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from afmsr_core.errors import MissingExtraError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["INK", "Picture", "canvas", "curve_styles", "finish", "finish_photo", "kind_colour"]
+
+INK = "#1b1f24"
+FAINT = "#d5dae0"
+KIND_COLOURS = {"interpolation": "#8a929c", "network": "#2f6fb2"}
+CURVES = (
+    *("#d1495b", "#0072b2", "#009e73", "#e69f00", "#7b4fa3", "#56b4e9"),
+    *("#a0522d", "#cc79a7", "#5f7f1f", "#004d80"),
+)
+"""Colours of networks among themselves: Okabe and Ito's, and some that keep apart from them."""
+
+PNG_DPI = 150
+SVG_METADATA: dict[str, Any] = {"Date": None, "Creator": "afmsr"}
+STYLE: dict[str, Any] = {
+    "font.family": ["DejaVu Sans"],
+    "font.size": 8.0,
+    "text.color": INK,
+    "axes.edgecolor": "#6b7480",
+    "axes.labelcolor": INK,
+    "axes.linewidth": 0.6,
+    "axes.titlesize": 8.5,
+    "axes.titleweight": "bold",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.formatter.useoffset": False,
+    "axes.unicode_minus": True,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.0,
+    "xtick.labelsize": 7.5,
+    "ytick.labelsize": 7.5,
+    "grid.color": FAINT,
+    "grid.linewidth": 0.5,
+    "legend.frameon": False,
+    "legend.fontsize": 7.5,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "afmsr",
+    "figure.dpi": 100,
+}
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A finished figure.
+
+    Attributes
+    ----------
+    name : str
+        Of its files, without extension.
+    alt : str
+        What it shows, for those who do not see it.
+    caption : str
+        Printed below it.
+    files : dict of str to bytes
+        By extension.
+    shown : str
+        Extension of the file that the page embeds.
+    width : int
+        In pixels at which the page shows it, at the most.
+    """
+
+    name: str
+    alt: str
+    caption: str
+    files: dict[str, bytes]
+    shown: str
+    width: int
+
+
+@contextmanager
+def canvas(width: float, height: float) -> Iterator[Figure]:
+    """Open a figure of a size in inches, in the report's style, without a global state.
+
+    Raises
+    ------
+    MissingExtraError
+        If matplotlib is not installed.
+    """
+    try:
+        import matplotlib
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise MissingExtraError(
+            f"the report needs matplotlib, which cannot be imported ({error}): "
+            "pip install 'afmsr[eval]'"
+        ) from error
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(STYLE)
+        figure = Figure(figsize=(width, height))
+        FigureCanvasAgg(figure)
+        yield figure
+
+
+def finish(figure: Figure, name: str, alt: str, caption: str) -> Picture:
+    """Return a figure of lines and text as SVG, which the page shows, and PNG."""
+    width, _ = figure.get_size_inches()
+    vector, raster = io.BytesIO(), io.BytesIO()
+    figure.savefig(vector, format="svg", metadata=SVG_METADATA)
+    figure.savefig(raster, format="png", dpi=PNG_DPI, metadata={"Software": "afmsr"})
+    files = {"svg": vector.getvalue(), "png": raster.getvalue()}
+    return Picture(name, alt, caption, files, "svg", round(96 * width))
+
+
+def finish_photo(
+    figure: Figure, name: str, alt: str, caption: str, *, page_dpi: float, vector: bool
+) -> Picture:
+    """Return a figure of images as PNG, and as JPEG of fewer pixels for the page."""
+    from PIL import Image
+
+    width, height = figure.get_size_inches()
+    figure.set_dpi(PNG_DPI)
+    figure.canvas.draw()
+    drawn = np.asarray(figure.canvas.buffer_rgba())  # type: ignore[attr-defined]
+    pixels = Image.fromarray(np.ascontiguousarray(drawn[..., :3]))
+    small = pixels.resize(
+        (round(width * page_dpi), round(height * page_dpi)), Image.Resampling.LANCZOS
+    )
+    raster, page = io.BytesIO(), io.BytesIO()
+    pixels.save(raster, "PNG", compress_level=4)
+    small.save(page, "JPEG", quality=82, subsampling=0, optimize=True)
+    files = {"png": raster.getvalue(), "jpg": page.getvalue()}
+    if vector:
+        lines = io.BytesIO()
+        figure.savefig(lines, format="svg", metadata=SVG_METADATA)
+        files["svg"] = lines.getvalue()
+    return Picture(name, alt, caption, files, "jpg", round(96 * width))
+
+
+def kind_colour(network: bool) -> str:
+    """Return the colour of networks, or of interpolations."""
+    return KIND_COLOURS["network" if network else "interpolation"]
+
+
+def curve_styles(methods: list[str], networks: list[str]) -> dict[str, dict[str, Any]]:
+    """Return how the curve of every method is drawn: interpolations grey and dashed."""
+    greys = ("#9aa1aa", "#6b7480", "#454c55")
+    dashes = ((1, 1), (4, 1.5), (6, 1.5, 1, 1.5))
+    styles: dict[str, dict[str, Any]] = {}
+    plain = [method for method in methods if method not in networks]
+    for index, method in enumerate(plain):
+        styles[method] = {
+            "color": greys[index % len(greys)],
+            "linestyle": (0, dashes[index % len(dashes)]),
+            "linewidth": 1.3,
+        }
+    for index, method in enumerate(m for m in methods if m in networks):
+        styles[method] = {
+            "color": CURVES[index % len(CURVES)],
+            "linestyle": "-" if index < len(CURVES) else ":",
+            "linewidth": 1.1,
+        }
+    return styles

@@ -1,0 +1,214 @@
+"""The page: one HTML file that needs nothing beside it."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+
+from afmsr_core.report import scan_time, tables, words
+from afmsr_core.report.contents import Record, Results, slug
+from afmsr_core.report.drawing import Picture
+from afmsr_core.report.sections import Section
+from afmsr_core.report.style import CSS
+from afmsr_core.report.table import Table, as_html
+
+__all__ = ["page"]
+
+TITLE = "Upscaling methods on paired scans"
+MIME = {"svg": "image/svg+xml", "jpg": "image/jpeg", "png": "image/png"}
+
+
+def page(
+    results: Results,
+    sections: Sequence[Section],
+    panels: Mapping[str, Picture],
+    names: Mapping[str, str],
+) -> str:
+    """Return the whole page.
+
+    Parameters
+    ----------
+    results : Results
+        What it reports.
+    sections : sequence of Section
+        One for each data set.
+    panels : mapping of str to Picture
+        Panels of pairs, by id of the pair.
+    names : mapping of str to str
+        Part of a link for every pair, by its id.
+    """
+    parts = [_head(results), _nav(sections)]
+    parts += [_section(results, one, names) for one in sections]
+    time = scan_time.table(results)
+    if time:
+        parts.append(_titled("scan-time", "Scan time saved", as_html(time)))
+    shown_above = {one.example for one in sections if one.example}
+    parts.append(_pairs(results, panels, names, shown_above))
+    parts.append(_failures(results))
+    parts.append(_made_with(results))
+    body = "\n".join(filter(None, parts))
+    return (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{escape(TITLE)}</title>\n<style>{CSS}</style>\n</head>\n"
+        f"<body>\n{body}\n</body>\n</html>\n"
+    )
+
+
+def _head(results: Results) -> str:
+    created = str(results.raw.get("created") or "")[:16].replace("T", " ")
+    version = results.raw.get("afmsr") or "of unknown version"
+    sentences = "".join(
+        f"<li>{escape(one)}{_list(below)}</li>" for one, below in words.summary(results)
+    )
+    return (
+        f"<header><h1>{escape(TITLE)}</h1>"
+        f'<p class="meta">{escape(f"afmsr {version}" + (f", {created}" if created else ""))}</p>'
+        f'<section class="summary" aria-label="Summary"><ul>{sentences}</ul></section></header>'
+    )
+
+
+def _list(items: Sequence[str]) -> str:
+    return f"<ul>{''.join(f'<li>{escape(one)}</li>' for one in items)}</ul>" if items else ""
+
+
+def _nav(sections: Sequence[Section]) -> str:
+    links = [(one.anchor, one.title) for one in sections]
+    links += [("scan-time", "Scan time"), ("pairs", "Pairs"), ("failures", "Failures")]
+    links += [("made-with", "Methods, metrics, settings, versions")]
+    told = "".join(f'<a href="#{anchor}">{escape(title)}</a>' for anchor, title in links)
+    return f'<nav aria-label="Contents">{told}</nav>'
+
+
+def _section(results: Results, section: Section, names: Mapping[str, str]) -> str:
+    parts = []
+    if not results.pairs_of(section.data_set):
+        parts.append("<p>No pair of this data set was scored; see “Failures”.</p>")
+    for chapter in section.chapters:
+        inner = [_html(one) for one in chapter.tables]
+        if chapter.rests_on:
+            told = "".join(
+                f"<dt>{escape(label)}</dt><dd>{escape(what)}</dd>"
+                for label, what in chapter.rests_on
+            )
+            inner.append(_details("What the values rest on", f"<dl>{told}</dl>"))
+        inner += [_figure(one) for one in (chapter.boxes, chapter.differences) if one]
+        if chapter.paired:
+            inner.append(_details(chapter.paired.caption, _html(chapter.paired)))
+        if chapter.triangles:
+            shown = "".join(_figure(one) for one in chapter.triangles)
+            count = len(chapter.triangles)
+            many = f"p-values of every pair of methods, {count} metric{'s' * (count > 1)}"
+            grid = f'<div class="two">{shown}</div>'
+            note = (
+                "<p>Left as in the paper, one-way Tukey HSD; right Tukey's test on images as "
+                "blocks. Dark: the two methods differ surely.</p>"
+            )
+            if chapter.protocol == "paper":
+                inner.append(f"<h4>{many}</h4>{note}{grid}")
+            else:
+                inner.append(_details(many, note + grid))
+        if chapter.notes:
+            title = "<p>To know before reading the tests:</p>"
+            inner.append(f'<div class="notes">{title}{_list(chapter.notes)}</div>')
+        title = words.SHORT[chapter.protocol]
+        parts.append(f"<h3>{escape(title)}</h3>{''.join(inner)}")
+    if section.panel:
+        link = f'<p>{escape(section.why_example)} All pairs are <a href="#pairs">below</a>.</p>'
+        parts.append(f"<h3>Images</h3>{link}{_figure(section.panel)}")
+    if section.spectra:
+        parts.append(f"<h3>Power spectra</h3>{_figure(section.spectra)}")
+    return _titled(section.anchor, section.title, "".join(parts))
+
+
+def _pairs(
+    results: Results,
+    panels: Mapping[str, Picture],
+    names: Mapping[str, str],
+    shown_above: Iterable[str],
+) -> str:
+    parts = [as_html(tables.pairs(results))]
+    above = set(shown_above)
+    for pair in results.pairs:
+        key = str(pair.get("id"))
+        status = str(pair.get("status"))
+        inner = []
+        if pair.get("reason"):
+            inner.append(f"<p>{escape(str(pair['reason']))}</p>")
+        if key in above:
+            inner.append("<p>Its images are shown with its data set.</p>")
+        elif key in panels:
+            inner.append(_figure(panels[key]))
+        facts = "".join(
+            f"<dt>{escape(what)}</dt><dd>{escape(value)}</dd>"
+            for what, value in tables.alignment_facts(results, pair)
+        )
+        inner.append(f"<dl>{facts}</dl>")
+        alone = tables.per_method_alignment(results, pair, names[key])
+        if alone:
+            inner.append(as_html(alone))
+        if status == "scored":
+            inner += [as_html(one) for one in tables.pair_scores(results, pair, names[key])]
+        kind = "status" if status == "scored" else "bad"
+        where = f"{pair['data_set']}, " if pair.get("data_set") else ""
+        title = f'{escape(key)} <span class="{kind}">{escape(where + status)}</span>'
+        parts.append(
+            f'<details id="pair-{names[key]}"><summary>{title}</summary>{"".join(inner)}</details>'
+        )
+    return _titled("pairs", "Pairs", "".join(parts))
+
+
+def _failures(results: Results) -> str:
+    lost = words.failures(results)
+    if not lost:
+        return _titled("failures", "Failures", "<p>None: every pair was scored.</p>")
+    rows = "".join(_failure(pair) for pair in lost)
+    table = (
+        '<div class="table"><table><caption>Pairs that are in no table, figure or test</caption>'
+        '<thead><tr><th scope="col">Pair</th><th scope="col" class="words">Status</th>'
+        f'<th scope="col" class="words">Reason</th></tr></thead><tbody>{rows}</tbody></table></div>'
+    )
+    return _titled("failures", "Failures", table)
+
+
+def _failure(pair: Record) -> str:
+    status, reason = escape(str(pair.get("status"))), escape(str(pair.get("reason") or "not told"))
+    return (
+        f'<tr><th scope="row">{escape(str(pair.get("id")))}</th>'
+        f'<td class="words">{status}</td><td class="words">{reason}</td></tr>'
+    )
+
+
+def _made_with(results: Results) -> str:
+    made = [tables.methods(results), tables.metrics(results)]
+    made += [tables.settings(results), tables.versions(results)]
+    inner = "".join(as_html(one) for one in made if one.rows)
+    return _titled("made-with", "Methods, metrics, settings, versions", inner) + (
+        "<footer><p>The tables are beside this page in tables/ (CSV in full precision, Markdown, "
+        "LaTeX for booktabs), the figures in figures/ (PNG, SVG); all scores, one a line, in "
+        "tables/scores.csv. The protocol is that of Beilstein J. Nanotechnol. 2025, 16, "
+        "1129–1140, doi 10.3762/bjnano.16.83.</p></footer>"
+    )
+
+
+def _html(table: Table) -> str:
+    return as_html(table)
+
+
+def _figure(picture: Picture) -> str:
+    data = base64.b64encode(picture.files[picture.shown]).decode("ascii")
+    caption = f"<figcaption>{escape(picture.caption)}</figcaption>" if picture.caption else ""
+    return (
+        f'<figure id="figure-{escape(picture.name)}"><img width="{picture.width}" '
+        f'alt="{escape(picture.alt)}" src="data:{MIME[picture.shown]};base64,{data}">'
+        f"{caption}</figure>"
+    )
+
+
+def _details(title: str, inner: str) -> str:
+    return f"<details><summary>{escape(title)}</summary>{inner}</details>"
+
+
+def _titled(anchor: str, title: str, inner: str) -> str:
+    return f'<section id="{slug(anchor)}"><h2>{escape(title)}</h2>{inner}</section>'

@@ -1,0 +1,131 @@
+"""The head of the report: what was found, in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from afmsr_core.report import verdicts
+from afmsr_core.report.contents import Metric, Record, Results
+
+__all__ = ["failures", "summary"]
+
+FIDELITY = ("psnr", "ssim", "psnr_nm", "ssim_nm", "rmse")
+"""Metrics for which the summary tells whether equivalence is shown."""
+
+SHORT = {"paper": "8-bit grey values, as in the paper", "nm": "Heights"}
+
+LONGEST = 14
+"""Names in a list of the summary."""
+
+
+def summary(results: Results) -> Iterator[tuple[str, list[str]]]:
+    """Return the sentences of the summary, each with those that belong below it."""
+    yield _what_was_compared(results), []
+    for data_set in results.data_sets:
+        below = []
+        for protocol in results.protocols:
+            told = list(results.analyses(data_set, protocol))
+            fidelity = _equivalence([(m, a) for m, a in told if m.name in FIDELITY])
+            sentences = [*_differences(told), *([fidelity] if fidelity else [])]
+            if sentences:
+                below.append(f"{SHORT[protocol]}: {' '.join(sentences)}")
+        if below:
+            who = f"{data_set}: all" if data_set else "All"
+            yield f"{who} networks against all interpolations.", below
+    absent: dict[str, list[str]] = {}
+    for one in results.methods:
+        if not one.get("run", True):
+            reason = str(one.get("why_not") or "no reason told")
+            absent.setdefault(reason, []).append(results.label(one["name"]))
+    for reason, names in absent.items():
+        yield f"Not run: {_list(names)}; {reason}.", []
+    if lost := [str(pair.get("id")) for pair in failures(results)]:
+        yield f"Without scores: {_list(lost)}; the reasons are under “Failures”.", []
+
+
+def failures(results: Results) -> list[Record]:
+    """Return the pairs that were rejected or failed."""
+    return [pair for pair in results.pairs if pair.get("status") != "scored"]
+
+
+def _what_was_compared(results: Results) -> str:
+    fates = [str(pair.get("status")) for pair in results.pairs]
+    told = [f"{fates.count(fate)} {fate}" for fate in dict.fromkeys(["scored", *fates])]
+    named = [name for name in results.data_sets if name]
+    sets = ""
+    if named:
+        counts = [f"{name} {len(results.pairs_of(name))}" for name in results.data_sets]
+        sets = f" in {_number(len(named), 'data set')} (scored: {', '.join(counts)})"
+    plain = [results.label(m) for m in results.ran if m not in results.networks]
+    networks = [results.label(m) for m in results.networks]
+    parts = [
+        f"{_number(len(names), what)} ({_list(names)})"
+        for names, what in ((plain, "interpolation"), (networks, "network"))
+        if names
+    ]
+    return (
+        f"{_number(len(fates), 'pair')} of scans{sets}: {', '.join(told)}. "
+        f"Methods: {' and '.join(parts) or 'none ran'}."
+    )
+
+
+def _differences(told: Sequence[tuple[Metric, Record]]) -> Iterator[str]:
+    """Return where all networks differ from all interpolations, under two tests."""
+    judged = [(metric.label, verdicts.counts(analysis)) for metric, analysis in told]
+    one_way, blocked = verdicts.TESTS[:2]
+    usable = [(m, c) for m, c in judged if c.get(blocked) and c[blocked].pairs]
+    if not usable:
+        return
+    for direction in ("better", "worse"):
+        by_test = {
+            words: [m for m, c in usable if test in c and _all(c[test], direction)]
+            for test, words in ((one_way, "one-way Tukey"), (blocked, "blocked Tukey"))
+        }
+        if any(by_test.values()):
+            said = (f"{_list(labels) or 'nothing'} by {test}" for test, labels in by_test.items())
+            yield f"Significantly {direction} in {', in '.join(said)}."
+        elif direction == "better":
+            yield "Significantly better in no metric, by neither one-way nor blocked Tukey."
+    mixed = [
+        m
+        for m, c in usable
+        if (c[blocked].better or c[blocked].worse)
+        and not any(_all(c[blocked], direction) for direction in ("better", "worse"))
+    ]
+    if mixed:
+        yield f"Some, not all, differ by blocked Tukey in {_list(mixed)}."
+
+
+def _all(count: verdicts.Count, direction: str) -> bool:
+    return count.pairs > 0 and getattr(count, direction) == count.pairs
+
+
+def _equivalence(told: Sequence[tuple[Metric, Record]]) -> str:
+    parts = []
+    for metric, analysis in told:
+        verdict = analysis.get("no_difference") or {}
+        if verdict.get("holds") is None:
+            continue
+        p = verdicts.p_text(verdict.get("p"))
+        margin = verdicts.margin_of(analysis, metric.unit)
+        shown = "shown" if verdict["holds"] else "not shown"
+        parts.append(f"{metric.label} {shown} (within {margin}, p {_compared(p)})")
+    if not parts:
+        return ""
+    return f"No difference that matters (TOST): {'; '.join(parts)}."
+
+
+def _compared(p: str) -> str:
+    return p if p.startswith("<") else f"= {p}"
+
+
+def _number(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
+
+
+def _list(names: Sequence[str]) -> str:
+    if len(names) > LONGEST:
+        return f"{', '.join(names[:LONGEST])} and {len(names) - LONGEST} more"
+    if len(names) < 3:
+        return " and ".join(names)
+    return f"{', '.join(names[:-1])} and {names[-1]}"

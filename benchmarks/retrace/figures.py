@@ -1,0 +1,199 @@
+"""Figures: the gains scan by scan, and where a network helps and where it hurts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path
+from textwrap import fill
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from afmsr_core.errors import MissingExtraError
+from afmsr_core.io.atomic import writing
+from benchmarks.retrace.score import CEILING, Outcome
+from benchmarks.retrace.table import REFERENCE
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["cases", "gains"]
+
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#7b4fa3", "#56b4e9", "#e69f00", "#a0522d")
+GREYS = ("#9aa2ab", "#5b636d")
+MARKERS = "osD^vP*X"
+STYLE: dict[str, Any] = {
+    "font.family": ["DejaVu Sans"],
+    "font.size": 8.0,
+    "axes.linewidth": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "svg.hashsalt": "afmsr",  # the same names, and so the same bytes, in every run
+    "svg.fonttype": "none",
+}
+DPI = 150
+WINDOW = 112  # pixels of the truth that a panel shows
+STRIDE = 8
+STRETCH = (0.5, 99.5)  # percentiles of the truth that span the greys
+
+
+@contextmanager
+def _style() -> Iterator[None]:
+    try:
+        import matplotlib
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("figures need matplotlib: pip install 'afmsr[eval]'") from error
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()  # nobody's own style: the same figure on every machine
+        matplotlib.rcParams.update(STYLE)
+        yield
+
+
+def gains(outcomes: Sequence[Outcome], methods: Sequence[str], folder: Path) -> None:
+    """Draw the gain over bicubic of every method on every scan.
+
+    Parameters
+    ----------
+    outcomes : sequence of Outcome
+        Dropped pairs are left out.
+    methods : sequence of str
+        Those to show; bicubic itself is the zero line.
+    folder : Path
+        Gets ``gains.png`` and ``gains.svg``.
+    """
+    scored = [one for one in outcomes if one.scores]
+    networks, plain = _by_kind(methods)
+    first = networks[0] if networks else CEILING
+    scored.sort(key=lambda one: _gain(one, first))
+    with _style():
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(7.6, 1.15 + 0.24 * len(scored)), layout="constrained")
+        axes = figure.add_subplot()
+        axes.axvline(0, color="#1b1f24", linewidth=0.8)
+        places = np.arange(len(scored))
+        axes.plot([_gain(o, CEILING) for o in scored], places, "|", color="#1b1f24", markersize=11,
+                  markeredgewidth=1.6, label="full-resolution retrace")  # fmt: skip
+        for order, name in enumerate(plain):
+            axes.plot([_gain(o, name) for o in scored], places, "x", color=GREYS[order % 2],
+                      markersize=4.5, label=name)  # fmt: skip
+        for order, name in enumerate(networks):
+            marker, colour = MARKERS[order % len(MARKERS)], COLOURS[order % len(COLOURS)]
+            axes.plot([_gain(o, name) for o in scored], places, marker, color=colour,
+                      markersize=5, alpha=0.9, label=name)  # fmt: skip
+        axes.set_yticks(places, [f"{o.pair.sample} ({_short(o)})" for o in scored])
+        axes.set_ylim(-0.6, len(scored) - 0.4)
+        axes.grid(axis="y", color="#e4e8ec", linewidth=0.6)
+        axes.set_axisbelow(True)
+        axes.set_xlabel("PSNR gain over bicubic, dB")
+        figure.legend(loc="outside upper center", ncols=4, frameon=False)
+        _save(figure, folder / "gains")
+
+
+def cases(outcomes: Sequence[Outcome], name: str, folder: Path) -> None:
+    """Show the scans on which a method gains most and least, heights above and errors below.
+
+    Parameters
+    ----------
+    outcomes : sequence of Outcome
+        Dropped pairs are left out.
+    name : str
+        The method.
+    folder : Path
+        Gets ``cases.png`` and ``cases.svg``.
+    """
+    scored = sorted((one for one in outcomes if one.scores), key=lambda one: _gain(one, name))
+    shown = list(dict.fromkeys([scored[-1], scored[0]]))
+    columns = ("low", REFERENCE, name, CEILING, "truth")
+    with _style():
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(8.4, 3.85 * len(shown)), layout="constrained")
+        grid = figure.subplots(2 * len(shown), len(columns), squeeze=False)
+        for case, one in enumerate(shown):
+            _case(grid[2 * case : 2 * case + 2], one, name, columns)
+        _save(figure, folder / "cases")
+
+
+def _case(axes: NDArray[Any], one: Outcome, name: str, columns: Sequence[str]) -> None:
+    part = _window(one, name)
+    truth = one.fields["truth"][part]
+    low, high = np.percentile(truth, STRETCH)
+    errors = {key: one.fields[key][part] - truth for key in columns if key != "truth"}
+    limit = float(np.percentile(np.abs(errors[REFERENCE]), 98)) or 1.0
+    titles = {"low": "low resolution", CEILING: "retrace, full", "truth": "truth (trace)"}
+    for place, key in enumerate(columns):
+        above, below = axes[:, place]
+        above.imshow(one.fields[key][part], cmap="gray", vmin=low, vmax=high, interpolation="none")
+        gain = f"{_gain(one, key):+.2f} dB" if key in (name, CEILING) else ""
+        above.set_title(f"{titles.get(key, key)} {gain}".strip(), fontsize=8)
+        if key == "truth":
+            _words(below, one, part, high - low, limit)
+        else:
+            below.imshow(errors[key], cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="none")
+        for each in (above, below):
+            each.set_xticks([])
+            each.set_yticks([])
+    axes[0, 0].set_ylabel("heights")
+    axes[1, 0].set_ylabel("result - truth")
+
+
+def _words(axes: Axes, one: Outcome, part: tuple[slice, slice], span: float, limit: float) -> None:
+    axes.axis("off")
+    rows, columns = (piece.stop - piece.start for piece in part)
+    width, height = (n * p for n, p in zip((columns, rows), one.pair.pixel_nm, strict=True))
+    size = f"{width:.3g} x {height:.3g} nm\n" if one.pair.size_known else ""
+    axes.text(
+        0.02, 0.95,
+        f"{fill(one.pair.sample, 22)}\n\ndetail {size}({columns} x {rows} px)\n"
+        f"greys: {span:.3g} nm\ncolours: ±{limit:.2g} nm",
+        va="top", fontsize=7.5, transform=axes.transAxes,
+    )  # fmt: skip
+
+
+def _window(one: Outcome, name: str) -> tuple[slice, slice]:
+    """Return the detail in which the method and bicubic differ most in squared error."""
+    truth = one.fields["truth"]
+    difference = np.abs(
+        (one.fields[REFERENCE] - truth) ** 2 - (one.fields[name] - truth) ** 2
+    ).cumsum(axis=0).cumsum(axis=1)  # fmt: skip
+    total = np.pad(difference, ((1, 0), (1, 0)))
+    rows, columns = (min(WINDOW, size) for size in truth.shape)
+    tops = range(0, truth.shape[0] - rows + 1, STRIDE)
+    lefts = range(0, truth.shape[1] - columns + 1, STRIDE)
+
+    def inside(top: int, left: int) -> float:
+        bottom, right = top + rows, left + columns
+        corners = total[bottom, right] - total[top, right] - total[bottom, left] + total[top, left]
+        return float(corners)
+
+    top, left = max(((t, c) for t in tops for c in lefts), key=lambda place: inside(*place))
+    return slice(top, top + rows), slice(left, left + columns)
+
+
+def _gain(one: Outcome, name: str) -> float:
+    return one.scores[name]["psnr"] - one.scores[REFERENCE]["psnr"]
+
+
+def _by_kind(methods: Sequence[str]) -> tuple[list[str], list[str]]:
+    from afmsr_core.methods import get
+
+    networks = [name for name in methods if get(name).kind == "network"]
+    return networks, [n for n in methods if n not in networks and n != REFERENCE]
+
+
+def _short(one: Outcome) -> str:
+    name = one.pair.name
+    return name if len(name) <= 18 else f"…{name[-17:]}"
+
+
+def _save(figure: Figure, path: Path) -> None:
+    for suffix, extra in (("png", {"dpi": DPI}), ("svg", {"metadata": {"Date": None}})):
+        drawn = BytesIO()
+        figure.savefig(drawn, format=suffix, **extra)
+        with writing(path.with_suffix(f".{suffix}"), force=True) as file:
+            file.write(drawn.getvalue())
