@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from afmsr_core.errors import UsageError
 
 if TYPE_CHECKING:
-    from afmsr_core.evaluation import EvaluationSettings, Evaluator
-    from afmsr_core.pairing import Pair
+    from afmsr_core.evaluation import EvaluationSettings
+    from afmsr_core.pairing import Pair, Unpaired
 
 __all__ = ["add_parser", "main", "run"]
 
@@ -97,55 +97,82 @@ def run(args: argparse.Namespace) -> int:
     options = _options(args)
     found = find_pairs(args.pairs, channel=options.pop("channel", None))
     settings, missing = _settings(options, args.jobs)
-    folder = args.output or args.pairs.with_name(f"{args.pairs.resolve().name}-results")
+    folder = args.output or _beside(args.pairs)
+    unpaired = [file for file in found.unpaired if folder.resolve() not in _parents(file.path)]
     if args.dry_run:
-        _show(found, settings, missing, folder)
+        _show(found.pairs, unpaired, settings, missing, folder)
         return 0 if found.pairs else 3
+    for file in unpaired:
+        print(f"afmsr-eval: not paired: {file.path}: {file.reason}", file=sys.stderr)
     if not found.pairs:
-        reasons = "".join(f"\n  {file.path}: {file.reason}" for file in found.unpaired)
-        print(f"afmsr-eval: no pairs in {args.pairs}{reasons}", file=sys.stderr)
+        print(
+            f"afmsr-eval: no pairs in {args.pairs}; give a folder with NAME_low and NAME_high",
+            file=sys.stderr,
+        )
         return 3
+    evaluation.begin(settings, folder)
     due = [pair for pair in found.pairs if evaluation.outdated(pair, settings, folder)]
     _evaluate(due, settings, folder, args)
-    unpaired = [{"path": str(file.path), "reason": file.reason} for file in found.unpaired]
-    result = evaluation.collect(found.pairs, settings, folder, missing, unpaired)
+    listed = [{"path": str(file.path), "reason": file.reason} for file in unpaired]
+    result = evaluation.collect(found.pairs, settings, folder, missing, listed)
+    return _tell(result, _report(folder), len(found.pairs) - len(due))
+
+
+def _beside(pairs: Path) -> Path:
+    """Return where results go if nothing is said."""
+    named = pairs if pairs.name not in ("", "..") else pairs.resolve()
+    return named.with_name(f"{named.stem if named.is_file() else named.name}-results")
+
+
+def _parents(path: Path) -> Sequence[Path]:
+    return path.resolve().parents
+
+
+def _report(folder: Path) -> Path:
+    """Return the report, which is made anew if the results are newer."""
+    page = folder / "report.html"
+    newest = (folder / "results.json").stat().st_mtime_ns
+    if page.is_file() and page.stat().st_mtime_ns >= newest:
+        return page
     from afmsr_core.report import write_report
 
-    page = write_report(folder)
-    return _tell(result, page, len(found.pairs) - len(due))
+    return write_report(folder)
 
 
 def _options(args: argparse.Namespace) -> dict[str, Any]:
     """Return what was chosen: by options, else by the file."""
-    config = args.config or args.pairs / CONFIG
+    home = args.pairs.parent if args.pairs.is_file() else args.pairs
+    config = args.config or home / CONFIG
     chosen: dict[str, Any] = {}
     if config.is_file():
         chosen = _read_config(config)
     elif args.config:
         raise UsageError(f"--config {config}: there is no such file")
-    for name in ("methods", "protocol", "align", "channel", "level", "crop", "device"):
+    for name in WORDS:
         if getattr(args, name) is not None:
             chosen[name] = getattr(args, name)
     if isinstance(chosen.get("methods"), str):
         chosen["methods"] = [name.strip() for name in chosen["methods"].split(",")]
-    metrics = dict(chosen.get("metrics", {}))
-    for name in ("peak", "niqe_parameters", "ma_parameters"):
-        if getattr(args, name) is not None:
-            metrics[name] = getattr(args, name)
-    chosen["metrics"] = metrics
     given = [item.partition("=") for item in args.weights]
     if wrong := [name for name, sign, file in given if not (sign and file)]:
         raise UsageError(f"--weights {wrong[0]}: give METHOD=FILE, such as edsr=edsr.safetensors")
-    chosen["weights"] = dict(chosen.get("weights", {})) | {name: file for name, _, file in given}
-    if args.ratio is not None:
-        chosen["alignment"] = dict(chosen.get("alignment", {})) | {"ratio": args.ratio}
+    by_flag: dict[str, dict[str, Any]] = {
+        "metrics": {
+            "psnr_peak": args.peak,
+            "niqe_parameters": args.niqe_parameters,
+            "ma_parameters": args.ma_parameters,
+        },
+        "alignment": {"ratio": args.ratio},
+        "weights": {name: file for name, _, file in given},
+    }
+    for table, values in by_flag.items():
+        set_here = {name: value for name, value in values.items() if value is not None}
+        chosen[table] = chosen.get(table, {}) | set_here
     return chosen
 
 
-KNOWN = (
-    *("methods", "protocol", "align", "channel", "level", "crop", "device"),
-    *("metrics", "alignment", "statistics", "weights"),
-)
+WORDS = ("methods", "protocol", "align", "channel", "level", "crop", "device")
+TABLES = ("metrics", "alignment", "statistics", "weights")
 
 
 def _read_config(path: Path) -> dict[str, Any]:
@@ -157,9 +184,20 @@ def _read_config(path: Path) -> dict[str, Any]:
         chosen = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UsageError(f"{path}: {error}") from error
-    unknown = [name for name in chosen if name not in KNOWN]
-    if unknown:
-        raise UsageError(f"{path}: no option is named {unknown[0]!r}; there are {', '.join(KNOWN)}")
+    known = (*WORDS, *TABLES)
+    for name, value in chosen.items():
+        if name not in known:
+            raise UsageError(f"{path}: no option is named {name!r}; there are {', '.join(known)}")
+        if isinstance(value, dict) != (name in TABLES):
+            raise UsageError(
+                f"{path}: {name} = {value!r}: give "
+                + (f"a table [{name}]" if name in TABLES else "a value, not a table")
+            )
+    if isinstance(chosen.get("channel"), int):  # a number, as on the command line
+        chosen["channel"] = str(chosen["channel"])
+    for name in ("protocol", "align", "channel", "level", "device"):
+        if not isinstance(chosen.get(name, ""), str):
+            raise UsageError(f"{path}: {name} = {chosen[name]!r}: put it between quotes")
     return chosen
 
 
@@ -171,9 +209,13 @@ def _settings(options: dict[str, Any], jobs: int) -> tuple[EvaluationSettings, d
     from afmsr_core.statistics import Settings as StatisticsSettings
 
     asked = options.pop("methods", None)
-    weights = {name: Path(file) for name, file in options.pop("weights", {}).items()}
+    weights = {
+        methods.get(name).name: Path(str(file)) for name, file in options.pop("weights", {}).items()
+    }
     if asked:
-        names = [methods.get(name).name for name in asked]
+        if not isinstance(asked, list):
+            raise UsageError(f"methods = {asked!r}: give names, as ['bicubic', 'afm']")
+        names = list(dict.fromkeys(methods.get(str(name)).name for name in asked))
         for name in names:  # a method asked for by name must run
             evaluation.runs(name, weights.get(name))
         missing: dict[str, str] = {}
@@ -183,7 +225,7 @@ def _settings(options: dict[str, Any], jobs: int) -> tuple[EvaluationSettings, d
     alignment = options.pop("alignment", {})
     try:
         statistics = StatisticsSettings(**options.pop("statistics", {}))
-    except TypeError as error:
+    except (TypeError, AttributeError) as error:
         raise UsageError(f"statistics: {error}") from error
     settings = evaluation.EvaluationSettings(
         methods=tuple(names),
@@ -207,8 +249,7 @@ def _evaluate(
 
     progress = Progress(len(pairs), args.quiet)
     for pair, record in zip(pairs, _records(pairs, settings, folder, args, progress), strict=True):
-        reason = f": {record['reason']}" if record["reason"] else ""
-        progress.done(f"{pair.data_set} {pair.id} {record['status']}{reason}".strip())
+        progress.done(f"{pair.id} {record['status']}")
 
 
 def _records(
@@ -233,26 +274,33 @@ def _records(
     yield from in_processes(pairs, work, args.jobs, _start_worker, settings)
 
 
-_worker: dict[str, Evaluator] = {}
+_worker: dict[str, Any] = {}
 
 
 def _start_worker(settings: EvaluationSettings) -> None:
-    from afmsr_core.evaluation import Evaluator
-
-    _worker["evaluator"] = Evaluator(settings)
+    _worker["settings"] = settings
 
 
 def _in_worker(pair: Pair, folder: Path) -> dict[str, Any]:
-    from afmsr_core.evaluation import outcome_of
+    from afmsr_core.evaluation import Evaluator, outcome_of
 
+    if "evaluator" not in _worker:  # here, because an error of the start would not be told
+        _worker["evaluator"] = Evaluator(_worker["settings"])
     return outcome_of(pair, _worker["evaluator"], folder)
 
 
-def _show(found: Any, settings: EvaluationSettings, missing: dict[str, str], folder: Path) -> None:
-    for pair in found.pairs:
+def _show(
+    pairs: Sequence[Pair],
+    unpaired: Sequence[Unpaired],
+    settings: EvaluationSettings,
+    missing: dict[str, str],
+    folder: Path,
+) -> None:
+    for pair in pairs:
         print(f"{pair.data_set or '-'}\t{pair.id}\t{pair.low}\t{pair.high}")
-    for file in found.unpaired:
+    for file in unpaired:
         print(f"not paired: {file.path}: {file.reason}")
+    print(f"{len(pairs)} pairs, {len(unpaired)} files without a partner")
     print(f"methods: {', '.join(settings.methods)}")
     for name, reason in missing.items():
         print(f"not run: {name}: {reason}")

@@ -77,6 +77,9 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--tile", type=int, metavar="PX", help="tile side (default: by memory)")
     parser.add_argument("--threads", type=int, metavar="N", help="threads of the engine")
     parser.add_argument("--preview", action="store_true", help="a PNG of each first result")
+    parser.add_argument(
+        "--open", action="store_true", help="open the results in the Gwyddion that is running"
+    )
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="files at a time")
     parser.set_defaults(run=run)
 
@@ -116,12 +119,27 @@ def run(args: argparse.Namespace) -> int:
             if "error" in record:
                 print(f"afmsr: {record['error']}", file=sys.stderr)
             progress.done(_told(record))
+    if args.open and not args.dry_run:
+        _open([Path(record["output"]) for record in records if "error" not in record])
     if args.json:
         print(json.dumps(records, indent=1))
     elif args.dry_run:
         for record in records:
             print(_told(record))
     return int(any("error" in record for record in records))
+
+
+def _open(results: Sequence[Path]) -> None:
+    """Hand results to the running Gwyddion, 2 or 3; it is asked in the background, for a while."""
+    from gwyddion_plugin import handover
+
+    for result in results:
+        if not handover.start(result.resolve()):
+            print(
+                "afmsr: --open: no Gwyddion is installed here; the result is written",
+                file=sys.stderr,
+            )
+            return
 
 
 def _settings(args: argparse.Namespace, workers: int) -> Settings:

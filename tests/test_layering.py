@@ -30,6 +30,7 @@ ROOMS = (
     "metrics",
     "statistics",
     "simulation",
+    "evaluation",
     "report",
     "survey",
     "data",

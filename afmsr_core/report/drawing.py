@@ -26,7 +26,7 @@ CURVES = (
 )
 """Colours of networks among themselves: Okabe and Ito's, and some that keep apart from them."""
 
-PNG_DPI = 150
+PNG_DPI, FINE_DPI = 150, 200
 SVG_METADATA: dict[str, Any] = {"Date": None, "Creator": "afmsr"}
 STYLE: dict[str, Any] = {
     "font.family": ["DejaVu Sans"],
@@ -122,24 +122,36 @@ def finish(figure: Figure, name: str, alt: str, caption: str) -> Picture:
 
 
 def finish_photo(
-    figure: Figure, name: str, alt: str, caption: str, *, page_dpi: float, vector: bool
+    figure: Figure, name: str, alt: str, caption: str, *, dpi: float, fine: bool
 ) -> Picture:
-    """Return a figure of images as PNG, and as JPEG of fewer pixels for the page."""
+    """Return a figure of images as PNG, and as JPEG for the page.
+
+    Parameters
+    ----------
+    figure, name, alt, caption
+        As for `finish`.
+    dpi : float
+        Of what the page shows.
+    fine : bool
+        Whether it is to be printed by itself: then the PNG has `FINE_DPI`, and there is an SVG.
+    """
     from PIL import Image
 
-    width, height = figure.get_size_inches()
-    figure.set_dpi(PNG_DPI)
-    figure.canvas.draw()
-    drawn = np.asarray(figure.canvas.buffer_rgba())  # type: ignore[attr-defined]
-    pixels = Image.fromarray(np.ascontiguousarray(drawn[..., :3]))
-    small = pixels.resize(
-        (round(width * page_dpi), round(height * page_dpi)), Image.Resampling.LANCZOS
-    )
-    raster, page = io.BytesIO(), io.BytesIO()
-    pixels.save(raster, "PNG", compress_level=4)
-    small.save(page, "JPEG", quality=82, subsampling=0, optimize=True)
-    files = {"png": raster.getvalue(), "jpg": page.getvalue()}
-    if vector:
+    width, _ = figure.get_size_inches()
+    files: dict[str, bytes] = {}
+    for kind, at, options in (
+        ("jpg", dpi, {"quality": 82, "subsampling": 0, "optimize": True}),
+        ("png", FINE_DPI if fine else dpi, {"compress_level": 4}),
+    ):
+        if figure.get_dpi() != at or not files:
+            figure.set_dpi(at)
+            figure.canvas.draw()
+            drawn = np.asarray(figure.canvas.buffer_rgba())  # type: ignore[attr-defined]
+            pixels = Image.fromarray(np.ascontiguousarray(drawn[..., :3]))
+        out = io.BytesIO()
+        pixels.save(out, {"jpg": "JPEG"}.get(kind, "PNG"), **options)
+        files[kind] = out.getvalue()
+    if fine:
         lines = io.BytesIO()
         figure.savefig(lines, format="svg", metadata=SVG_METADATA)
         files["svg"] = lines.getvalue()

@@ -198,13 +198,14 @@ def _triangle(axes: Axes, matrix: Record, labels: Sequence[str], named: bool) ->
         dark = math.isfinite(p) and p < P_BOUNDS[2]
         axes.text(column + 0.5, row + 0.52, _short(p), ha="center", va="center", fontsize=6.6,
                   color="white" if dark else INK)  # fmt: skip
-    axes.invert_yaxis()
-    axes.set_aspect("equal")
-    middles = np.arange(count) + 0.5
-    axes.set_xticks(middles, labels[:-1], rotation=50, ha="right", rotation_mode="anchor")
-    axes.set_yticks(middles, labels[1:] if named else [""] * count)
-    axes.tick_params(length=0, pad=2)
-    axes.spines[:].set_visible(False)
+    # Labels as text: axes with ticks take twice as long to draw.
+    for place in range(count):
+        axes.text(place + 0.75, count + 0.2, labels[place], rotation=50, ha="right", va="top",
+                  rotation_mode="anchor", fontsize=7.5)  # fmt: skip
+        if named:
+            axes.text(-0.2, place + 0.52, labels[place + 1], ha="right", va="center", fontsize=7.5)
+    axes.set(xlim=(0, count), ylim=(count, 0), aspect="equal")
+    axes.set_axis_off()
 
 
 def _short(p: float) -> str:

@@ -64,8 +64,8 @@ def panel(
     scale: Scale,
     name: str,
     *,
-    page_dpi: float = 100,
-    vector: bool = False,
+    dpi: float = 96,
+    fine: bool = False,
     crop: int = CROP,
     detail: int = DETAIL,
 ) -> Picture:
@@ -79,10 +79,8 @@ def panel(
         Of the colours, the same for all pairs of a data set.
     name : str
         Of the files.
-    page_dpi : float
-        Pixels per inch in the page.
-    vector : bool
-        Whether to write SVG too.
+    dpi, fine
+        As for `finish_photo`.
     crop, detail : int
         Edges of what is shown, in pixels of the truth.
     """
@@ -125,8 +123,8 @@ def panel(
             f"{inner[2]} px{low_px[1]}, where the truth has most relief. The same colours "
             "everywhere in the data set, and every image on the plane of the truth; nothing is "
             "stretched." + (" Arrows: scars (streaks) found in that scan." if arrows else ""),
-            page_dpi=page_dpi,
-            vector=vector,
+            dpi=dpi,
+            fine=fine,
         )
 
 

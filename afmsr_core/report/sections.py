@@ -99,8 +99,8 @@ def panels_of(
             key,
             panels.panel(
                 *(results, pair, fields, scale, slug("panel", names[key])),
-                page_dpi=PAGE_DPI * 1.25 if chosen else dpi,
-                vector=chosen,
+                dpi=PAGE_DPI * 1.25 if chosen else dpi,
+                fine=chosen,
                 **sizes,
             ),
         )
@@ -144,10 +144,11 @@ def _notes(told: Sequence[tuple[Metric, Record]]) -> Iterator[str]:
             (min(column, key=float), max(column, key=float))
             for column in zip(*(numbers for _, numbers in found), strict=True)
         ]
-        spans = iter([low if low == high else f"{low}–{high}" for low, high in ends])
         labels = [label for label, _ in found]
         who = "All metrics" if 1 < len(labels) == len(told) else ", ".join(labels)
-        yield f"{who}: {re.sub('#', lambda _: next(spans), pattern)}."
+        for low, high in ends:
+            pattern = pattern.replace("#", low if low == high else f"{low}–{high}", 1)
+        yield f"{who}: {pattern}."
 
 
 def _example(results: Results, data_set: str, among: set[str]) -> tuple[str, str]:
@@ -161,7 +162,7 @@ def _example(results: Results, data_set: str, among: set[str]) -> tuple[str, str
             if all(np.isfinite(means)):
                 distance = np.abs(np.array(means) - np.median(means))
                 chosen = str(pairs[int(np.argmin(np.round(distance, 9)))]["id"])
-                why = f"Pair {chosen}, whose {metric.label} (mean over methods) is nearest the median."
+                why = f"Pair {chosen}, whose mean {metric.label} is nearest to the median pair's."
                 return chosen, why if len(pairs) > 1 else ""
     return str(pairs[0]["id"]), "The first pair."
 
