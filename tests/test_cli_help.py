@@ -21,7 +21,7 @@ def test_help_has_an_example(command: str, capsys: pytest.CaptureFixture[str]) -
         main([command, "--help"])
     told = capsys.readouterr().out
     assert ended.value.code == 0
-    assert re.search(rf"examples?:\n +afmsr {command}\b", told)
+    assert re.search(rf"examples?:\n +afmsr[ -]{command}\b", told)
     assert "(default: None)" not in told
 
 

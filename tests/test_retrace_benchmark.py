@@ -13,7 +13,7 @@ from afmsr_core.channel import Channel
 from afmsr_core.upscale import Settings, Upscaler
 from benchmarks.retrace.__main__ import main
 from benchmarks.retrace.pairs import Pair, read_pairs, trained_samples
-from benchmarks.retrace.score import CEILING, score_pair
+from benchmarks.retrace.score import CEILING, Outcome, score_pair
 from benchmarks.retrace.table import summarise
 
 SIDE = 128
@@ -60,7 +60,8 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 retrace = scans(77, noise=0.3)[1]
             mirrored = number == 1
             ids = f"made__s{number}__height_for", f"made__s{number}__height_bac"
-            for key, heights in zip(ids, (trace, retrace[:, ::-1] if mirrored else retrace)):
+            fine = trace, retrace[:, ::-1] if mirrored else retrace
+            for key, heights in zip(ids, fine, strict=True):
                 scale = float(np.ptp(heights)) / 65535
                 fields[key] = np.round((heights - heights.min()) / scale).astype(np.uint16)
                 index.append(
@@ -87,10 +88,10 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_perfect_method_on_a_noiseless_pair_scores_as_the_retrace_does() -> None:
     """The offset of the line that was taken has the right sign and size in every result."""
-    trace, retrace = scans(0, noise=0.0, detail=9.0)
+    trace, retrace = scans(0, noise=0.0)
     outcome = score_pair(pair(trace, retrace), {"bicubic": upscaler("bicubic")})
     assert outcome.reason == ""
-    # Half a pixel of either sign would leave 34 dB.
+    # Without the offset 37 dB would be left, with the wrong sign 31 dB.
     assert outcome.scores[CEILING]["psnr"] > 50
     assert outcome.scores["bicubic"]["psnr"] > 44
 
@@ -107,7 +108,7 @@ def test_a_method_sees_every_fourth_line_and_two_pixels_of_the_retrace() -> None
 
     score_pair(pair(trace, flat), {"bicubic": spy})
     assert [low.heights.shape for low in seen] == [(SIDE // 4, SIDE // 4)] * 2
-    for row, low in zip((1, 2), seen):
+    for row, low in zip((1, 2), seen, strict=True):
         taken = flat[row::4].reshape(SIDE // 4, SIDE // 4, 4)[:, :, 1:3].mean(axis=2)
         assert np.ptp(np.diff(low.heights - taken)) < 1e-9 * np.ptp(flat)  # but for the plane
         assert low.dx == 40.0
@@ -158,22 +159,26 @@ def test_a_network_is_not_scored_on_what_it_was_trained_on(
     first, second = capsys.readouterr().out.split("### ")[1:]
     assert first.startswith("train, methods not trained on it: 5 scans")
     assert "afm" not in first
-    assert second.startswith("train, samples that afm was not trained on: 1 scans of 1 samples")
+    assert second.startswith("train, samples that afm was not trained on: 1 scan of 1 sample")
     assert "| afm |" in second
 
 
 def test_scans_of_one_sample_count_as_one_in_the_interval() -> None:
-    rng = np.random.default_rng(0)
-    made = []
-    for number in range(12):
-        outcome = score_pair(pair(*scans(0, 0.3), sample=f"{number % 6}"), {})
-        base = {"ssim": 0.9, "rmse": 1.0, "sq": 0.0, "sdq": 0.0, "sharpness": 0.0}
-        outcome.scores.clear()
-        for name, gain in (("bicubic", 0.0), ("bilinear", rng.normal()), (CEILING, 3.0)):
-            outcome.scores[name] = {"psnr": 30 + gain, **base}
-        made.append(outcome)
-    row = {row["method"]: row for row in summarise(made, ["bicubic", "bilinear"])}["bilinear"]
-    assert (row["scans"], row["samples"]) == (12, 6)
+    rest = {"ssim": 0.9, "rmse": 1.0, "sq": 0.0, "sdq": 0.0, "sharpness": 0.0}
+    field = np.zeros((4, 4))
+    widths = []
+    for samples in (12, 6):
+        made = []
+        for number in range(12):
+            sample = number % samples
+            scan = Pair(f"made__{number}__height_for", f"{sample}", "MIT", field, field, (1.0, 1.0))
+            gains = {"bicubic": 0.0, "bilinear": float((number % 6) ** 2), CEILING: 3.0}
+            scores = {name: {"psnr": 30 + gain, **rest} for name, gain in gains.items()}
+            made.append(Outcome(scan, scores=scores))
+        row = {row["method"]: row for row in summarise(made, ["bicubic", "bilinear"])}["bilinear"]
+        assert (row["scans"], row["samples"]) == (12, samples)
+        widths.append(row["ci_high"] - row["ci_low"])
+    assert widths[1] > 1.2 * widths[0]  # twice the same says no more than once
 
 
 def test_bad_input_is_named(

@@ -123,6 +123,8 @@ heights normalised by the scan's minimum and maximum after levelling; units do n
 
 - More pixels are not more resolving power. What lies between two scan lines was not measured;
   the network fills in what is usual on the samples it knows. Check what matters with a zoom scan.
+- A small particle that a single line of the coarse scan crosses looks like a scar to it and is
+  flattened, as if it were one. On trace and retrace pairs this is where it loses most.
 - Where detail is finer than two pixels of the scan, it is aliased, and no method can undo that.
 - It smooths noise a little and weakens scars, but it is not a scar remover.
 - Trained on {len(trained)} fields of {samples} samples: a surface unlike all of them may gain

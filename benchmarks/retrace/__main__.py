@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 import importlib.metadata
 import json
 import platform
@@ -11,18 +10,20 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from afmsr_core import __version__, methods
+from afmsr_core.alignment import AlignmentSettings
+from afmsr_core.channel import Channel
 from afmsr_core.errors import AfmsrError, UsageError
 from afmsr_core.evaluation import methods_at_hand, runs
 from afmsr_core.io.atomic import writing
-from afmsr_core.methods.weights import locate
 from afmsr_core.upscale import Settings, Upscaler
 from benchmarks.retrace import figures, table
 from benchmarks.retrace.pairs import SPLITS, read_pairs, trained_samples
-from benchmarks.retrace.score import ALIGNMENT, BORDER, ROWS, RULE, Outcome, score_pair
+from benchmarks.retrace.score import BORDER, MAX_RESIDUAL, ROWS, RULE, Outcome, score_pair
 
 PACKAGES = ("numpy", "scipy", "opencv-python", "scikit-image", "onnxruntime", "torch", "torchsr")
 OURS = "afm"  # trained on part of the train split
@@ -34,31 +35,36 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         weights = _weights(args.weights)
         names, missing = _methods(args.methods, weights)
-        upscalers = {
-            name: Upscaler(
-                Settings(
-                    method=name,
-                    restore_background=False,
-                    weights=weights.get(name),
-                    threads=args.threads,
-                )
-            )
-            for name in names
-        }
+        ran = {name: _Method(name, weights.get(name), args.threads) for name in names}
         outcomes = []
         pairs = read_pairs(args.corpus, args.split)
         for number, pair in enumerate(pairs, 1):
-            outcomes.append(score_pair(pair, upscalers))
+            outcomes.append(score_pair(pair, ran, args.max_residual))
             verdict = outcomes[-1].reason or "scored"
             print(f"{number}/{len(pairs)} {pair.name}: {verdict}", file=sys.stderr, flush=True)
         if not any(one.scores for one in outcomes):
             print(table.dropped(outcomes), file=sys.stderr)
             return 3
-        _report(outcomes, names, missing, weights, args)
+        _report(outcomes, ran, missing, args)
     except AfmsrError as error:
         print(f"benchmarks.retrace: {error}", file=sys.stderr)
         return error.exit_status
     return 0
+
+
+class _Method:
+    """A method, and what it ran with: engine, device, hash of the weights."""
+
+    def __init__(self, name: str, weights: Path | None, threads: int | None) -> None:
+        self._upscaler = Upscaler(
+            Settings(method=name, restore_background=False, weights=weights, threads=threads)
+        )
+        self.settings: dict[str, Any] = {}
+
+    def __call__(self, channel: Channel) -> Channel:
+        result = self._upscaler(channel)
+        self.settings = dict(result.history[-1].settings)
+        return result
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -66,10 +72,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--corpus", type=Path, required=True, help="folder with the pair lists")
     parser.add_argument("--split", choices=SPLITS, default=SPLITS[0])
     parser.add_argument("--methods", metavar="A,B", help="default: all that can run here")
-    parser.add_argument(
-        "--weights", nargs="+", action="extend", default=[], metavar="METHOD=FILE"
-    )  # fmt: skip
+    parser.add_argument("--weights", nargs="+", action="extend", default=[], metavar="METHOD=FILE")
     parser.add_argument("--threads", type=int, help="of a network (default: all processors)")
+    parser.add_argument(
+        "--max-residual", type=float, default=MAX_RESIDUAL, metavar="PX",
+        help=f"drop pairs that stay further apart (default: {MAX_RESIDUAL:g})",
+    )  # fmt: skip
     parser.add_argument(
         "-o", "--output", type=Path, metavar="FOLDER", help="gets scores.json and figures"
     )
@@ -86,9 +94,7 @@ def _weights(given: Sequence[str]) -> dict[str, Path]:
     return files
 
 
-def _methods(
-    asked: str | None, weights: Mapping[str, Path]
-) -> tuple[list[str], dict[str, str]]:  # fmt: skip
+def _methods(asked: str | None, weights: Mapping[str, Path]) -> tuple[list[str], dict[str, str]]:
     """Return the methods to run, bicubic among them, and why others cannot run."""
     if asked is None:
         for name, file in weights.items():  # one that was given by name must run
@@ -102,25 +108,22 @@ def _methods(
 
 def _report(
     outcomes: Sequence[Outcome],
-    names: Sequence[str],
+    ran: Mapping[str, _Method],
     missing: Mapping[str, str],
-    weights: Mapping[str, Path],
     args: argparse.Namespace,
 ) -> None:
     """Print the tables; write every score and the figures if a folder was given."""
-    groups = _groups(outcomes, names, args)
+    groups = _groups(outcomes, list(ran), args)
     made_with = _versions()
-    hashes = {
-        name: hashlib.sha256(locate(method, weights.get(name)).read_bytes()).hexdigest()
-        for name in names
-        if isinstance(method := methods.get(name), methods.Network)
-    }
+    hashes = {name: one.settings.get("weights_sha256", "") for name, one in ran.items()}
+    known = [f"{name} {digest[:12]}" for name, digest in hashes.items() if digest]
     print("versions: " + ", ".join(f"{name} {version}" for name, version in made_with.items()))
-    print("weights: " + ", ".join(f"{name} {digest[:12]}" for name, digest in hashes.items()))
+    print(f"weights: {', '.join(known) or 'none'}")
     print(f"not run, no weights: {', '.join(missing) or 'none'}\n")
     for group in groups:
         print(f"### {group.title}\n\n{table.markdown(group.summary)}")
         print(table.per_scan(group.outcomes, group.methods))
+    print(f"{table.NOTE}\n")
     print(f"Dropped:\n\n{table.dropped(outcomes)}")
     if args.output is None:
         return
@@ -128,12 +131,12 @@ def _report(
     result = {
         "split": args.split,
         "versions": made_with,
-        "weights_sha256": hashes,
+        "methods": {name: one.settings for name, one in ran.items()},
         "not_run": dict(missing),
-        "rule": RULE,
+        "rule": RULE.format(limit=args.max_residual),
         "rows": ROWS,
         "border_px": BORDER,
-        "alignment": ALIGNMENT.as_dict(),
+        "alignment": AlignmentSettings(max_residual=args.max_residual).as_dict(),
         "tables": [
             {"title": g.title, "methods": list(g.methods), "rows": g.summary} for g in groups
         ],
@@ -154,7 +157,7 @@ class _Group:
     outcomes: Sequence[Outcome]
     methods: Sequence[str]
 
-    @property
+    @cached_property
     def summary(self) -> list[dict[str, Any]]:
         return table.summarise(self.outcomes, self.methods)
 
@@ -176,7 +179,12 @@ def _groups(
 
 
 def _size(scored: Sequence[Outcome]) -> str:
-    return f"{len(scored)} scans of {len({one.pair.sample for one in scored})} samples"
+    samples = len({one.pair.sample for one in scored})
+    return f"{_count(len(scored), 'scan')} of {_count(samples, 'sample')}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _hero(names: Sequence[str]) -> str:

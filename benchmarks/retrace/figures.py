@@ -26,7 +26,7 @@ __all__ = ["cases", "gains"]
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#7b4fa3", "#56b4e9", "#e69f00", "#a0522d")
 GREYS = ("#9aa2ab", "#5b636d")
 MARKERS = "osD^vP*X"
-STYLE: dict[str, Any] = {
+STYLE: Any = {
     "font.family": ["DejaVu Sans"],
     "font.size": 8.0,
     "axes.linewidth": 0.6,
@@ -112,7 +112,7 @@ def cases(outcomes: Sequence[Outcome], name: str, folder: Path) -> None:
     with _style():
         from matplotlib.figure import Figure
 
-        figure = Figure(figsize=(8.4, 3.85 * len(shown)), layout="constrained")
+        figure = Figure(figsize=(8.4, 3.5 * len(shown)), layout="constrained")
         grid = figure.subplots(2 * len(shown), len(columns), squeeze=False)
         for case, one in enumerate(shown):
             _case(grid[2 * case : 2 * case + 2], one, name, columns)
@@ -129,7 +129,7 @@ def _case(axes: NDArray[Any], one: Outcome, name: str, columns: Sequence[str]) -
     for place, key in enumerate(columns):
         above, below = axes[:, place]
         above.imshow(one.fields[key][part], cmap="gray", vmin=low, vmax=high, interpolation="none")
-        gain = f"{_gain(one, key):+.2f} dB" if key in (name, CEILING) else ""
+        gain = f"{_gain(one, key):+.2f} dB".replace("-", "−") if key in (name, CEILING) else ""
         above.set_title(f"{titles.get(key, key)} {gain}".strip(), fontsize=8)
         if key == "truth":
             _words(below, one, part, high - low, limit)
@@ -146,11 +146,11 @@ def _words(axes: Axes, one: Outcome, part: tuple[slice, slice], span: float, lim
     axes.axis("off")
     rows, columns = (piece.stop - piece.start for piece in part)
     width, height = (n * p for n, p in zip((columns, rows), one.pair.pixel_nm, strict=True))
-    size = f"{width:.3g} x {height:.3g} nm\n" if one.pair.size_known else ""
+    size = f"{_number(width)} x {_number(height)} nm\n" if one.pair.size_known else ""
     axes.text(
         0.02, 0.95,
         f"{fill(one.pair.sample, 22)}\n\ndetail {size}({columns} x {rows} px)\n"
-        f"greys: {span:.3g} nm\ncolours: ±{limit:.2g} nm",
+        f"greys: {_number(span)} nm\ncolours: ±{_number(limit)} nm",
         va="top", fontsize=7.5, transform=axes.transAxes,
     )  # fmt: skip
 
@@ -189,6 +189,10 @@ def _by_kind(methods: Sequence[str]) -> tuple[list[str], list[str]]:
 def _short(one: Outcome) -> str:
     name = one.pair.name
     return name if len(name) <= 18 else f"…{name[-17:]}"
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.2g}"
 
 
 def _save(figure: Figure, path: Path) -> None:

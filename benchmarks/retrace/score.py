@@ -20,18 +20,17 @@ from afmsr_core.simulation import Acquisition, coarse_scan
 from afmsr_core.surfaces import fit_plane
 from benchmarks.retrace.pairs import Pair
 
-__all__ = ["ALIGNMENT", "BORDER", "CEILING", "METRICS", "ROWS", "RULE", "Outcome", "score_pair"]
+__all__ = ["BORDER", "CEILING", "MAX_RESIDUAL", "METRICS", "ROWS", "RULE", "Outcome", "score_pair"]
 
 MAX_RESIDUAL = 0.5
 """Pixels. Half a pixel is worth 1 dB: beyond it, the score would measure the alignment."""
 
-ALIGNMENT = AlignmentSettings(max_residual=MAX_RESIDUAL)
 RULE = (
-    f"A pair is scored if its alignment is accepted: after the best of homography, affine map and "
-    f"translation, the median displacement of the blocks that have relief in both directions is "
-    f"at most {MAX_RESIDUAL:g} px of the full resolution (and every other limit of "
-    f"afmsr_core.alignment holds). Where no block has relief in both directions, the displacement "
-    f"cannot be measured, and the pair is dropped too."
+    "A pair is scored if its alignment is accepted: after the best of homography, affine map and "
+    "translation, the median displacement of the blocks that have relief in both directions is "
+    "at most {limit:g} px of the full resolution, and every other limit of afmsr_core.alignment "
+    "holds. Where no block has relief in both directions, the displacement cannot be measured, "
+    "and the pair is dropped too."
 )
 ROWS = (1, 2)  # of every four: the two lines next to the middle, scored one by one and averaged
 BORDER = 8  # pixels at each edge of the common area: two of the low resolution see no neighbours
@@ -43,7 +42,7 @@ Field = NDArray[np.float64]
 Upscaler = Callable[[Channel], Channel]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Outcome:
     """What came of one pair.
 
@@ -86,7 +85,9 @@ class Outcome:
         }
 
 
-def score_pair(pair: Pair, methods: Mapping[str, Upscaler]) -> Outcome:
+def score_pair(
+    pair: Pair, methods: Mapping[str, Upscaler], max_residual: float = MAX_RESIDUAL
+) -> Outcome:
     """Score every method on one pair.
 
     The map from trace to retrace is found once, at full resolution, without any method. All
@@ -99,10 +100,13 @@ def score_pair(pair: Pair, methods: Mapping[str, Upscaler]) -> Outcome:
         Trace and retrace.
     methods : mapping of str to callable
         From a levelled channel to one of four times the pixels along each axis.
+    max_residual : float
+        Of the rule, in pixels.
     """
+    settings = AlignmentSettings(max_residual=max_residual)
     truth, retrace = (_levelled(one, pair).heights for one in (pair.trace, pair.retrace))
     try:
-        found = align(retrace, truth, pixel_nm=pair.pixel_nm, settings=ALIGNMENT)
+        found = align(retrace, truth, pixel_nm=pair.pixel_nm, settings=settings)
     except PairError as error:
         return Outcome(pair, str(error))
     if not found.accepted:

@@ -12,12 +12,16 @@ from afmsr_core.methods import get
 from afmsr_core.statistics import Scores, compare
 from benchmarks.retrace.score import CEILING, Outcome
 
-__all__ = ["REFERENCE", "dropped", "markdown", "per_scan", "summarise"]
+__all__ = ["NOTE", "REFERENCE", "dropped", "markdown", "per_scan", "summarise"]
 
 REFERENCE = "bicubic"
 HEADER = (
     "| method | PSNR, dB | gain over bicubic, dB: mean [95 %] | median | wins | SSIM | RMSE, nm "
     "| RMSE / bicubic | Sq bias | Sdq bias | sharpness |\n" + "|---" * 11 + "|\n"
+)
+NOTE = (
+    "PSNR, gain, SSIM and sharpness are means over scans; RMSE and the biases of Sq and Sdq are "
+    "medians; RMSE / bicubic is a geometric mean. 95 %: bootstrap over samples."
 )
 
 
