@@ -23,12 +23,12 @@ DESCRIPTION = "Upscale the coarse member of every pair, compare it with the fine
 
 _EPILOG = """\
 examples:
-  afmsr-eval pairs/
+  afmsr eval pairs/                  the same as: afmsr-eval pairs/
       pairs/a_low.gwy + pairs/a_high.gwy, or pairs/low/ + pairs/high/, or pairs/pairs.csv;
       writes pairs-results/report.html
-  afmsr-eval pairs/ --dry-run
+  afmsr eval pairs/ --dry-run
       which files are paired, which are not, which methods can run
-  afmsr-eval pairs/ -o results/ --methods bicubic,afm,rcan --jobs 2
+  afmsr eval pairs/ -o results/ --methods bicubic,afm,rcan --jobs 2
 
 Sub-folders are data sets. A second run computes only what changed. Options may also stand in
 PAIRS/afmsr-eval.toml, as `methods = ["bicubic", "afm"]`; those given here win.

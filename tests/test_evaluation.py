@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 pytest.importorskip("scipy")
-skimage_metrics = pytest.importorskip("skimage.metrics")
+pytest.importorskip("skimage")
 
 from scipy import ndimage
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 import afmsr_core.evaluation.pair as room
 from afmsr_core import io, metrics
@@ -23,6 +24,7 @@ from afmsr_core.errors import Cancelled, PairError, UsageError
 from afmsr_core.evaluation import EvaluationSettings, Evaluator
 from afmsr_core.pairing import Pair
 from afmsr_core.statistics import Settings as StatisticsSettings
+from afmsr_core.upscale import upscale
 
 METHODS = ("bilinear", "bicubic")
 SIDE = 128  # pixels of the truth
@@ -44,11 +46,16 @@ def coarse(heights: np.ndarray) -> np.ndarray:
 
 
 def write_pair(
-    folder: Path, name: str, low: np.ndarray, high: np.ndarray, size: float = 1000.0
+    folder: Path,
+    name: str,
+    low: np.ndarray,
+    high: np.ndarray,
+    size: float = 1000.0,
+    suffix: str = ".gwy",
 ) -> Pair:
-    """Write two scans of the same area and return their pair."""
+    """Write two scans of the same area and return their pair; only .npy holds NaN."""
     folder.mkdir(parents=True, exist_ok=True)
-    paths = folder / f"{name}_low.gwy", folder / f"{name}_high.gwy"
+    paths = folder / f"{name}_low{suffix}", folder / f"{name}_high{suffix}"
     for path, heights in zip(paths, (low, high), strict=True):
         io.write(path, Channel(heights, size, size, title="Height"), force=True)
     return Pair(name, *paths)
@@ -114,11 +121,11 @@ def test_the_papers_numbers_are_those_of_an_independent_computation(
         top = 255 if peak == "255" else truth.max()
         want = {
             "psnr": 20 * np.log10(top / np.sqrt(np.mean(rest**2))),
-            "ssim": skimage_metrics.structural_similarity(result, truth, data_range=255),
+            "ssim": structural_similarity(result, truth, data_range=255),
             "fourier_sharpness": np.mean(np.log(np.abs(np.fft.fft2(result.astype(float))))),
         }
         if peak == "255":
-            by_skimage = skimage_metrics.peak_signal_noise_ratio(truth, result, data_range=255)
+            by_skimage = peak_signal_noise_ratio(truth, result, data_range=255)
             assert want["psnr"] == pytest.approx(by_skimage, rel=1e-12)
         scores = found["scores"]["paper"][name]
         for metric, value in want.items():
@@ -147,6 +154,32 @@ def test_the_numbers_in_nm_are_those_of_an_independent_computation(
         scores = found["scores"]["nm"][name]
         for metric, value in want.items():
             assert scores[metric]["value"] == pytest.approx(value, rel=1e-4, abs=1e-4), metric
+
+
+def test_a_network_runs_once_and_its_bytes_are_those_of_the_corridor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The paper's protocol takes the network's floats through bytes, as ``upscale`` does."""
+    low = coarse(surface(11, 192))
+    low[3, 3:6] = np.nan
+    pair = write_pair(tmp_path, "a", low, surface(11, 192), suffix=".npy")
+    evaluator = Evaluator(settings(methods=("afm", "bicubic"), threads=1))
+    aligned: list[np.ndarray] = []
+
+    def noted(result: np.ndarray, *fields: Any, **options: Any) -> Any:
+        aligned.append(result)
+        return align(result, *fields, **options)
+
+    monkeypatch.setattr(room, "align", noted)
+    record = evaluator(pair).record
+    assert record["status"] == "scored", record["reason"]
+    assert "paper afm" in record["seconds"] and "nm afm" not in record["seconds"]
+    scan = io.select(io.read(pair.low))[0]
+    options: dict[str, Any] = {"method": "afm", "restore_background": False, "threads": 1}
+    want = upscale(scan, protocol="paper", **options).heights
+    found = aligned[1]  # the first is the shared one
+    assert (np.isnan(found) == np.isnan(want)).all() and np.isnan(found).any()
+    assert np.nanmax(np.abs(found - want)) < 1e-9
 
 
 def test_a_known_shift_is_found_and_undone(tmp_path: Path, evaluator: Evaluator) -> None:
@@ -267,8 +300,9 @@ def test_a_crop_is_the_same_square_for_all_methods(tmp_path: Path) -> None:
 def test_pixels_without_a_value_are_left_out(tmp_path: Path, evaluator: Evaluator) -> None:
     low, high = coarse(surface(6)), surface(6)
     low[0, :5], high[-3:, 40:] = np.nan, np.nan
-    record = evaluator(write_pair(tmp_path, "a", low, high)).record
+    record = evaluator(write_pair(tmp_path, "a", low, high, suffix=".npy")).record
     assert record["status"] == "scored", record["reason"]
+    assert record["crop"][0] + record["crop"][2] <= SIDE - 3  # the lines without a value
     for protocol, metric in (("paper", "psnr"), ("nm", "rmse")):
         assert record["scores"][protocol]["bicubic"][metric]["value"] is not None
 
@@ -319,4 +353,17 @@ def test_all_that_decides_a_score_is_written_down() -> None:
     for field in dataclasses.fields(EvaluationSettings):
         if field.name != "threads":  # a speed, no choice
             assert field.name in told
+    assert "bicubic" in told["conventions"]["shared alignment"]
     assert told["metrics"]["psnr_peak"] == "255" and told["alignment"]["ratio"] == 0.75
+
+
+def test_a_pair_need_not_be_square_nor_four_to_one(tmp_path: Path, evaluator: Evaluator) -> None:
+    """The bands of the spectra follow the pair's own ratio of pixel sizes."""
+    high = surface(1, 192)[:144]
+    low = high.reshape(48, 3, 64, 3).mean(axis=(1, 3))
+    record = evaluator(write_pair(tmp_path, "a", low, high)).record
+    assert record["status"] == "scored", record["reason"]
+    assert record["scores"]["nm"]["bicubic"]["rmse"]["value"] < 0.6
+    details = record["scores"]["nm"]["bicubic"]["psd_fine"]["details"]
+    coarser = 1000 / 48  # nm between lines, where the low scan has fewest
+    assert details["frequencies_per_nm"][1] == pytest.approx(0.5 / coarser, rel=0.01)

@@ -11,19 +11,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from afmsr_core import io, metrics
+from afmsr_core import io, methods, metrics
 from afmsr_core.alignment import Alignment, AlignmentSettings, Crop, align, warp
 from afmsr_core.channel import Channel
 from afmsr_core.errors import AfmsrError, Cancelled, PairError
-from afmsr_core.evaluation.settings import EvaluationSettings
+from afmsr_core.evaluation.settings import NEUTRAL, EvaluationSettings
 from afmsr_core.levelling import level
-from afmsr_core.normalisation import Normalisation, to_8bit
+from afmsr_core.normalisation import Normalisation, from_8bit, to_8bit
 from afmsr_core.pairing import Pair, check_pair
 from afmsr_core.upscale import Settings, Upscaler
 
 __all__ = ["Evaluator", "Outcome"]
-
-NEUTRAL = "bicubic"  # what the shared alignment is estimated from, whatever methods are run
 
 Field = NDArray[np.float64]
 
@@ -97,25 +95,29 @@ class Evaluator:
 
     def __init__(self, settings: EvaluationSettings) -> None:
         self.settings = settings
-        needed = dict.fromkeys((*settings.methods, NEUTRAL))
-        self._upscalers = {
-            protocol: {
-                name: Upscaler(
-                    Settings(
-                        method=name,
-                        level=settings.level,
-                        restore_background=False,
-                        protocol=protocol,
-                        device=settings.device,
-                        engine=settings.engine,
-                        weights=settings.weights.get(name),
-                        threads=settings.threads,
-                    )
-                )
-                for name in needed
-            }
-            for protocol in settings.protocols
-        }
+        self._upscalers: dict[str, dict[str, Upscaler]] = {one: {} for one in settings.protocols}
+        for name in dict.fromkeys((*settings.methods, NEUTRAL)):
+            # A network does the same in both protocols, but for the bytes that the paper makes of
+            # its output: it is loaded and run once.
+            is_network = isinstance(methods.get(name), methods.Network)
+            network = self._upscaler(name, "nm") if is_network else None
+            for protocol, upscalers in self._upscalers.items():
+                upscalers[name] = network or self._upscaler(name, protocol)
+
+    def _upscaler(self, name: str, protocol: str) -> Upscaler:
+        settings = self.settings
+        return Upscaler(
+            Settings(
+                method=name,
+                level=settings.level,
+                restore_background=False,
+                protocol=protocol,
+                device=settings.device,
+                engine=settings.engine,
+                weights=settings.weights.get(name),
+                threads=settings.threads,
+            )
+        )
 
     def __call__(self, pair: Pair, progress: Callable[[float], None] | None = None) -> Outcome:
         """Evaluate one pair; what goes wrong becomes part of the outcome.
@@ -179,12 +181,17 @@ class Evaluator:
             progress(done / steps)
 
         fields: dict[str, NDArray[Any]] = {}
+        made: dict[Upscaler, Field] = {}
         for protocol in settings.protocols:
             results: dict[str, Field] = {}
             for name, upscaler in self._upscalers[protocol].items():
-                began = time.perf_counter()
-                results[name] = upscaler(scene.low).heights
-                record["seconds"][f"{protocol} {name}"] = time.perf_counter() - began
+                if upscaler not in made:
+                    began = time.perf_counter()
+                    made[upscaler] = upscaler(scene.low).heights
+                    record["seconds"][f"{protocol} {name}"] = time.perf_counter() - began
+                results[name] = made[upscaler]
+                if upscaler.settings.protocol != protocol:
+                    results[name] = _through_bytes(made[upscaler], scene.relief)
                 step()
             shared, maps, reasons = self._maps(scene, protocol, results, record)
             crop = _common((shared, *maps.values()), settings.crop)
@@ -280,6 +287,16 @@ def _channel(path: Path, spec: str | None) -> Channel:
 def _described(channel: Channel) -> dict[str, Any]:
     names = ("xres", "yres", "xreal", "yreal", "lateral_unit", "unit", "title")
     return {"path": str(channel.path)} | {name: getattr(channel, name) for name in names}
+
+
+def _through_bytes(heights: Field, relief: Field) -> Field:
+    """Return heights clamped to the range of `relief` and rounded to 256 steps, as the paper's.
+
+    The same as ``afmsr upscale`` gives for a network in the paper's protocol.
+    """
+    normalisation, missing = Normalisation.of(relief), np.isnan(heights)
+    grey = to_8bit(np.where(missing, 0.0, normalisation.apply(heights)))
+    return np.where(missing, np.nan, normalisation.invert(from_8bit(grey)))
 
 
 def _coarse(scene: _Scene, shared: Alignment, results: Mapping[str, Field]) -> Field:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from afmsr_core.alignment import AlignmentSettings
@@ -13,10 +14,27 @@ from afmsr_core.levelling import parse_spec
 from afmsr_core.metrics import resolve
 from afmsr_core.statistics import Settings as StatisticsSettings
 
-__all__ = ["ALIGNMENTS", "PROTOCOLS", "EvaluationSettings"]
+__all__ = ["ALIGNMENTS", "CONVENTIONS", "NEUTRAL", "PROTOCOLS", "EvaluationSettings"]
+
+NEUTRAL = "bicubic"
+"""Method that the shared alignment is estimated from."""
 
 PROTOCOLS = ("paper", "nm")
 ALIGNMENTS = ("protocol", "shared", "per-method")
+
+CONVENTIONS: Mapping[str, str] = MappingProxyType(
+    {
+        "shared alignment": f"estimated from {NEUTRAL}, whatever methods are run",
+        "area": "what all methods cover, the same rectangle for all",
+        "8 bits": "rounded to nearest, ties to even; clamped to 0..255",
+        "range of the results": "minimum and maximum of the levelled low scan, all of it",
+        "range of the truth": "its own minimum and maximum after levelling, all of it",
+        "input of interpolations": "8-bit in the protocol paper, floats in nm",
+        "RGB to grey": "ITU-R BT.601",
+        "directionless metrics": "tested by their distance from the ideal",
+    }
+)
+"""Choices that are no options; they are written into the result beside those that are."""
 
 
 @dataclass(frozen=True)
@@ -121,6 +139,7 @@ class EvaluationSettings:
             "weights": {name: str(path) for name, path in self.weights.items()},
             "device": self.device,
             "engine": self.engine,
+            "conventions": dict(CONVENTIONS),
         }
 
 

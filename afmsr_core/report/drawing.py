@@ -22,7 +22,7 @@ FAINT = "#d5dae0"
 KIND_COLOURS = {"interpolation": "#8a929c", "network": "#2f6fb2"}
 CURVES = (
     *("#d1495b", "#0072b2", "#009e73", "#e69f00", "#7b4fa3", "#56b4e9"),
-    *("#a0522d", "#cc79a7", "#5f7f1f", "#004d80"),
+    *("#a0522d", "#cc79a7", "#5f7f1f", "#8b0a50"),
 )
 """Colours of networks among themselves: Okabe and Ito's, and some that keep apart from them."""
 
@@ -103,9 +103,10 @@ def canvas(width: float, height: float) -> Iterator[Figure]:
             f"the report needs matplotlib, which cannot be imported ({error}): "
             "pip install 'afmsr[eval]'"
         ) from error
+    style: Any = STYLE
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
-        matplotlib.rcParams.update(STYLE)
+        matplotlib.rcParams.update(style)
         figure = Figure(figsize=(width, height))
         FigureCanvasAgg(figure)
         yield figure

@@ -45,7 +45,7 @@ def boxes(results: Results, data_set: str, protocol: str) -> Picture | None:
     with canvas(*_size(len(shown), len(results.ran))) as figure:
         for axes, (metric, values) in zip(_grid(figure, len(shown), results), shown, strict=True):
             _box(axes, values, results)
-            axes.set_title(f"{metric.title} {metric.arrow}".rstrip(), loc="left")
+            axes.set_title(f"{metric.title}\u00a0{metric.arrow}".rstrip(), loc="left")
         return finish(
             figure,
             results.slug("boxes", data_set, protocol),
@@ -96,7 +96,7 @@ def differences(results: Results, data_set: str, protocol: str) -> Picture | Non
     with canvas(*_size(len(shown), len(results.ran))) as figure:
         for axes, (metric, analysis) in zip(_grid(figure, len(shown), results), shown, strict=True):
             _forest(axes, analysis, results)
-            axes.set_title(f"{metric.title} {metric.arrow}".rstrip(), loc="left")
+            axes.set_title(f"{metric.title}\u00a0{metric.arrow}".rstrip(), loc="left")
         return finish(
             figure,
             results.slug("differences", data_set, protocol),

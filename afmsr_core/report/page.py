@@ -16,6 +16,9 @@ from afmsr_core.report.table import Table, as_html
 __all__ = ["page"]
 
 TITLE = "Upscaling methods on paired scans"
+WIDEST = 800
+"""Pixels; wider figures would not be readable two in a row."""
+
 MIME = {"svg": "image/svg+xml", "jpg": "image/jpeg", "png": "image/png"}
 
 
@@ -100,7 +103,8 @@ def _section(results: Results, section: Section, names: Mapping[str, str]) -> st
             shown = "".join(_figure(one) for one in chapter.triangles)
             count = len(chapter.triangles)
             many = f"p-values of every pair of methods, {count} metric{'s' * (count > 1)}"
-            grid = f'<div class="two">{shown}</div>'
+            beside = all(one.width <= WIDEST for one in chapter.triangles)
+            grid = f'<div class="two">{shown}</div>' if beside else shown
             note = (
                 "<p>Left as in the paper, one-way Tukey HSD; right Tukey's test on images as "
                 "blocks. Dark: the two methods differ surely.</p>"

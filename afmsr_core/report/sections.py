@@ -11,6 +11,7 @@ import numpy as np
 from afmsr_core.report import figures, panels, spectra, tables
 from afmsr_core.report.contents import Fields, Metric, Record, Results, slug
 from afmsr_core.report.drawing import Picture
+from afmsr_core.report.spectra import Curves
 from afmsr_core.report.table import Table
 
 __all__ = ["Chapter", "Section", "panels_of", "section"]
@@ -58,7 +59,7 @@ class Section:
     why_example: str
     panel: Picture | None
     spectra: Picture | None
-    curves: spectra.Curves | None
+    curves: Curves | None
 
 
 def section(results: Results, data_set: str, shown: dict[str, Picture]) -> Section:
@@ -88,20 +89,23 @@ def panels_of(
     example, _ = _example(results, data_set, {str(pair["id"]) for pair, _ in kept})
     count = len(results.pairs)
     dpi = max(FEWEST_DPI, PAGE_DPI * min(1.0, (ROOMY / max(count, 1)) ** 0.5))
-    sizes = {
-        "crop": int(results.setting("report", "crop", default=panels.CROP)),
-        "detail": int(results.setting("report", "detail", default=panels.DETAIL)),
-    }
+    crop = int(results.setting("report", "crop", default=panels.CROP))
+    detail = int(results.setting("report", "detail", default=panels.DETAIL))
     for pair, fields in kept:
         key = str(pair["id"])
         chosen = key == example
         yield (
             key,
             panels.panel(
-                *(results, pair, fields, scale, slug("panel", names[key])),
+                results,
+                pair,
+                fields,
+                scale,
+                slug("panel", names[key]),
                 dpi=PAGE_DPI * 1.25 if chosen else dpi,
                 fine=chosen,
-                **sizes,
+                crop=crop,
+                detail=detail,
             ),
         )
 

@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -114,7 +115,7 @@ def figure(results: Results, data_set: str, curves: Curves) -> Picture:
             # Beyond its Nyquist frequency the repeated pixels of the low scan are no relief.
             here = curves.frequency[measured]
             low = curves.density[LOW][measured]
-            style = {"color": "#c9a227", "linewidth": 2.4, "alpha": 0.8}
+            style: dict[str, Any] = {"color": "#c9a227", "linewidth": 2.4, "alpha": 0.8}
             left.plot(here, low, label="low-resolution scan", **style)
             right.plot(here, low / truth[measured], **style)
         for method in results.ran:
@@ -130,8 +131,8 @@ def figure(results: Results, data_set: str, curves: Curves) -> Picture:
         if np.isfinite(curves.nyquist):
             for axes in (left, right):
                 axes.text(
-                    curves.nyquist, 0.985, " Nyquist, low", transform=axes.get_xaxis_transform(),
-                    fontsize=6.8, color="#454c55", va="top", ha="left",
+                    curves.nyquist, 0.02, " Nyquist, low", transform=axes.get_xaxis_transform(),
+                    fontsize=6.8, color="#454c55", va="bottom", ha="left",
                 )  # fmt: skip
         handles, labels = left.get_legend_handles_labels()
         drawn.legend(handles, labels, loc="center left", bbox_to_anchor=(0.862, 0.53))

@@ -55,7 +55,10 @@ dl { display: grid; grid-template-columns: max-content minmax(0, 1fr); gap: .1re
   font-size: .86rem; }
 dt { color: var(--soft); }
 dd { margin: 0; overflow-wrap: anywhere; }
-td.words { overflow-wrap: anywhere; }
+td { white-space: nowrap; }
+[id^="table-paired"] tbody th { white-space: normal; }
+td.words { white-space: normal; overflow-wrap: break-word; }
+[id^="table-paired"] td.words { white-space: nowrap; }
 #table-settings td, #table-settings th { overflow-wrap: anywhere; white-space: normal; }
 footer { margin-top: 3rem; border-top: 1px solid var(--line); color: var(--soft);
   font-size: .85rem; }
@@ -72,7 +75,8 @@ footer { margin-top: 3rem; border-top: 1px solid var(--line); color: var(--soft)
   thead { display: table-header-group; }
   tr, figure, .summary { break-inside: avoid; }
   h2, h3, caption, details > summary { break-after: avoid; }
-  .two { gap: .2rem 1rem; }
+  .two { display: block; }
+  .two img { max-width: 80%; }
   details::details-content { content-visibility: visible; height: auto; }
   * { -webkit-print-color-adjust: exact; print-color-adjust: exact; }
 }

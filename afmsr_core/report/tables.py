@@ -35,6 +35,8 @@ __all__ = [
 WIDEST = 8
 """Columns of metrics that fit on a page."""
 
+EQUIVALENT = {True: "yes", False: "not shown", None: MISSING}
+
 SHARE = 0.999999
 """Details of a metric are told where this share of its values has them."""
 
@@ -117,7 +119,7 @@ def _column(
         enough = min(enough, decimals + 1)
         low, high = (number(end, enough) for end in (min(spreads), max(spreads)))
         spread = low if low == high else f"{low}–{high}"
-    head = Cell(f"{metric.title} {metric.arrow}".rstrip(), value=metric.title, below=spread)
+    head = Cell(f"{metric.title}\u00a0{metric.arrow}".rstrip(), value=metric.title, below=spread)
     return head, cells
 
 
@@ -267,7 +269,8 @@ def paired(results: Results, data_set: str, protocol: str) -> Table | None:
                         Cell(number(_percent(one.get(key)), 0), one.get(key))
                         for key in ("wins", "losses")
                     ),
-                    Cell(_equal(equal), str(equal.get("equivalent"))),
+                    Cell(_margin(equal), (equal.get("margin") or {}).get("value")),
+                    Cell(EQUIVALENT[equal.get("equivalent")]),
                 ]
             )
     if not rows:
@@ -281,7 +284,7 @@ def paired(results: Results, data_set: str, protocol: str) -> Table | None:
         head=[
             *map(Cell, ("Metric", "Method", "Difference", "CI low", "CI high", "SD")),
             *map(Cell, ("p (t, Holm)", "p (Wilcoxon, Holm)", "d_z")),
-            *map(Cell, ("Better, %", "Worse, %", "Equivalent")),
+            *map(Cell, ("Better, %", "Worse, %", "Margin, ±", "Equivalent")),
         ],
         rows=rows,
         words=2,
@@ -293,12 +296,9 @@ def _percent(share: float | None) -> float | None:
     return None if share is None else 100 * share
 
 
-def _equal(equivalence: Record) -> str:
-    shown = equivalence.get("equivalent")
+def _margin(equivalence: Record) -> str:
     margin = (equivalence.get("margin") or {}).get("value")
-    if shown is None or margin is None:
-        return MISSING
-    return f"{'yes' if shown else 'not shown'}, ±{margin:.2g}"
+    return MISSING if margin is None else f"{margin:.2g}"
 
 
 # --- pairs -------------------------------------------------------------------------------
@@ -341,8 +341,9 @@ def pairs(results: Results) -> Table:
 
 def _fact(aligned: Record, key: str, decimals: int) -> Cell:
     value = aligned.get(key)
-    number_there = isinstance(value, int | float)
-    return Cell(number(value, decimals), float(value)) if number_there else Cell(MISSING)
+    if not isinstance(value, int | float):
+        return Cell(MISSING)
+    return Cell(number(value, decimals), float(value))
 
 
 def _shift(shift: Any) -> str:
@@ -436,7 +437,7 @@ def pair_scores(results: Results, pair: Record, name: str) -> Iterator[Table]:
                 caption=f"Scores, {PROTOCOLS[protocol]}",
                 head=[
                     Cell("Method"),
-                    *(Cell(f"{m.title} {m.arrow}".rstrip(), value=m.title) for m in members),
+                    *(Cell(f"{m.title}\u00a0{m.arrow}".rstrip(), value=m.title) for m in members),
                 ],
                 rows=[
                     [Cell(results.label(method)), *(column[index] for column in columns)]
