@@ -27,7 +27,7 @@ CROP, DETAIL = 370, 80
 SHOWN = (0.5, 99.5)
 """Percentiles at the ends of the colours: a spike must not rule them."""
 
-COLUMNS = 6
+COLUMNS = 7
 IMAGE, GAP, TITLE, FOOT = 1.93, 0.07, 0.22, 0.36  # inches
 BLOCK = TITLE + 2 * IMAGE + 2 * GAP  # of a whole crop, its title and its detail
 SPARSE = 4
@@ -87,8 +87,8 @@ def panel(
     window = _middle(fields.truth.shape, crop)
     inner = _most_relief(fields.truth, window, detail)
     images = list(_images(results, fields))
-    columns = min(COLUMNS, len(images))
-    rows = -(-len(images) // columns)
+    rows = -(-len(images) // COLUMNS)
+    columns = -(-len(images) // rows)  # rows of nearly the same length: no truth by itself
     width = columns * (IMAGE + GAP) - GAP + 2 * GAP
     height = rows * BLOCK + FOOT
     lines = _scar_lines(pair, fields)
