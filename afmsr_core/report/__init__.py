@@ -7,7 +7,7 @@ from pathlib import Path
 
 from afmsr_core.errors import OutputError
 from afmsr_core.io.atomic import writing
-from afmsr_core.report import scan_time, spectra, tables
+from afmsr_core.report import long_tables, pair_tables, scan_time, setup_tables, spectra
 from afmsr_core.report.contents import Results, read_results, unique_slugs
 from afmsr_core.report.drawing import Picture
 from afmsr_core.report.page import page
@@ -53,7 +53,7 @@ def write_report(folder: Path) -> Path:
     for table in _tables(results, sections):
         for ending, form in (("csv", as_csv), ("md", as_markdown), ("tex", as_latex)):
             _write(folder / "tables" / f"{table.name}.{ending}", form(table).encode())
-    for name, text in tables.longs(results):
+    for name, text in long_tables.longs(results):
         _write(folder / "tables" / f"{name}.csv", text.encode())
     curves = {one.data_set: one.curves for one in sections if one.curves}
     if curves:
@@ -76,8 +76,12 @@ def _tables(results: Results, sections: list[Section]) -> Iterator[Table]:
     time = scan_time.table(results)
     if time:
         yield time
-    yield from (tables.pairs(results), tables.methods(results), tables.metrics(results))
-    yield from (tables.settings(results), tables.versions(results))
+    yield from (
+        pair_tables.pairs(results),
+        setup_tables.methods(results),
+        setup_tables.metrics(results),
+    )
+    yield from (setup_tables.settings(results), setup_tables.versions(results))
 
 
 def _pictures(sections: list[Section], panels: dict[str, Picture]) -> Iterator[Picture]:

@@ -6,7 +6,7 @@ import base64
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
-from afmsr_core.report import scan_time, tables, words
+from afmsr_core.report import pair_tables, scan_time, setup_tables, words
 from afmsr_core.report.contents import Record, Results, slug
 from afmsr_core.report.drawing import Picture
 from afmsr_core.report.sections import Section
@@ -132,7 +132,7 @@ def _pairs(
     names: Mapping[str, str],
     shown_above: Iterable[str],
 ) -> str:
-    parts = [as_html(tables.pairs(results))]
+    parts = [as_html(pair_tables.pairs(results))]
     above = set(shown_above)
     for pair in results.pairs:
         key = str(pair.get("id"))
@@ -146,14 +146,14 @@ def _pairs(
             inner.append(_figure(panels[key]))
         facts = "".join(
             f"<dt>{escape(what)}</dt><dd>{escape(value)}</dd>"
-            for what, value in tables.alignment_facts(results, pair)
+            for what, value in pair_tables.alignment_facts(results, pair)
         )
         inner.append(f"<dl>{facts}</dl>")
-        alone = tables.per_method_alignment(results, pair, names[key])
+        alone = pair_tables.per_method_alignment(results, pair, names[key])
         if alone:
             inner.append(as_html(alone))
         if status == "scored":
-            inner += [as_html(one) for one in tables.pair_scores(results, pair, names[key])]
+            inner += [as_html(one) for one in pair_tables.pair_scores(results, pair, names[key])]
         kind = "status" if status == "scored" else "bad"
         where = f"{pair['data_set']}, " if pair.get("data_set") else ""
         title = f'{escape(key)} <span class="{kind}">{escape(where + status)}</span>'
@@ -185,8 +185,8 @@ def _failure(pair: Record) -> str:
 
 
 def _made_with(results: Results) -> str:
-    made = [tables.methods(results), tables.metrics(results)]
-    made += [tables.settings(results), tables.versions(results)]
+    made = [setup_tables.methods(results), setup_tables.metrics(results)]
+    made += [setup_tables.settings(results), setup_tables.versions(results)]
     inner = "".join(as_html(one) for one in made if one.rows)
     return _titled("made-with", "Methods, metrics, settings, versions", inner) + (
         "<footer><p>The tables are beside this page in tables/ (CSV in full precision, Markdown, "

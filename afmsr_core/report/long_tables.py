@@ -1,0 +1,76 @@
+"""Every number of the evaluation as long tables, CSV only."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from afmsr_core.report import verdicts
+from afmsr_core.report.contents import Results
+
+__all__ = ["longs"]
+
+
+def longs(results: Results) -> Iterator[tuple[str, str]]:
+    """Return name and text of the CSV files that hold one value a line."""
+    yield "scores", _csv(_score_rows(results))
+    yield "summary", _csv(_summary_rows(results))
+    yield "p-values", _csv(_p_rows(results))
+
+
+def _score_rows(results: Results) -> Iterator[Sequence[Any]]:
+    yield "pair", "data set", "protocol", "method", "metric", "value", "unit", "reason", "details"
+    for pair in results.pairs:
+        if pair.get("status") != "scored":
+            continue
+        for protocol in results.protocols:
+            for method in results.ran:
+                for metric in results.metrics(protocol):
+                    one = results.score(pair, protocol, method, metric.name)
+                    value = "" if one.value is None else repr(one.value)
+                    details = json.dumps(one.details, sort_keys=True) if one.details else ""
+                    yield (
+                        *(pair.get("id"), pair.get("data_set") or "", protocol, method),
+                        *(metric.name, value, metric.unit, one.reason, details),
+                    )
+
+
+def _summary_rows(results: Results) -> Iterator[Sequence[Any]]:
+    yield "data set", "protocol", "metric", "method", "n", "mean", "sd", "minimum", "maximum"
+    for data_set in results.data_sets:
+        for protocol in results.protocols:
+            for metric in results.metrics(protocol):
+                for method in results.ran:
+                    values = results.values(data_set, protocol, method, metric.name)
+                    told: list[Any] = ["", "", "", ""]
+                    if len(values):
+                        spread = float(np.std(values, ddof=1)) if len(values) > 1 else None
+                        ends = (float(values.min()), float(values.max()))
+                        told = [repr(float(values.mean())), "" if spread is None else repr(spread)]
+                        told += [repr(end) for end in ends]
+                    yield data_set, protocol, metric.name, method, len(values), *told
+
+
+def _p_rows(results: Results) -> Iterator[Sequence[Any]]:
+    yield "data set", "protocol", "metric", "test", "method", "other method", "p"
+    for data_set in results.data_sets:
+        for protocol in results.protocols:
+            for metric, analysis in results.analyses(data_set, protocol):
+                for test, matrix in verdicts.matrices(analysis):
+                    names = matrix.get("methods") or []
+                    for row, first in enumerate(names):
+                        for column, second in enumerate(names[:row]):
+                            p = matrix["p"][row][column]
+                            told = "" if p is None else repr(p)
+                            yield data_set, protocol, metric.name, test, first, second, told
+
+
+def _csv(rows: Iterable[Sequence[Any]]) -> str:
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\n").writerows(rows)
+    return out.getvalue()

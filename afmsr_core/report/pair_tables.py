@@ -1,0 +1,155 @@
+"""The tables on single pairs: where they lie on each other, and their scores."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from afmsr_core.report.contents import PROTOCOLS, Record, Results, slug
+from afmsr_core.report.setup_tables import flat, plain
+from afmsr_core.report.table import MISSING, Cell, Table, digits, number
+from afmsr_core.report.tables import groups
+
+__all__ = ["alignment_facts", "pair_scores", "pairs", "per_method_alignment"]
+
+
+def pairs(results: Results) -> Table:
+    """Return all pairs with their fate and their alignment."""
+    named = any(results.data_sets)
+    rows = []
+    for pair in results.pairs:
+        aligned = pair.get("alignment") or {}
+        reason = str(pair.get("reason") or "")
+        rows.append(
+            [
+                Cell(str(pair.get("id"))),
+                *([Cell(str(pair.get("data_set") or MISSING))] if named else []),
+                Cell(str(pair.get("status")), note=reason),
+                Cell(_size(pair.get("low"))),
+                Cell(_size(pair.get("high"))),
+                Cell(str(aligned.get("kind") or MISSING)),
+                _fact(aligned, "scale", 3),
+                _fact(aligned, "rotation_deg", 2),
+                Cell(_shift(aligned.get("shift_px"))),
+                _fact(aligned, "residual_px", 2),
+                _fact(aligned, "residual_nm", 2),
+                Cell(_of_matches(aligned)),
+                _fact(aligned, "overlap", 2),
+            ]
+        )
+    heads = ["Pair", *(["Data set"] if named else []), "Status", "Low, px", "High, px", "Map"]
+    heads += ["Scale", "Rotation, °", "Shift, px", "Residual, px", "Residual, nm", "Inliers"]
+    return Table(
+        name="pairs",
+        caption="Pairs and their alignment, in pixels of the high-resolution scan",
+        head=[*map(Cell, heads), Cell("Overlap")],
+        rows=rows,
+        words=3 if named else 2,
+    )
+
+
+def _fact(aligned: Record, key: str, decimals: int) -> Cell:
+    value = aligned.get(key)
+    if not isinstance(value, int | float):
+        return Cell(MISSING)
+    return Cell(number(value, decimals), float(value))
+
+
+def _shift(shift: Any) -> str:
+    if isinstance(shift, int | float):
+        return number(shift, 1)
+    if not shift:
+        return MISSING
+    return ", ".join(number(one, 1) for one in shift)
+
+
+def _of_matches(aligned: Record) -> str:
+    inliers, matches = aligned.get("inliers"), aligned.get("matches")
+    if inliers is None:
+        return MISSING
+    return str(inliers) if matches is None else f"{inliers} of {matches}"
+
+
+def _size(scan: Record | None) -> str:
+    return f"{scan['xres']}×{scan['yres']}" if scan and "xres" in scan else MISSING
+
+
+def alignment_facts(results: Results, pair: Record) -> list[tuple[str, str]]:
+    """Return the facts of a pair in words, for its section."""
+    facts = []
+    for word, key in (("Low resolution", "low"), ("High resolution", "high")):
+        scan = pair.get(key) or {}
+        if scan:
+            unit = scan.get("lateral_unit") or "nm"
+            size = " × ".join(f"{scan[side]:.5g}" for side in ("xreal", "yreal") if side in scan)
+            title = f", “{scan['title']}”" if scan.get("title") else ""
+            hashed = f", sha256 {str(scan['sha256'])[:12]}…" if scan.get("sha256") else ""
+            facts.append(
+                (word, f"{scan.get('path')}{title}: {_size(scan)} px, {size} {unit}{hashed}")
+            )
+    for key, value in flat(pair.get("alignment") or {}):
+        facts.append((f"Alignment: {key.replace('_', ' ')}", plain(value)))
+    seconds = ", ".join(f"{key} {plain(v)} s" for key, v in flat(pair.get("seconds") or {}))
+    if seconds:
+        facts.append(("Time", seconds))
+    return facts
+
+
+def per_method_alignment(results: Results, pair: Record, name: str) -> Table | None:
+    """Return how each method was aligned, where each was by itself."""
+    found = pair.get("alignment_per_method") or {}
+    rows = [
+        [
+            Cell(results.label(method)),
+            Cell(str(aligned.get("kind") or MISSING)),
+            _fact(aligned, "scale", 4),
+            _fact(aligned, "rotation_deg", 3),
+            Cell(_shift(aligned.get("shift_px"))),
+            _fact(aligned, "residual_px", 2),
+            Cell(_of_matches(aligned)),
+            _fact(aligned, "overlap", 2),
+        ]
+        for method in results.ran
+        if (aligned := found.get(method))
+    ]
+    if not rows:
+        return None
+    heads = ("Method", "Map", "Scale", "Rotation, °", "Shift, px", "Residual, px", "Inliers")
+    return Table(
+        name=slug("alignment", name),
+        caption="Alignment of every method by itself, as in the paper",
+        head=[*map(Cell, heads), Cell("Overlap")],
+        rows=rows,
+        words=2,
+    )
+
+
+def pair_scores(results: Results, pair: Record, name: str) -> Iterator[Table]:
+    """Return the scores of one pair."""
+    for protocol in results.protocols:
+        chosen = groups(results.metrics(protocol))
+        for title, members in chosen:
+            columns = []
+            for metric in members:
+                scores = [results.score(pair, protocol, m, metric.name) for m in results.ran]
+                decimals = digits(one.value for one in scores if one.value is not None)
+                columns.append(
+                    [
+                        Cell(number(one.value, decimals), one.value)
+                        if one.value is not None
+                        else Cell(MISSING, note=one.reason)
+                        for one in scores
+                    ]
+                )
+            yield Table(
+                name=slug("scores", name, protocol, *([title] if len(chosen) > 1 else [])),
+                caption=f"Scores, {PROTOCOLS[protocol]}",
+                head=[
+                    Cell("Method"),
+                    *(Cell(f"{m.title}\u00a0{m.arrow}".rstrip(), value=m.title) for m in members),
+                ],
+                rows=[
+                    [Cell(results.label(method)), *(column[index] for column in columns)]
+                    for index, method in enumerate(results.ran)
+                ],
+            )
