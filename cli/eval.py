@@ -29,6 +29,8 @@ examples:
   afmsr eval pairs/ --dry-run
       which files are paired, which are not, which methods can run
   afmsr eval pairs/ -o results/ --methods bicubic,afm,rcan --jobs 2
+  afmsr eval pairs/ --dask tcp://node1:8786
+      on a Dask cluster that sees the same files
 
 Sub-folders are data sets. A second run computes only what changed. Options may also stand in
 PAIRS/afmsr-eval.toml, as `methods = ["bicubic", "afm"]`; those given here win.
@@ -82,6 +84,9 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--device", help="auto, cpu, cuda, cuda:N, mps")
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="pairs at a time")
+    cluster = parser.add_mutually_exclusive_group()
+    cluster.add_argument("--dask", metavar="ADDRESS", help="of a Dask scheduler: compute there")
+    cluster.add_argument("--scheduler-file", type=Path, metavar="FILE", help="the same, by file")
     parser.add_argument("--dry-run", action="store_true", help="show the plan, do nothing")
     parser.add_argument("--quiet", action="store_true", help="no progress on stderr")
     parser.set_defaults(run=run)
@@ -94,6 +99,10 @@ def run(args: argparse.Namespace) -> int:
 
     if args.jobs < 1:
         raise UsageError(f"--jobs {args.jobs}: give a positive number")
+    if args.jobs > 1 and _on_cluster(args):
+        raise UsageError(
+            f"--jobs {args.jobs}: is for this computer; on a cluster start more workers instead"
+        )
     options = _options(args)
     found = find_pairs(args.pairs, channel=options.pop("channel", None))
     settings, missing = _settings(options, args.jobs)
@@ -248,8 +257,18 @@ def _evaluate(
     from afmsr_cli.progress import Progress
 
     progress = Progress(len(pairs), args.quiet)
-    for pair, record in zip(pairs, _records(pairs, settings, folder, args, progress), strict=True):
+    if _on_cluster(args):
+        from afmsr_cli.cluster import on_cluster
+
+        done = on_cluster(pairs, settings, folder, args.dask, args.scheduler_file)
+    else:
+        done = zip(pairs, _records(pairs, settings, folder, args, progress), strict=True)
+    for pair, record in done:
         progress.done(f"{pair.id} {record['status']}")
+
+
+def _on_cluster(args: argparse.Namespace) -> bool:
+    return args.dask is not None or args.scheduler_file is not None
 
 
 def _records(
