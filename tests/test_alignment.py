@@ -18,7 +18,7 @@ from afmsr_core.methods import get
 from afmsr_core.methods.interpolation import interpolate
 from afmsr_core.surfaces import fit_plane
 
-ndimage = pytest.importorskip("scipy.ndimage")
+ndimage = pytest.importorskip("scipy.ndimage", reason="the extra `eval` is not installed")
 
 Field = NDArray[np.float64]
 
