@@ -1,4 +1,4 @@
-"""``afmsr models``: which methods there are, and their weights on this machine."""
+"""``afmsr models``: which methods and trained metrics there are, and their files here."""
 
 from __future__ import annotations
 
@@ -6,25 +6,28 @@ import argparse
 import importlib.metadata
 import json
 import sys
-import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from afmsr_cli.doctor import PARTS
+from afmsr_cli.meter import Meter
 from afmsr_core.errors import AfmsrError, MissingWeightsError, WeightsError
-from afmsr_core.methods import download, weights
+from afmsr_core.methods import download, store, weights
 from afmsr_core.methods.registry import Method, Network, get, methods
+from afmsr_core.methods.store import FetchedFile
+from afmsr_core.metrics import parameters
 
 __all__ = ["add_parser"]
 
-REDRAW_EVERY = 0.1  # seconds
+_PARAMETERS = {one.key: one for one in (parameters.NIQE, parameters.MA)}
 
 _EPILOG = """\
 examples:
   afmsr models list                       every method, and whether it is ready
   afmsr models fetch carn rdn             download the weights of two networks
   afmsr models fetch all --mirror https://files.example.org/torchsr
+  afmsr models fetch niqe-parameters      what a trained metric of afmsr-eval needs
   afmsr models import weights.zip         on a machine without internet
   afmsr models verify                     check what is here against its recorded hash
 
@@ -38,7 +41,8 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser(
         "models",
         help="list the methods; fetch, import and check their weights",
-        description="The upscaling methods and the weights of the networks among them.",
+        description="The upscaling methods, the weights of the networks among them, and the "
+        "parameters of the metrics that are trained.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -48,9 +52,18 @@ def add_parser(commands: Any) -> None:
     listing.add_argument("--json", action="store_true", help="the same as JSON")
 
     fetch = _action(
-        actions, "fetch", _fetch, "download weights", "afmsr models fetch ninasr_b0 carn"
+        actions,
+        "fetch",
+        _fetch,
+        "download weights and parameters",
+        "afmsr models fetch ninasr_b0 carn",
     )
-    fetch.add_argument("names", nargs="+", metavar="NAME", help="methods, or 'all'")
+    fetch.add_argument(
+        "names",
+        nargs="+",
+        metavar="NAME",
+        help=f"methods, {' or '.join(_PARAMETERS)}, or 'all' (networks)",
+    )
     fetch.add_argument("--mirror", metavar="URL", help="folder with the same file names")
     fetch.add_argument("--offline", action="store_true", help="do not use the network")
     fetch.add_argument("--force", action="store_true", help="again, even if the file is here")
@@ -60,7 +73,7 @@ def add_parser(commands: Any) -> None:
         actions,
         "verify",
         _verify,
-        "check weights against their recorded hashes",
+        "check files against their recorded hashes",
         "afmsr models verify carn",
     )
     verify.add_argument("names", nargs="*", metavar="NAME", help="by default those that are here")
@@ -73,7 +86,7 @@ def add_parser(commands: Any) -> None:
         actions,
         "import",
         _import,
-        "copy weights from a file, folder or zip",
+        "copy weights and parameters from a file, folder or zip",
         "afmsr models import ~/Downloads/carn.pt",
     )
     importing.add_argument("sources", nargs="+", type=Path, metavar="FILE")
@@ -98,8 +111,9 @@ def _action(
 
 def _list(args: argparse.Namespace) -> int:
     found = [_describe(method) for method in methods().values()]
+    trained = [_describe_parameters(one) for one in _PARAMETERS.values()]
     if args.json:
-        print(json.dumps(found, indent=1))
+        print(json.dumps(found + trained, indent=1))
         return 0
     head = ("name", "label", "kind", "parameters", "licence", "weights", "ready")
     rows = [
@@ -110,12 +124,31 @@ def _list(args: argparse.Namespace) -> int:
             f"{entry['parameters']:,}" if entry["parameters"] else "-",
             entry["licence"],
             entry["weights"],
-            "yes" if entry["ready"] else entry["cure"],
+            _readiness(entry),
         )
         for entry in found
     ]
     _table([head, *rows])
+    print("\ntrained metrics of afmsr-eval:")
+    head = ("name", "metric", "file", "parameters", "ready")
+    rows = [
+        (
+            entry["name"],
+            entry["label"],
+            Path(entry["file"]).name,
+            entry["weights"],
+            _readiness(entry),
+        )
+        for entry in trained
+    ]
+    _table([head, *rows])
+    for entry in trained:
+        print(f"{entry['name']}: {entry['licence']}")
     return 0
+
+
+def _readiness(entry: dict[str, Any]) -> str:
+    return "yes" if entry["ready"] else str(entry["cure"])
 
 
 def _describe(method: Method) -> dict[str, Any]:
@@ -151,6 +184,33 @@ def _describe(method: Method) -> dict[str, Any]:
     }
 
 
+def _describe_parameters(one: parameters.ParametersFile) -> dict[str, Any]:
+    """Return what a list says about the parameters of a metric."""
+    try:
+        file, state, problem = one.locate(), "here", None
+    except (MissingWeightsError, WeightsError) as error:
+        file, state, problem = store.cached(one.files[0]), "missing", error
+    cure = f"afmsr models fetch {one.key}"
+    if isinstance(problem, WeightsError):
+        state, cure = "changed", f"afmsr models fetch --force {one.key}"
+    return {
+        "name": one.key,
+        "label": one.metric,
+        "kind": "metric",
+        "summary": f"parameters of the metric {one.metric}",
+        "parameters": None,
+        "licence": one.files[0].licence,
+        "source": one.url,
+        "scale": None,
+        "extra": "eval",
+        "weights": state,
+        "file": str(file),
+        "url": one.url,
+        "ready": problem is None,
+        "cure": None if problem is None else cure,
+    }
+
+
 def _installed(extra: str) -> bool:
     try:
         for package in PARTS[extra]:
@@ -173,11 +233,15 @@ def _table(rows: Iterable[tuple[str, ...]]) -> None:
 
 def _fetch(args: argparse.Namespace) -> int:
     status = 0
-    for network in _networks(args.names):
-        meter = None if args.quiet or network.weights.packaged else _Meter(network.weights.name)
+    for one in _wanted(args.names):
+        file = _fetched(one)
+        if file is None:  # it ships with afmsr
+            print(weights.locate(one))
+            continue
+        meter = None if args.quiet else Meter(file.name)
         try:
             path = download.fetch(
-                network,
+                file,
                 offline=args.offline,
                 mirror=args.mirror,
                 force=args.force,
@@ -195,40 +259,12 @@ def _fetch(args: argparse.Namespace) -> int:
     return status
 
 
-class _Meter:
-    """Bytes and rate of a download, on stderr: a moving line on a terminal, one line elsewhere."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-        self._began = time.monotonic()
-        self._first: int | None = None
-        self._drawn = 0.0
-        self._line = ""
-
-    def __call__(self, done: int, total: int | None) -> None:
-        now = time.monotonic()
-        if self._first is None:
-            self._first = done
-        rate = (done - self._first) / max(now - self._began, 1e-3)
-        whole = f" of {total / 1e6:.1f}" if total else ""
-        self._line = f"{self._name}: {done / 1e6:.1f}{whole} MB, {rate / 1e6:.1f} MB/s"
-        if sys.stderr.isatty() and now - self._drawn > REDRAW_EVERY:
-            self._drawn = now
-            print(f"\r\x1b[K{self._line}", end="", file=sys.stderr, flush=True)
-
-    def end(self) -> None:
-        """Leave the last figures standing."""
-        if self._line:
-            start = "\r\x1b[K" if sys.stderr.isatty() else ""
-            print(f"{start}{self._line}", file=sys.stderr, flush=True)
-
-
 # --- verify, path, import --------------------------------------------------------------------
 
 
 def _verify(args: argparse.Namespace) -> int:
-    chosen = _networks(args.names) if args.names else _here()
-    found = [_check(network) for network in chosen]
+    chosen = _wanted(args.names) if args.names else _here()
+    found = [_check(one) for one in chosen]
     if args.json:
         print(json.dumps(found, indent=1))
     else:
@@ -238,52 +274,87 @@ def _verify(args: argparse.Namespace) -> int:
     return WeightsError.exit_status if wrong else 0
 
 
-def _here() -> list[Network]:
-    return [
+def _here() -> list[Wanted]:
+    networks = [
         net for net in weights.networks() if net.weights.packaged or weights.cached(net).is_file()
     ]
+    return [*networks, *(one for one in _PARAMETERS.values() if one.at_hand())]
 
 
-def _check(network: Network) -> dict[str, str | None]:
-    state, digest, problem = "unchanged", None, None
+def _check(one: Wanted) -> dict[str, str | None]:
+    state, digest, problem, file = "unchanged", None, None, _fetched(one)
     try:
-        digest = weights.verify(network)
-        if weights.expected_hash(network) is None:
-            state = "not recorded"
+        path = _locate(one)
+        if isinstance(one, Network):
+            digest = weights.verify(one, path)
+        elif file and path == store.cached(file):
+            digest = store.verify(file)
+        else:  # named by the environment: nothing to be checked against
+            digest, file = store.sha256_of(path), None
+        if not isinstance(one, Network) or not one.weights.packaged:
+            state = "unchanged" if file and store.expected_hash(file) else "not recorded"
     except MissingWeightsError as error:
         state, problem = "missing", str(error)
     except WeightsError as error:
         state, problem = "wrong", str(error)
-    file = str(weights.cached(network))
     return {
-        "name": network.name,
+        "name": _name(one),
         "state": state,
         "sha256": digest,
-        "file": file,
+        "file": str(path if digest else _cached(one)),
         "problem": problem,
     }
 
 
 def _path(args: argparse.Namespace) -> int:
     if args.name is None:
-        print(weights.model_dir())
+        print(store.model_dir())
         return 0
-    for network in _networks([args.name]):
-        print(weights.locate(network))
+    for one in _wanted([args.name]):
+        print(_locate(one))
     return 0
 
 
 def _import(args: argparse.Namespace) -> int:
+    files = (*weights.fetched(), *parameters.fetched())
     for source in args.sources:
-        for network in weights.import_weights(source):
-            print(f"{network.name}: {weights.cached(network)}")
+        for file in store.import_files(source, files):
+            print(f"{file.key}: {store.cached(file)}")
     return 0
 
 
-def _networks(names: Iterable[str]) -> list[Network]:
-    """Return the networks of these names, each once; an interpolation needs no weights."""
-    wanted: dict[str, Network] = {}
+# --- what has a file -------------------------------------------------------------------------
+
+Wanted = Network | parameters.ParametersFile
+
+
+def _name(one: Wanted) -> str:
+    return one.name if isinstance(one, Network) else one.key
+
+
+def _locate(one: Wanted) -> Path:
+    return weights.locate(one) if isinstance(one, Network) else one.locate()
+
+
+def _cached(one: Wanted) -> Path:
+    return weights.cached(one) if isinstance(one, Network) else store.cached(_fetched(one))
+
+
+def _fetched(one: Wanted) -> FetchedFile | None:
+    """Return the file that is fetched, None if it ships with afmsr."""
+    if isinstance(one, parameters.ParametersFile):
+        return one.at_hand() or one.files[0]
+    return None if one.weights.packaged else weights.file_of(one)
+
+
+def _wanted(names: Iterable[str]) -> list[Wanted]:
+    """Return what has these names, each once; an interpolation needs no weights."""
+    wanted: dict[str, Wanted] = {}
     for name in names:
+        key = name.lower().replace("_", "-")
+        if key in _PARAMETERS:
+            wanted[key] = _PARAMETERS[key]
+            continue
         found = methods().values() if name.lower() == "all" else [get(name)]
         for method in found:
             if isinstance(method, Network):

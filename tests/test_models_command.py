@@ -85,7 +85,7 @@ def test_list_for_machines(run: Run, mirror: str, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setitem(models.PARTS, "torch", ("no-such-package",))
     _, out, _ = run("list", "--json")
     found = {entry["name"]: entry for entry in json.loads(out)}
-    assert tuple(found) == registry.names()
+    assert tuple(found) == (*registry.names(), "niqe-parameters", "ma-parameters")
     assert found["bicubic"]["ready"] is True
     assert found["afm"]["weights"] == "shipped"
     assert found["carn"]["weights"] == "in cache"

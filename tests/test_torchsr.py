@@ -120,7 +120,7 @@ def test_a_network_is_fetched_loaded_and_run(name: str, mirror: Path, cache: Pat
     trained = sum(part.numel() for part in module.parameters() if part.requires_grad)
     assert network(name).parameters == trained
 
-    path = download.fetch(network(name))
+    path = download.fetch(weights.file_of(network(name)))
     assert path.stat().st_size == served.stat().st_size
     engine = engine_for(name)
     assert engine.weights_sha256 == weights.expected_hash(network(name))

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from afmsr_core.errors import MissingWeightsError, OutputError, UsageError, WeightsError
-from afmsr_core.methods import registry, weights
+from afmsr_core.methods import registry, store, weights
 
 torch = pytest.importorskip("torch", reason="needs the extra torch")
 
@@ -30,6 +30,11 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "cache"
     monkeypatch.setenv("AFMSR_MODEL_DIR", str(folder))
     return folder
+
+
+def import_weights(source: Path) -> set[str]:
+    """Return whose weights were found, as ``afmsr models import`` prints them."""
+    return {file.key for file in store.import_files(source, weights.fetched())}
 
 
 @pytest.fixture
@@ -62,7 +67,7 @@ def test_missing_weights_name_every_cure() -> None:
 
 
 def test_an_own_file_comes_before_the_cache(good: Path) -> None:
-    weights.import_weights(good)
+    import_weights(good)
     assert weights.locate(CARN) == weights.cached(CARN)
     assert weights.locate(CARN, good) == good
     with pytest.raises(MissingWeightsError, match=r"nowhere\.pt: does not exist"):
@@ -82,7 +87,7 @@ def test_shipped_weights_are_the_packages_alone(cache: Path) -> None:
 
 
 def test_a_hash_is_recorded_and_checked_from_then_on(cache: Path, good: Path) -> None:
-    weights.import_weights(good)
+    import_weights(good)
     digest = hashlib.sha256(good.read_bytes()).hexdigest()
     assert weights.expected_hash(CARN) == digest == weights.verify(CARN)
     with (cache / "carn.pt").open("r+b") as file:
@@ -93,28 +98,28 @@ def test_a_hash_is_recorded_and_checked_from_then_on(cache: Path, good: Path) ->
 
 
 def test_an_own_file_has_nothing_to_be_checked_against(good: Path, tmp_path: Path) -> None:
-    weights.import_weights(good)
+    import_weights(good)
     other = tmp_path / "other.pt"
     other.write_bytes(b"PK\x03\x04 other")
     assert weights.verify(CARN, other) == hashlib.sha256(b"PK\x03\x04 other").hexdigest()
 
 
 def test_a_published_hash_beats_a_recorded_one(good: Path) -> None:
-    weights.import_weights(good)
+    import_weights(good)
     published = replace(CARN, weights=replace(CARN.weights, sha256="0" * 64))
     with pytest.raises(WeightsError, match="was published"):
         weights.verify(published)
 
 
 def test_a_damaged_record_is_named(cache: Path, good: Path) -> None:
-    weights.import_weights(good)
+    import_weights(good)
     (cache / "carn.pt.sha256").write_text("nothing like a hash")
     with pytest.raises(WeightsError, match=r"carn\.pt\.sha256: holds no SHA-256"):
         weights.verify(CARN)
 
 
 def test_the_record_is_that_of_sha256sum(cache: Path, good: Path) -> None:
-    weights.import_weights(good)
+    import_weights(good)
     digest = hashlib.sha256(good.read_bytes()).hexdigest()
     assert (cache / "carn.pt.sha256").read_text() == f"{digest}  carn.pt\n"
 
@@ -128,7 +133,7 @@ def test_a_record_that_cannot_be_written_is_no_failure(monkeypatch: pytest.Monke
 
 
 def test_import_from_a_file(cache: Path, good: Path) -> None:
-    assert weights.import_weights(good) == (CARN,)
+    assert import_weights(good) == {"carn"}
     assert (cache / "carn.pt").read_bytes() == good.read_bytes()
 
 
@@ -137,7 +142,7 @@ def test_import_from_a_folder(cache: Path, good: Path) -> None:
     deep.mkdir(parents=True)
     (deep / "rdn_x4.pt").write_bytes(good.read_bytes())
     (deep / "README.txt").write_text("not weights")
-    assert {network.name for network in weights.import_weights(good.parent)} == {"carn", "rdn"}
+    assert import_weights(good.parent) == {"carn", "rdn"}
     assert sorted(path.name for path in cache.iterdir()) == [
         "carn.pt",
         "carn.pt.sha256",
@@ -158,7 +163,7 @@ def test_import_from_a_zip_never_leaves_the_cache(
         file.writestr("../../evil.txt", b"evil")
         file.writestr("../evil.pt", b"evil")
     before = {path for path in tmp_path.rglob("*") if cache not in (path, *path.parents)}
-    assert weights.import_weights(archive) == (CARN,)
+    assert import_weights(archive) == {"carn"}
     assert (cache / "carn.pt").read_bytes() == good.read_bytes()
     assert sorted(path.name for path in cache.iterdir()) == ["carn.pt", "carn.pt.sha256"]
     after = {path for path in tmp_path.rglob("*") if cache not in (path, *path.parents)}
@@ -171,9 +176,9 @@ def test_a_zip_bomb_is_refused(
     archive = tmp_path / "bomb.zip"
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
         file.writestr("carn.pt", b"PK\x03\x04" + bytes(1 << 20))
-    monkeypatch.setattr(weights, "LARGEST", 1 << 19)
+    monkeypatch.setattr(store, "LARGEST", 1 << 19)
     with pytest.raises(WeightsError, match="more than any weights"):
-        weights.import_weights(archive)
+        import_weights(archive)
     assert not cache.exists() or not list(cache.iterdir())
 
 
@@ -187,25 +192,25 @@ def test_a_damaged_zip_is_refused_and_leaves_nothing(
     damaged[200] ^= 0xFF
     archive.write_bytes(damaged)
     with pytest.raises(WeightsError, match="damaged"):
-        weights.import_weights(archive)
+        import_weights(archive)
     assert not (cache / "carn.pt").exists()
 
 
 def test_what_holds_no_weights_is_refused(tmp_path: Path, good: Path) -> None:
     with pytest.raises(UsageError, match="does not exist"):
-        weights.import_weights(tmp_path / "nowhere")
+        import_weights(tmp_path / "nowhere")
     with pytest.raises(UsageError, match=r"holds none of ninasr_b0_x4\.pt"):
-        weights.import_weights(good.rename(good.with_name("unknown.pt")))
+        import_weights(good.rename(good.with_name("unknown.pt")))
     page = tmp_path / "carn.pt"
     page.write_text("<html>")
     with pytest.raises(WeightsError, match="holds no weights"):
-        weights.import_weights(page)
+        import_weights(page)
 
 
 def test_import_replaces_what_was_there_and_its_hash(cache: Path, good: Path) -> None:
-    weights.import_weights(good)
+    import_weights(good)
     torch.save({"other": torch.ones(1)}, good)
-    weights.import_weights(good)
+    import_weights(good)
     assert (cache / "carn.pt").read_bytes() == good.read_bytes()
     weights.verify(CARN)
 
@@ -216,7 +221,7 @@ def test_a_cache_that_cannot_be_made(
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("AFMSR_MODEL_DIR", str(tmp_path / "file" / "cache"))
     with pytest.raises(OutputError, match="AFMSR_MODEL_DIR"):
-        weights.import_weights(good)
+        import_weights(good)
 
 
 # --- reading ----------------------------------------------------------------------------------

@@ -4,90 +4,29 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import http.server
 import os
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from dataclasses import replace as changed
 from pathlib import Path
 
 import pytest
+from webserver import BODY, Server, serving
 
 from afmsr_core.errors import DownloadError, MissingWeightsError, WeightsError
-from afmsr_core.methods import download, registry, weights
+from afmsr_core.methods import download, registry, store, weights
 
-# A zip's first bytes make it look like torch's format; the rest is incompressible.
-BODY = b"PK\x03\x04" + b"".join(hashlib.sha256(bytes([n])).digest() for n in range(250)) * 40
-CARN = registry.get("carn")
-assert isinstance(CARN, registry.Network)
+NETWORK = registry.get("carn")
+assert isinstance(NETWORK, registry.Network)
+CARN = weights.file_of(NETWORK)
 CONTINUED = f"bytes={download.CHUNK}-"  # asked for after a cut at 100,000: only whole chunks count
-
-
-@dataclass
-class Server:
-    """A local web server, and how it misbehaves."""
-
-    url: str = ""
-    body: bytes = BODY
-    etag: str | None = '"one"'
-    ranges: bool = True
-    length: bool = True
-    statuses: list[int] = field(default_factory=list)  # of the next answers; then 200 or 206
-    cut: int | None = None  # bytes after which the next answer breaks off
-    slow: float = 0.0  # seconds before each answer
-    asked: list[tuple[str, str | None]] = field(default_factory=list)  # path, Range
 
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    state = Server()
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_GET(self) -> None:
-            wanted = self.headers.get("Range")
-            state.asked.append((self.path, wanted))
-            time.sleep(state.slow)
-            status = state.statuses.pop(0) if state.statuses else 200
-            start = 0
-            if status == 200 and wanted and state.ranges:
-                status, start = 206, int(wanted.removeprefix("bytes=").removesuffix("-"))
-            whole = len(state.body)
-            content = state.body[start:] if status in (200, 206) else b"sorry"
-            if status == 206 and start >= whole:
-                status, content = 416, b""
-            self.send_response(status)
-            if state.length:
-                self.send_header("Content-Length", str(len(content)))
-            else:
-                self.send_header("Connection", "close")
-            if status == 206:
-                self.send_header("Content-Range", f"bytes {start}-{whole - 1}/{whole}")
-            if state.etag:
-                self.send_header("ETag", state.etag)
-            self.end_headers()
-            if state.cut is not None and status in (200, 206):
-                content, state.cut = content[: state.cut], None
-                self.close_connection = True
-            self.wfile.write(content)
-
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
-    class Httpd(http.server.ThreadingHTTPServer):
-        def handle_error(self, request: object, client_address: object) -> None:
-            pass  # clients that break off are meant to
-
-    with Httpd(("127.0.0.1", 0), Handler) as httpd:
-        state.url = f"http://127.0.0.1:{httpd.server_port}/files"
-        thread = threading.Thread(target=httpd.serve_forever, args=(0.01,), daemon=True)
-        thread.start()
+    with serving() as state:
         yield state
-        httpd.shutdown()
-        thread.join()
 
 
 @pytest.fixture(autouse=True)
@@ -140,7 +79,7 @@ def test_force_fetches_again_and_takes_the_new_hash(cache: Path, server: Server)
     server.body, server.etag = BODY + b"newer", '"two"'
     download.fetch(CARN, force=True)
     assert (cache / "carn.pt").read_bytes() == server.body
-    assert weights.verify(CARN) == hashlib.sha256(server.body).hexdigest()
+    assert store.verify(CARN) == hashlib.sha256(server.body).hexdigest()
 
 
 @pytest.mark.parametrize("cut", [0, 3, 100_000, len(BODY) - 1])
@@ -173,7 +112,7 @@ def test_an_interrupted_download_is_continued(cache: Path, server: Server) -> No
     download.fetch(CARN, progress=lambda done, total: first.append(done))
     assert server.asked[1][1] == f"bytes={have}-"
     assert first[0] > have  # progress counts what was there
-    assert weights.verify(CARN) == hashlib.sha256(BODY).hexdigest()
+    assert store.verify(CARN) == hashlib.sha256(BODY).hexdigest()
     assert only(cache, "carn.pt", "carn.pt.sha256")
 
 
@@ -215,7 +154,7 @@ def test_a_server_that_tells_no_length(cache: Path, server: Server) -> None:
 
 
 def test_a_wrong_hash_deletes_the_file_and_says_so(cache: Path) -> None:
-    published = changed(CARN, weights=changed(CARN.weights, sha256="0" * 64))
+    published = changed(CARN, sha256="0" * 64)
     with pytest.raises(WeightsError, match="so it was deleted; try another mirror"):
         download.fetch(published)
     assert only(cache)
@@ -256,7 +195,7 @@ def test_a_page_in_place_of_weights_is_refused(cache: Path, server: Server) -> N
 def test_a_body_without_end_is_refused(
     cache: Path, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(weights, "LARGEST", 200_000)
+    monkeypatch.setattr(store, "LARGEST", 200_000)
     with pytest.raises(DownloadError, match="never ends"):
         download.fetch(CARN)
     assert only(cache)
@@ -349,8 +288,8 @@ def test_offline_is_obeyed(cache: Path, server: Server, monkeypatch: pytest.Monk
 def test_where_weights_come_from(monkeypatch: pytest.MonkeyPatch) -> None:
     assert download.url_of(CARN, "https://a.example/x/") == "https://a.example/x/carn.pt"
     monkeypatch.delenv("AFMSR_MODEL_URL")
-    assert download.url_of(CARN) == CARN.weights.url
-    assert str(CARN.weights.url).startswith("https://github.com/Coloquinte/torchSR/releases/")
+    assert download.url_of(CARN) == CARN.url
+    assert CARN.url.startswith("https://github.com/Coloquinte/torchSR/releases/")
 
 
 def test_two_at_once_do_not_harm_each_other(cache: Path, server: Server) -> None:
@@ -372,7 +311,7 @@ def test_two_at_once_do_not_harm_each_other(cache: Path, server: Server) -> None
     for thread in threads:
         thread.join()
     assert not failures
-    assert weights.verify(CARN) == hashlib.sha256(BODY).hexdigest()
+    assert store.verify(CARN) == hashlib.sha256(BODY).hexdigest()
     assert sum(wanted is not None for _, wanted in server.asked) == 1  # one continued the part
     assert not parts(cache)
 

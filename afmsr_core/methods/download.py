@@ -1,4 +1,4 @@
-"""Fetching weights: pooch's safe retrieval, with a downloader that can go on where it stopped.
+"""Fetching files: pooch's safe retrieval, with a downloader that can go on where it stopped.
 
 pooch makes a temporary file beside the target, checks its hash and moves it in place. Between it
 and the network stands :class:`_Resuming`, which keeps what arrived before an interruption:
@@ -27,8 +27,8 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from afmsr_core.errors import DownloadError, MissingWeightsError, WeightsError
-from afmsr_core.methods import weights
-from afmsr_core.methods.registry import Network
+from afmsr_core.methods import store
+from afmsr_core.methods.store import FetchedFile
 
 if TYPE_CHECKING:
     import requests
@@ -52,35 +52,35 @@ def is_offline() -> bool:
     return os.environ.get("AFMSR_OFFLINE", "").strip().lower() not in ("", "0", "no", "false")
 
 
-def url_of(network: Network, mirror: str | None = None) -> str:
-    """Return where the weights of `network` are fetched from.
+def url_of(wanted: FetchedFile, mirror: str | None = None) -> str:
+    """Return where a file is fetched from.
 
     Parameters
     ----------
-    network : Network
-        Which; not one that ships with afmsr.
+    wanted : FetchedFile
+        Which.
     mirror : str, optional
         Address of a folder that holds the files under the same names; by default
         ``AFMSR_MODEL_URL``, and without that the publisher.
     """
     base = mirror or os.environ.get("AFMSR_MODEL_URL")
-    return f"{base.rstrip('/')}/{network.weights.name}" if base else str(network.weights.url)
+    return f"{base.rstrip('/')}/{wanted.name}" if base else wanted.url
 
 
 def fetch(
-    network: Network,
+    wanted: FetchedFile,
     *,
     offline: bool = False,
     mirror: str | None = None,
     force: bool = False,
     progress: Progress | None = None,
 ) -> Path:
-    """Return the file with the weights of `network`, downloading it if it is not there.
+    """Return where a file is on this machine, downloading it if it is not there.
 
     Parameters
     ----------
-    network : Network
-        Which; nothing is done for one that ships with afmsr.
+    wanted : FetchedFile
+        Which.
     offline : bool
         Do not use the network; also ``AFMSR_OFFLINE=1``.
     mirror : str, optional
@@ -100,57 +100,56 @@ def fetch(
         If what arrived, or what was there, has not the hash that it must have; what arrived is
         deleted.
     """
-    if network.weights.packaged:
-        return weights.locate(network)
-    target = weights.cached(network)
+    target = store.cached(wanted)
     if offline or is_offline():
         if target.is_file():
-            weights.verify(network)
+            store.verify(wanted)
             return target
         raise MissingWeightsError(
-            f"{network.name}: its weights are not on this machine, and it is to stay offline; "
-            f"leave out --offline and AFMSR_OFFLINE, or run `afmsr models import FILE`"
+            f"{wanted.key}: {wanted.name} is not on this machine, and it is to stay offline; "
+            f"leave out --offline and AFMSR_OFFLINE, or get {wanted.url} elsewhere and run "
+            f"`afmsr models import FILE`"
         )
     if force:
-        weights.forget(network)
+        store.forget(wanted)
     if target.is_file():
-        weights.verify(network)
+        store.verify(wanted)
         return target
-    url = url_of(network, mirror)
-    with _quiet_pooch(), _explained(network, url):
+    url = url_of(wanted, mirror)
+    with _quiet_pooch(), _explained(wanted, url):
         import pooch
 
         pooch.retrieve(
             url,
-            known_hash=weights.expected_hash(network),
+            known_hash=store.expected_hash(wanted),
             fname=target.name,
             path=target.parent,
-            downloader=_Resuming(target, progress),
+            downloader=_Resuming(wanted, progress),
         )
-    weights.record(network, weights.verify(network))
+    store.record(wanted, store.verify(wanted))
     return target
 
 
 class _Resuming:
     """A downloader for pooch that continues an interrupted download."""
 
-    def __init__(self, target: Path, progress: Progress | None) -> None:
-        self.target = target
+    def __init__(self, wanted: FetchedFile, progress: Progress | None) -> None:
+        self.wanted = wanted
         self.progress = progress
 
     def __call__(self, url: str, output_file: str, pooch: Any, check_only: bool = False) -> None:
         """Download `url` to `output_file`."""
-        part = _Part.claim(self.target)
+        part = _Part.claim(store.cached(self.wanted))
         try:
             with _session() as session:
                 response = self._ask(session, url, part)
                 with response:
                     self._receive(response, part)
-            if weights.kind_of(part.path) is None:
+            if not self.wanted.accepts(part.path):
                 part.discard()
                 raise DownloadError(
-                    f"{url}: what came is not a weights file; if your network shows a log-in page "
-                    f"first, log in, else choose another mirror with AFMSR_MODEL_URL"
+                    f"{url}: what came holds no {self.wanted.noun}; if your network shows "
+                    f"a log-in page first, log in, else choose another mirror with AFMSR_MODEL_URL"
                 )
             part.path.replace(output_file)
         finally:
@@ -190,9 +189,12 @@ class _Resuming:
                 for chunk in response.iter_content(CHUNK):
                     self._write(file, chunk, part)
                     done += len(chunk)
-                    if done > weights.LARGEST:
+                    if done > self.wanted.largest:
                         part.fingerprint = ""
-                        raise DownloadError(f"{response.url}: never ends; choose another mirror")
+                        raise DownloadError(
+                            f"{response.url}: never ends, {self.wanted.name} has at most "
+                            f"{self.wanted.largest} bytes; choose another mirror"
+                        )
                     if self.progress:
                         self.progress(done, total)
             except requests.Timeout:
@@ -346,11 +348,14 @@ _DISK_CURES = {
 
 
 @contextlib.contextmanager
-def _explained(network: Network, url: str) -> Iterator[None]:
+def _explained(wanted: FetchedFile, url: str) -> Iterator[None]:
     """Turn what a download may raise into our errors, with a cure."""
     import requests
 
-    other = "try again later, choose a mirror (AFMSR_MODEL_URL), or `afmsr models import FILE`"
+    other = (
+        f"try again later, choose a mirror (AFMSR_MODEL_URL), or get {wanted.url} elsewhere and "
+        f"run `afmsr models import FILE`"
+    )
     try:
         yield
     except requests.HTTPError as error:
@@ -360,16 +365,16 @@ def _explained(network: Network, url: str) -> Iterator[None]:
     except requests.RequestException as error:
         raise DownloadError(f"{url}: no download ({_brief(error)}); {other}") from error
     except ValueError as error:  # pooch, of the hash; it has deleted the file
-        expected = weights.expected_hash(network)
+        expected = store.expected_hash(wanted)
         if expected is None:
             raise
         raise WeightsError(
-            f"{url}: what came has not the SHA-256 that {network.weights.name} must have "
+            f"{url}: what came has not the SHA-256 that {wanted.name} must have "
             f"({expected[:16]}…), so it was deleted; try another mirror, or if its publisher "
-            f"renewed it, `afmsr models fetch --force {network.name}`"
+            f"renewed it, `afmsr models fetch --force {wanted.key}`"
         ) from error
     except OSError as error:
-        folder = weights.model_dir()
+        folder = store.model_dir()
         cure = _DISK_CURES.get(error.errno or 0, "check its mode, or choose another folder")
         raise DownloadError(
             f"{folder}: cannot be written to ({error.strerror or error}); "

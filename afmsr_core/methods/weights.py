@@ -1,40 +1,32 @@
 """The weights of the networks on this machine: where they are, whether they are right.
 
-Weights that ship with afmsr are in the package. Those that others publish are in a cache folder
-of the user, put there by :func:`afmsr_core.methods.download.fetch` or :func:`import_weights`,
-each with its SHA-256 in a file beside it. That hash is recorded when the file arrives (or when
-it is first used, if somebody put it there by hand) and checked at every use from then on.
+Weights that ship with afmsr are in the package. Those that others publish are in the folder of
+fetched files (:mod:`afmsr_core.methods.store`).
 
 Weights are data, never code: safetensors, or ``torch.load`` with ``weights_only=True``.
 """
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import os
-import re
-import shutil
 import struct
-import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from importlib import resources
-from pathlib import Path, PurePosixPath
-from typing import IO, TYPE_CHECKING, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
-from afmsr_core.errors import MissingWeightsError, OutputError, UsageError, WeightsError
-from afmsr_core.io.atomic import writing
+from afmsr_core.errors import MissingWeightsError, WeightsError
+from afmsr_core.methods import store
 from afmsr_core.methods.registry import Network, methods
+from afmsr_core.methods.store import FetchedFile, model_dir
 
 if TYPE_CHECKING:
     import torch
 
 __all__ = [
-    "LARGEST",
     "cached",
     "expected_hash",
-    "forget",
-    "import_weights",
+    "fetched",
+    "file_of",
     "kind_of",
     "load_state",
     "locate",
@@ -44,34 +36,35 @@ __all__ = [
     "verify",
 ]
 
-LARGEST = 1 << 30
-"""No weights file is larger, in bytes; the largest, EDSR's, has 172 MB."""
-
 
 def networks() -> tuple[Network, ...]:
     """Return every method that has weights."""
     return tuple(method for method in methods().values() if isinstance(method, Network))
 
 
-def model_dir() -> Path:
-    """Return the folder of downloaded weights, which need not exist.
+def fetched() -> tuple[FetchedFile, ...]:
+    """Return the weights of every network that does not ship with afmsr."""
+    return tuple(file_of(network) for network in networks() if not network.weights.packaged)
 
-    It is ``AFMSR_MODEL_DIR``, or ``models`` in the user's cache folder for afmsr as the
-    operating system has it (``~/.cache/afmsr`` on Linux).
-    """
-    named = os.environ.get("AFMSR_MODEL_DIR")
-    if named:
-        return Path(named).expanduser()
-    import pooch
 
-    return Path(pooch.os_cache("afmsr")).expanduser() / "models"
+def file_of(network: Network) -> FetchedFile:
+    """Return how the weights of `network`, which does not ship with afmsr, are fetched."""
+    return FetchedFile(
+        key=network.name,
+        name=network.weights.name,
+        url=str(network.weights.url),
+        licence=network.licence,
+        noun="weights",
+        accepts=_holds_weights,
+        sha256=network.weights.sha256,
+    )
 
 
 def cached(network: Network) -> Path:
     """Return where the weights of `network` are, or would be, on this machine."""
     if network.weights.packaged:
         return Path(str(resources.files("afmsr_core") / "data" / network.weights.name))
-    return model_dir() / network.weights.name
+    return store.cached(file_of(network))
 
 
 def locate(network: Network, file: str | Path | None = None) -> Path:
@@ -110,24 +103,11 @@ def locate(network: Network, file: str | Path | None = None) -> Path:
     )
 
 
-# --- hashes ----------------------------------------------------------------------------------
-
-
 def expected_hash(network: Network) -> str | None:
-    """Return the SHA-256 that the file in the cache must have; None if nothing is known yet."""
-    if network.weights.sha256 or network.weights.packaged:
+    """Return the SHA-256 that the weights must have; None if nothing is known yet."""
+    if network.weights.packaged:
         return network.weights.sha256
-    try:
-        text = _record_of(network).read_text(encoding="ascii", errors="replace")
-    except OSError:
-        return None
-    match = re.match(r"[0-9a-f]{64}\b", text)
-    if match is None:
-        raise WeightsError(
-            f"{_record_of(network)}: holds no SHA-256; "
-            f"run `afmsr models fetch --force {network.name}`, or import the weights again"
-        )
-    return match[0]
+    return store.expected_hash(file_of(network))
 
 
 def verify(network: Network, path: Path | None = None) -> str:
@@ -149,175 +129,23 @@ def verify(network: Network, path: Path | None = None) -> str:
         If it is not the file that it was when it arrived, or cannot be read.
     """
     path = locate(network) if path is None else path
-    try:
-        found = _sha256(path)
-    except OSError as error:
-        raise WeightsError(f"{path}: cannot be read ({error.strerror}); check its mode") from error
-    expected = expected_hash(network) if path == cached(network) else None
-    if expected is not None and found != expected:
-        since = "published" if network.weights.sha256 else "recorded when it arrived"
-        cure = (
-            "install afmsr again"
-            if network.weights.packaged
-            else f"if you did not change it, run `afmsr models fetch --force {network.name}`; "
-            f"if you did, run `afmsr models import` on your file"
-        )
+    if path != cached(network):
+        return store.sha256_of(path)
+    if not network.weights.packaged:
+        return store.verify(file_of(network))
+    found = store.sha256_of(path)
+    if network.weights.sha256 not in (None, found):
         raise WeightsError(
-            f"{path}: has changed: its SHA-256 is {found[:16]}…, but {expected[:16]}… was {since}; "
-            f"{cure}"
+            f"{path}: has changed: its SHA-256 is {found[:16]}…, but "
+            f"{str(network.weights.sha256)[:16]}… was published; install afmsr again"
         )
     return found
 
 
 def record(network: Network, digest: str) -> None:
-    """Write down the SHA-256 of the weights in the cache, for :func:`verify`.
-
-    In the form of ``sha256sum``. A cache that cannot be written to, such as one that a
-    laboratory shares, is left as it is.
-    """
-    if network.weights.packaged:
-        return
-    line = f"{digest}  {network.weights.name}\n"
-    with contextlib.suppress(OutputError), writing(_record_of(network), force=True) as file:
-        file.write(line.encode("ascii"))
-
-
-def forget(network: Network) -> None:
-    """Remove the weights of `network` and their recorded hash from the cache.
-
-    Raises
-    ------
-    OutputError
-        If the system refuses.
-    """
-    if network.weights.packaged:
-        return
-    for path in (cached(network), _record_of(network)):
-        try:
-            path.unlink(missing_ok=True)
-        except OSError as error:
-            raise OutputError(
-                f"{path}: not removed ({error.strerror}); check the folder's mode, or choose "
-                f"another with AFMSR_MODEL_DIR"
-            ) from error
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()
-
-
-def _record_of(network: Network) -> Path:
-    return model_dir() / f"{network.weights.name}.sha256"
-
-
-# --- importing -------------------------------------------------------------------------------
-
-
-def import_weights(source: str | Path) -> tuple[Network, ...]:
-    """Copy weights into the cache, for machines without internet.
-
-    Parameters
-    ----------
-    source : path
-        A weights file, a folder or a zip archive; files are known by their names, such as
-        ``carn.pt``, wherever they are in it.
-
-    Returns
-    -------
-    tuple of Network
-        Whose weights were found; their hashes are recorded anew.
-
-    Raises
-    ------
-    UsageError
-        If there is nothing of that name, or no file with the name of any weights.
-    WeightsError
-        If a file of such a name holds no weights or is too large, or the archive is damaged.
-        Files before it have been imported.
-    OutputError
-        If the cache cannot be written to.
-    """
-    source = Path(source).expanduser()
-    wanted = {net.weights.name: net for net in networks() if not net.weights.packaged}
-    if not source.exists():
-        raise UsageError(f"{source}: does not exist; give a weights file, a folder or a zip")
-    found: dict[str, Network] = {}
-    for name, size, stream in _candidates(source, wanted):
-        with stream:
-            if size > LARGEST:
-                raise WeightsError(
-                    f"{source}: {name} has {size} bytes, more than any weights; "
-                    f"get it again from {wanted[name].weights.url}"
-                )
-            _put(wanted[name], stream, source)
-        found[name] = wanted[name]
-    if not found:
-        raise UsageError(
-            f"{source}: holds none of {', '.join(wanted)}; name the files so, or use "
-            f"`afmsr upscale --weights FILE` for other weights of the same network"
-        )
-    return tuple(found.values())
-
-
-def _candidates(
-    source: Path, wanted: Mapping[str, Network]
-) -> Iterator[tuple[str, int, IO[bytes]]]:
-    """Yield name, size and content of each file of a wanted name; nothing is unpacked."""
-    try:
-        if source.is_dir():
-            for path in sorted(source.rglob("*")):
-                if path.name in wanted and path.is_file():
-                    yield path.name, path.stat().st_size, path.open("rb")
-        elif source.name in wanted:
-            yield source.name, source.stat().st_size, source.open("rb")
-        elif zipfile.is_zipfile(source):
-            with zipfile.ZipFile(source) as archive:
-                for entry in archive.infolist():
-                    # Only the last part of a name counts, and only if it is one of ours:
-                    # whatever path an archive claims, it cannot leave the cache.
-                    name = PurePosixPath(entry.filename.replace("\\", "/")).name
-                    if name in wanted and not entry.is_dir():
-                        yield name, entry.file_size, archive.open(entry)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError) as error:
-        raise WeightsError(f"{source}: cannot be read ({error}); copy it again") from error
-
-
-def _put(network: Network, stream: IO[bytes], source: Path) -> None:
-    """Copy one file into the cache and record its hash."""
-    target = cached(network)
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(
-            f"{target.parent}: cannot be made ({error.strerror}); "
-            f"choose another folder with AFMSR_MODEL_DIR"
-        ) from error
-    with writing(target, force=True) as file:
-        try:
-            shutil.copyfileobj(stream, file, 1 << 20)
-        except (zipfile.BadZipFile, EOFError) as error:
-            raise WeightsError(
-                f"{source}: {network.weights.name} in it is damaged ({error}); copy it again"
-            ) from error
-        file.flush()
-        if kind_of(Path(file.name)) is None:
-            raise WeightsError(
-                f"{source}: {network.weights.name} in it holds no weights; "
-                f"get it again from {network.weights.url}"
-            )
-        digest = _sha256(Path(file.name))
-        if network.weights.sha256 not in (None, digest):
-            raise WeightsError(
-                f"{source}: {network.weights.name} in it has the SHA-256 {digest[:16]}…, but "
-                f"{str(network.weights.sha256)[:16]}… was published; get it again from "
-                f"{network.weights.url}"
-            )
-        # Before the file takes its name: a file with an old record would count as changed.
-        record(network, digest)
+    """Write down the SHA-256 of fetched weights, for :func:`verify`."""
+    if not network.weights.packaged:
+        store.record(file_of(network), digest)
 
 
 # --- reading ---------------------------------------------------------------------------------
@@ -340,6 +168,10 @@ def kind_of(path: Path) -> Literal["safetensors", "torch"] | None:
     if len(head) == 9 and head.endswith(b"{") and struct.unpack("<Q", head[:8])[0] <= size - 8:
         return "safetensors"
     return None
+
+
+def _holds_weights(path: Path) -> bool:
+    return kind_of(path) is not None
 
 
 def load_state(path: Path) -> dict[str, torch.Tensor]:
