@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from afmsr_core.alignment.ambiguity import Rival, find_rival
 from afmsr_core.alignment.area import fit_map, levels, start_by_phase
 from afmsr_core.alignment.features import FeatureMap, by_features
 from afmsr_core.alignment.maps import Shape, expected, largest_rectangle
@@ -153,6 +154,7 @@ def align(
         residual_px=best.check.residual(),
         residual_nm=None if pixel is None else best.check.residual(pixel),
         agreement=best.check.found / best.check.blocks if best.check.blocks else None,
+        rival=pair.rival(best),
         features=features.features,
         matches=features.matches,
         inliers=features.inliers,
@@ -248,6 +250,14 @@ class _Pair:
         check = check_map(warped, self.truth, valid, self.settings.background)
         reasons += self.overlap_too_small(overlap) + lacks + self.unlike(check)
         return _Candidate(kind, matrix, shape, overlap, crop, check, refined, tuple(reasons))
+
+    def rival(self, best: _Candidate) -> Rival | None:
+        """Return the best other place, if there is a place at all."""
+        if not best.overlap:
+            return None
+        warped = warp(self.result, best.matrix, self.truth.shape, "linear")
+        valid = np.isfinite(warped) & self.measured[1]
+        return find_rival(warped, self.truth, valid, self.settings.background)
 
     def absurd(self, shape: Shape) -> list[str]:
         """Say in which way the form of a map is beyond any scanner."""

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from afmsr_core.alignment.ambiguity import AMBIGUOUS, Rival
 from afmsr_core.alignment.maps import Shape, Size, apply, grid_of
 from afmsr_core.alignment.settings import INTERPOLATIONS
 from afmsr_core.errors import FieldError
@@ -97,6 +98,9 @@ class Alignment:
     agreement : float or None
         Share of the blocks that were found again; None if no block has relief in both
         directions.
+    rival : Rival or None
+        The best other place of the result on the truth, and how good it is; None if there is no
+        place at all.
     features : tuple of int
         SIFT features of truth and result.
     matches, inliers : int
@@ -124,6 +128,7 @@ class Alignment:
     residual_px: float | None
     residual_nm: float | None
     agreement: float | None
+    rival: Rival | None
     features: tuple[int, int]
     matches: int
     inliers: int
@@ -159,6 +164,23 @@ class Alignment:
             f"{attempt.kind}: {', '.join(attempt.reasons)}"
             for attempt in self.attempts
             if attempt.reasons
+        )
+
+    @property
+    def ambiguous(self) -> bool:
+        """Whether the result may lie one period off, and nothing in the heights can tell."""
+        return self.rival is not None and self.rival.ratio >= AMBIGUOUS
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What speaks against trusting an accepted map, with what to do."""
+        if not self.accepted or self.rival is None or not self.ambiguous:
+            return ()
+        x, y = self.rival.shift_px
+        return (
+            f"periodic sample: it fits as well when shifted by ({x:.0f}, {y:.0f}) px (correlation "
+            f"{self.rival.ratio:.2f} of that here), so it may lie a period off; compare what is "
+            f"unique in both scans, such as a defect",
         )
 
     def warp(self, field: ArrayLike, shape: Size | None = None) -> Field:
@@ -211,6 +233,10 @@ class Alignment:
             "residual_px": self.residual_px,
             "residual_nm": self.residual_nm,
             "agreement": self.agreement,
+            "ambiguity": None if self.rival is None else self.rival.ratio,
+            "rival_px": None if self.rival is None else list(self.rival.shift_px),
+            "ambiguous": self.ambiguous,
+            "warnings": list(self.warnings),
             "features": list(self.features),
             "matches": self.matches,
             "inliers": self.inliers,

@@ -84,6 +84,8 @@ class AlignmentSettings:
     With these limits, of 342 pairs of unrelated real scans the only ones accepted show the same
     lattice or the same place. A periodic sample looks the same a period away: of such places the
     nearest to the promised one is taken, and nothing in the heights can tell that it is wrong.
+    Such a pair is not rejected, because its scores are right if its offsets are; it is marked
+    (:attr:`Alignment.ambiguous`).
 
     References
     ----------
