@@ -331,6 +331,9 @@ def _tell(result: dict[str, Any], page: Path, kept: int) -> int:
     failed = [pair for pair in result["pairs"] if pair["status"] != "scored"]
     for pair in failed:
         print(f"afmsr-eval: {pair['id']} {pair['status']}: {pair['reason']}", file=sys.stderr)
+    for pair in result["pairs"]:
+        for warning in (pair["alignment"] or {}).get("warnings", ()):
+            print(f"afmsr-eval: {pair['id']}: {warning}", file=sys.stderr)
     scored = len(result["pairs"]) - len(failed)
     print(f"{scored} pairs scored, {len(failed)} not, {kept} taken from an earlier run")
     print(f"report: {page}")

@@ -100,7 +100,7 @@ def test_a_metric_without_direction_is_tested_by_its_distance_from_the_ideal(
         told = next(one for one in analysis["summaries"] if one["method"] == "bilinear")
         assert told["mean"] == pytest.approx(np.mean(values))
         assert analysis["higher_is_better"] is False
-        assert analysis["notes"][0].startswith("tested is the distance of")
+        assert analysis["notes"][0].startswith("tested is the distance from")
     assert not any("distance" in n for n in result["analyses"]["nm"][""]["rmse"]["notes"])
 
 

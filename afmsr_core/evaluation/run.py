@@ -254,7 +254,7 @@ def _analysis(
     if descriptor.lower_is_better is None:  # neither is better, but nearness to the ideal
         ideal = descriptor.ideal or 0.0
         values = np.abs(values - ideal)
-        notes = [f"tested is the distance of {descriptor.label} from {ideal:g}: lower is better"]
+        notes = ["tested is the distance from the ideal: lower is better"]
     scores = statistics.Scores(
         values,
         settings.methods,
@@ -311,7 +311,7 @@ def _decisive(settings: EvaluationSettings) -> str:
     ]
     chosen = metrics.resolve(settings.metrics)
     for parameters in (NIQE, MA):
-        with contextlib.suppress(MissingWeightsError):  # then there is no score, and a reason
+        with contextlib.suppress(MissingWeightsError, WeightsError):  # no score, and a reason
             files.append(parameters.locate(chosen[parameters.setting.name]))
     return json.dumps(
         {

@@ -61,7 +61,7 @@ class Metric:
     def arrow(self) -> str:
         """In which direction better is, or where the best value lies."""
         if self.lower_is_better is None:
-            return "" if self.ideal is None else f"→ {self.ideal:g}"
+            return "" if self.ideal is None else f"→\u00a0{self.ideal:g}"
         return "↓" if self.lower_is_better else "↑"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from afmsr_core.report.contents import PROTOCOLS, Record, Results, slug
@@ -11,6 +12,11 @@ from afmsr_core.report.table import MISSING, Cell, Table, digits, number
 from afmsr_core.report.tables import groups
 
 __all__ = ["alignment_facts", "pair_scores", "pairs", "per_method_alignment"]
+
+AMBIGUITY = (
+    "Ambiguity: correlation at the best other place by that at the one taken; 0 if there is no "
+    "other place, from 0.8 on the sample is periodic and the pair may lie a period off."
+)
 
 
 def pairs(results: Results) -> Table:
@@ -35,6 +41,7 @@ def pairs(results: Results) -> Table:
                 _fact(aligned, "residual_nm", 2),
                 Cell(_of_matches(aligned)),
                 _fact(aligned, "overlap", 2),
+                _ambiguity(aligned),
             ]
         )
     heads = ["Pair", *(["Data set"] if named else []), "Status", "Low, px", "High, px", "Map"]
@@ -42,8 +49,11 @@ def pairs(results: Results) -> Table:
     return Table(
         name="pairs",
         caption="Pairs and their alignment, in pixels of the high-resolution scan",
-        head=[*map(Cell, heads), Cell("Overlap")],
+        head=[*map(Cell, (*heads, "Overlap", "Ambiguity"))],
         rows=rows,
+        remarks=[AMBIGUITY]
+        if any("ambiguity" in (p.get("alignment") or {}) for p in results.pairs)
+        else [],
         words=3 if named else 2,
     )
 
@@ -53,6 +63,11 @@ def _fact(aligned: Record, key: str, decimals: int) -> Cell:
     if not isinstance(value, int | float):
         return Cell(MISSING)
     return Cell(number(value, decimals), float(value))
+
+
+def _ambiguity(aligned: Record) -> Cell:
+    found = _fact(aligned, "ambiguity", 2)
+    return replace(found, note="; ".join(map(str, aligned.get("warnings") or [])))
 
 
 def _shift(shift: Any) -> str:
@@ -108,6 +123,7 @@ def per_method_alignment(results: Results, pair: Record, name: str) -> Table | N
             _fact(aligned, "residual_px", 2),
             Cell(_of_matches(aligned)),
             _fact(aligned, "overlap", 2),
+            _ambiguity(aligned),
         ]
         for method in results.ran
         if (aligned := found.get(method))
@@ -118,7 +134,7 @@ def per_method_alignment(results: Results, pair: Record, name: str) -> Table | N
     return Table(
         name=slug("alignment", name),
         caption="Alignment of every method by itself, as in the paper",
-        head=[*map(Cell, heads), Cell("Overlap")],
+        head=[*map(Cell, (*heads, "Overlap", "Ambiguity"))],
         rows=rows,
         words=2,
     )

@@ -131,8 +131,8 @@ def figure(results: Results, data_set: str, curves: Curves) -> Picture:
         if np.isfinite(curves.nyquist):
             for axes in (left, right):
                 axes.text(
-                    curves.nyquist, 0.02, " Nyquist, low", transform=axes.get_xaxis_transform(),
-                    fontsize=6.8, color="#454c55", va="bottom", ha="left",
+                    curves.nyquist, 0.99, " Nyquist, low", transform=axes.get_xaxis_transform(),
+                    fontsize=6.8, color="#454c55", va="top", ha="left",
                 )  # fmt: skip
         handles, labels = left.get_legend_handles_labels()
         drawn.legend(handles, labels, loc="center left", bbox_to_anchor=(0.862, 0.53))

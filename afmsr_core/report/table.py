@@ -246,6 +246,7 @@ _LATEX = str.maketrans(
             "µ": r"$\mu$",
         },
         **{"²": r"\textsuperscript{2}", "°": r"\textdegree{}", "…": r"\ldots{}"},
+        **{"“": "``", "”": "''", "’": "'", "≥": r"$\geq$", "Δ": r"$\Delta$", "σ": r"$\sigma$"},
         **{"✓": "yes", "✗": "no", "\u00a0": "~"},
     }
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 from afmsr_core.report import verdicts
@@ -16,6 +17,11 @@ SHORT = {"paper": "8-bit grey values, as in the paper", "nm": "Heights"}
 
 LONGEST = 14
 """Names in a list of the summary."""
+
+NOT_ASKED = "not asked for"
+
+COMMAND = re.compile(r"(afmsr models fetch|pip install) ([\w'\[\],-]+)")
+"""The cures in the reasons why methods did not run."""
 
 
 def summary(results: Results) -> Iterator[tuple[str, list[str]]]:
@@ -32,15 +38,36 @@ def summary(results: Results) -> Iterator[tuple[str, list[str]]]:
         if below:
             who = f"{data_set}: all" if data_set else "All"
             yield f"{who} networks against all interpolations.", below
-    absent: dict[str, list[str]] = {}
-    for one in results.methods:
-        if not one.get("run", True):
-            reason = str(one.get("why_not") or "no reason told")
-            absent.setdefault(reason, []).append(results.label(one["name"]))
-    for reason, names in absent.items():
-        yield f"Not run: {_list(names)}; {reason}.", []
+    if absent := _not_run(results):
+        yield absent, []
+    if doubtful := [str(pair.get("id")) for pair in results.pairs if _ambiguous(pair)]:
+        yield (
+            f"Periodic, so that it may be aligned a period off: {_list(doubtful)}; see “Pairs”.",
+            [],
+        )
     if lost := [str(pair.get("id")) for pair in failures(results)]:
         yield f"Without scores: {_list(lost)}; the reasons are under “Failures”.", []
+
+
+def _not_run(results: Results) -> str:
+    """Return which methods did not run and how to get them, in one sentence; empty if all did."""
+    absent = [one for one in results.methods if not one.get("run", True)]
+    if not absent:
+        return ""
+    reasons = [str(one.get("why_not") or NOT_ASKED) for one in absent]
+    told = [f"Not run: {_list([results.label(one['name']) for one in absent])}"]
+    if set(reasons) == {NOT_ASKED}:
+        return f"{told[0]}; {NOT_ASKED}."
+    cures: dict[str, list[str]] = {}
+    for start, name in (found for reason in reasons for found in COMMAND.findall(reason)):
+        cures.setdefault(start, []).append(name)
+    # One command for all that differ in the last word.
+    told += [f"{start} {' '.join(dict.fromkeys(names))}" for start, names in cures.items()]
+    return f"{'; '.join(told)}; each reason is under “Methods”."
+
+
+def _ambiguous(pair: Record) -> bool:
+    return pair.get("status") == "scored" and bool((pair.get("alignment") or {}).get("ambiguous"))
 
 
 def failures(results: Results) -> list[Record]:
