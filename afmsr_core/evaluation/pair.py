@@ -196,13 +196,14 @@ class Evaluator:
             shared, maps, reasons = self._maps(scene, protocol, results, record)
             crop = _common((shared, *maps.values()), settings.crop)
             record["crop"] = [crop.top, crop.left, crop.height, crop.width]
-            score = self._paper_scores if protocol == "paper" else self._nm_scores
             scores = record["scores"][protocol] = {}
             fields = {"high": crop.of(scene.truth), "low": crop.of(_coarse(scene, shared, results))}
+            reference = self._reference(protocol, fields["high"], scene)
+            score = self._paper_scores if protocol == "paper" else self._nm_scores
             for name in names:  # the fields of the last protocol are kept: nm, where it is run
                 if name in maps:
                     fields[name] = crop.of(maps[name].warp(results[name]))
-                    found = score(fields[name], fields["high"], results[name], scene)
+                    found = score(fields[name], results[name], scene, reference)
                     scores[name] = {metric: value.as_dict() for metric, value in found.items()}
                 else:
                     scores[name] = _not_scored(protocol, reasons[name])
@@ -250,30 +251,31 @@ class Evaluator:
                 reasons[name] = "; ".join(found.reasons)
         return shared, maps, reasons
 
-    def _paper_scores(
-        self, warped: Field, truth: Field, result: Field, scene: _Scene
-    ) -> dict[str, metrics.Value]:
-        """Score grey values, each member of the pair by its own minimum and maximum."""
-        grey = Normalisation.of(scene.relief).apply(warped)
-        right = Normalisation.of(scene.truth).apply(truth)
-        return metrics.evaluate(
-            to_8bit(grey), to_8bit(right), scene.pixel_size, "paper", self._metrics(scene)
-        )
-
-    def _nm_scores(
-        self, warped: Field, truth: Field, result: Field, scene: _Scene
-    ) -> dict[str, metrics.Value]:
-        """Score heights."""
-        return metrics.evaluate(
-            warped,
+    def _reference(self, protocol: str, truth: Field, scene: _Scene) -> metrics.Reference:
+        """Return the truth as a protocol scores it, which is the same for all methods."""
+        if protocol == "paper":
+            right = to_8bit(Normalisation.of(scene.truth).apply(truth))
+            return metrics.Reference.of(right, scene.pixel_size, "paper", self._metrics(scene))
+        return metrics.Reference.of(
             truth,
             scene.pixel_size,
             "nm",
             self._metrics(scene),
             unit=scene.high.unit,
             low=scene.relief,
-            upscaled=result,
         )
+
+    def _paper_scores(
+        self, warped: Field, result: Field, scene: _Scene, reference: metrics.Reference
+    ) -> dict[str, metrics.Value]:
+        """Score grey values, each member of the pair by its own minimum and maximum."""
+        return reference.evaluate(to_8bit(Normalisation.of(scene.relief).apply(warped)))
+
+    def _nm_scores(
+        self, warped: Field, result: Field, scene: _Scene, reference: metrics.Reference
+    ) -> dict[str, metrics.Value]:
+        """Score heights."""
+        return reference.evaluate(warped, upscaled=result)
 
     def _metrics(self, scene: _Scene) -> dict[str, Any]:
         """Return the choices in metrics; how much coarser the low scan was is the pair's own."""

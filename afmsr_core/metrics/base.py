@@ -112,7 +112,10 @@ class Context:
     memo : dict
         Values that are already computed, by metric; a metric may rest on another.
     shared : dict
-        What several metrics need, by name; see :meth:`once`.
+        What several metrics need of the result, by name; see :meth:`once`.
+    of_pair : dict
+        What metrics need of the truth or of the low-resolution scan alone, by name: the same for
+        all results that are compared with them; see :meth:`once_for_pair`.
     """
 
     protocol: Protocol
@@ -125,13 +128,22 @@ class Context:
     upscaled: Field | None = None
     memo: dict[str, Value] = field(default_factory=dict)
     shared: dict[str, Any] = field(default_factory=dict)
+    of_pair: dict[str, Any] = field(default_factory=dict)
 
     def once(self, name: str, make: Callable[[], T]) -> T:
         """Return what `make` returns, without calling it again for the same `name`."""
-        if name not in self.shared:
-            self.shared[name] = make()
-        found: T = self.shared[name]
-        return found
+        return _once(self.shared, name, make)
+
+    def once_for_pair(self, name: str, make: Callable[[], T]) -> T:
+        """As :meth:`once`, for all results; `make` must not look at the result."""
+        return _once(self.of_pair, name, make)
+
+
+def _once(made: dict[str, Any], name: str, make: Callable[[], T]) -> T:
+    if name not in made:
+        made[name] = make()
+    found: T = made[name]
+    return found
 
 
 Function = Callable[[Field, Field, Context], Value]

@@ -20,7 +20,19 @@ from afmsr_core.errors import FieldError, WeightsError
 from afmsr_core.metrics import parameters
 from afmsr_core.metrics.base import Context, Field, Metric, Value
 
-__all__ = ["FEATURES", "METRICS", "NIQE", "PATCH", "Model", "Score", "halved", "niqe", "read_model"]
+__all__ = [
+    "FEATURES",
+    "METRICS",
+    "NIQE",
+    "PATCH",
+    "Model",
+    "Score",
+    "distance",
+    "halved",
+    "niqe",
+    "patch_features",
+    "read_model",
+]
 
 PATCH = 96
 """Edge of a patch in pixels: the authors' recommendation, for which the parameters were fitted."""
@@ -149,19 +161,52 @@ def niqe(grey: ArrayLike, model: Model) -> Score:
     Equal to pyiqa 0.1.16 within 1e-3 on its calibration images, and to MATLAB's 5.72957 on
     ``baboon.png`` within 5e-4, as pyiqa is.
     """
-    picture = np.asarray(grey, dtype=np.float64)
-    down, across = (n // PATCH for n in picture.shape)
+    down, across = (n // PATCH for n in np.shape(grey))
     if down * across < LEAST_PATCHES:
         raise FieldError(
-            f"a field of {picture.shape[1]}x{picture.shape[0]} pixels holds {down * across} "
+            f"a field of {np.shape(grey)[1]}x{np.shape(grey)[0]} pixels holds {down * across} "
             f"whole patches of {PATCH}x{PATCH}; NIQE needs {LEAST_PATCHES} at the least, "
             f"so crop less"
         )
+    features = patch_features(grey)
+    complete = int(np.isfinite(features).all(axis=1).sum())
+    return Score(distance(features, model), len(features), complete)
+
+
+def patch_features(grey: ArrayLike) -> Floats:
+    """Return the features of every whole patch of a picture, as :func:`niqe` takes it.
+
+    Returns
+    -------
+    ndarray of float64, shape (patches, 36)
+        NaN where a patch has none.
+    """
+    picture = np.asarray(grey, dtype=np.float64)
+    down, across = (n // PATCH for n in picture.shape)
+    if not down * across:
+        return np.empty((0, FEATURES))
     picture = picture[: down * PATCH, : across * PATCH]
     coarse = halved(picture / 255.0) * 255.0
-    features = np.hstack(
+    return np.hstack(
         [_features(_normalised(picture), PATCH), _features(_normalised(coarse), PATCH // 2)]
     )
+
+
+def distance(features: Floats, model: Model) -> float:
+    """Return NIQE of the patches of one picture, or of several together.
+
+    Parameters
+    ----------
+    features : ndarray of float64, shape (patches, 36)
+        From :func:`patch_features`.
+    model : Model
+        From :func:`read_model`.
+
+    Raises
+    ------
+    FieldError
+        If fewer than two patches are complete.
+    """
     complete = features[np.isfinite(features).all(axis=1)]
     if len(complete) < LEAST_PATCHES:
         raise FieldError(
@@ -171,8 +216,7 @@ def niqe(grey: ArrayLike, model: Model) -> Score:
     away = model.mean - np.nanmean(features, axis=0)
     spread = 0.5 * (model.covariance + np.cov(complete, rowvar=False))
     inverse = np.linalg.pinv(spread, rcond=FEATURES * np.finfo(np.float64).eps)
-    value = float(np.sqrt(away @ inverse @ away))
-    return Score(value, len(features), len(complete))
+    return float(np.sqrt(away @ inverse @ away))
 
 
 def _window() -> Floats:

@@ -136,11 +136,12 @@ def _compare(parameter: Parameter, result: Field, truth: Field, context: Context
             f"choose a height channel"
         )
     both = {}
-    for name, heights in (("result", result), ("truth", truth)):
+    sides = (("result", result, context.once), ("truth", truth, context.once_for_pair))
+    for name, heights, once in sides:
         if not np.isfinite(heights).any():
             raise FieldError(f"no pixel of the {name} is finite; crop where it was measured")
         make = partial(surface_parameters, heights, context.pixel_size, in_length)
-        both[name] = context.once(f"surface parameters of the {name}", make)[parameter.name]
+        both[name] = once("surface parameters", make)[parameter.name]
     got, right = both["result"], both["truth"]
     unit = context.unit if parameter.unit == "height" else parameter.unit
     if parameter.name == "Sdq" and not in_length:

@@ -122,7 +122,6 @@ def power_spectrum(
     1.0
     """
     from scipy import fft
-    from scipy.signal.windows import hann
 
     heights = np.asarray(heights, dtype=np.float64)
     if min(heights.shape) < 4:
@@ -136,12 +135,17 @@ def power_spectrum(
         )
     level = fit_plane(heights).subtracted_from(heights)
     yres, xres = level.shape
-    taper = np.outer(hann(yres, sym=False), hann(xres, sym=False)) if window else np.ones((1, 1))
+    taper = np.outer(_hann(yres), _hann(xres)) if window else np.ones((1, 1))
     taper = taper / np.sqrt(np.mean(taper**2))
     dy, dx = pixel_size
     density = np.abs(fft.fft2(level * taper)) ** 2 * (dy * dx) / (yres * xres)
     radius = np.hypot(fft.fftfreq(yres, dy)[:, None], fft.fftfreq(xres, dx))
     return Spectrum(radius, density, 1.0 / (yres * dy * xres * dx))
+
+
+def _hann(length: int) -> Floats:
+    """Return Hann's window, periodic; as ``scipy.signal`` does, which is slow to import."""
+    return np.asarray(0.5 + 0.5 * np.cos(np.linspace(-np.pi, np.pi, length + 1)[:-1]))
 
 
 def autocorrelation(heights: ArrayLike) -> Floats:
@@ -239,9 +243,10 @@ def _band(low: float, high: float, result: Field, truth: Field, context: Context
     # Rings beyond the Nyquist frequency of an axis would hold the corners only.
     edges = [low * nyquist, min(high * nyquist, 0.5 / max(dy, dx))]
     powers = {}
-    for name, heights in (("result", result), ("truth", truth)):
+    sides = (("result", result, context.once), ("truth", truth, context.once_for_pair))
+    for name, heights, once in sides:
         make = partial(power_spectrum, heights, context.pixel_size)
-        powers[name], number = context.once(f"spectrum of the {name}", make).power(*edges)
+        powers[name], number = once("spectrum", make).power(*edges)
     details = {
         "band": [low, None if np.isinf(high) else high],
         "frequencies_per_nm": edges,
@@ -265,9 +270,11 @@ def _band(low: float, high: float, result: Field, truth: Field, context: Context
 
 def _sal(result: Field, truth: Field, context: Context) -> Value:
     both = {}
-    for name, heights in (("result", result), ("truth", truth)):
+    sides = (("result", result, context.once), ("truth", truth, context.once_for_pair))
+    for name, heights, once in sides:
         try:
-            both[name] = autocorrelation_length(heights, context.pixel_size)
+            make = partial(autocorrelation_length, heights, context.pixel_size)
+            both[name] = once("autocorrelation length", make)
         except FieldError as error:
             raise FieldError(f"{name}: {error}") from error
     ratio = both["result"] / both["truth"]

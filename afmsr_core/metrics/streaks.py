@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -255,12 +256,13 @@ def _left(scan: Field, result: Field, context: Context, which: str) -> Value:
     )
     if choice["fast_axis"] == "y":
         scan, result = scan.T, result.T
-    scars = find_scars(scan, rule)
+    scars = context.once_for_pair(f"scars of {which}", partial(find_scars, scan, rule))
+    noise = context.once_for_pair(f"line noise of {which}", partial(line_noise, scan))
     details = {
         "scars": len(scars),
         "scar_area": sum(scar.pixels for scar in scars) / scan.size,
         "rule": asdict(rule),
-        "line_noise": line_noise(scan),
+        "line_noise": noise,
         "fast_axis": choice["fast_axis"],
         "unit": context.unit,
     }

@@ -15,12 +15,26 @@ __all__ = ["blocked_tukey", "one_way_tukey", "sphericity", "studentized_p", "stu
 NO_VARIATION = "the scores do not vary beyond what methods and images explain: nothing to test with"
 
 
+VARIATE_NODES, DEVIATION_NODES = 120, 120
+"""Of the quadratures of the studentized range: enough for 1e-10, for 2 to 20 groups."""
+
+DIGITS = 12
+"""Of a probability that are told: what follows is rounding, and 1 is 1."""
+
+BEYOND = 8.5
+"""No normal variate lies so many standard deviations away: its probability is 1e-17."""
+
+RARE = 1e-15
+"""Probability of the standard deviations that are left out at either end."""
+
+
 def one_way_tukey(scores: Scores, alpha: float = 0.05) -> PairMatrix:
     """Test all pairs of methods as the paper does: as if each method had images of its own.
 
     The spread between images is taken for noise, so that differences which every image shows
     can stay hidden behind it. Every score counts, also of images that another method lacks
-    (Tukey and Kramer). By ``statsmodels.stats.multicomp.pairwise_tukeyhsd``.
+    (Tukey and Kramer). The values are those of ``pairwise_tukeyhsd`` of statsmodels, at a tenth
+    of its cost: see :func:`studentized_p`.
 
     Parameters
     ----------
@@ -58,10 +72,13 @@ def one_way_tukey(scores: Scores, alpha: float = 0.05) -> PairMatrix:
         reason = ""
     p, critical = np.full((values.shape[1],) * 2, np.nan), math.nan
     if not reason:
-        multicomp = library("statsmodels.stats.multicomp")
-        test = multicomp.pairwise_tukeyhsd(endog, columns, alpha=alpha)
-        p = symmetric(values.shape[1], compared, np.clip(test.pvalues, P_FLOOR, 1.0))
-        critical = float(test.q_crit) * math.sqrt(pooled * float(np.mean(1 / counts[compared])))
+        first, second = np.triu_indices(len(compared), 1)
+        center, share = means[compared], 1 / counts[compared]
+        error = np.sqrt(0.5 * pooled * (share[first] + share[second]))
+        q = np.abs(center[first] - center[second]) / error
+        p = symmetric(values.shape[1], compared, studentized_p(q, len(compared), dof))
+        q_crit = studentized_q(alpha, len(compared), dof)
+        critical = q_crit * math.sqrt(pooled * float(np.mean(1 / counts[compared])))
     return PairMatrix(
         test="one-way Tukey",
         methods=tuple(scores.methods),
@@ -163,13 +180,53 @@ def sphericity(units: Floats) -> float:
 def studentized_p(q: Floats, groups: int, dof: float) -> Floats:
     """Return the probability that the studentized range of so many groups exceeds `q`.
 
+    By Gauss-Legendre quadrature with fixed nodes: within 1e-10 of
+    ``scipy.stats.studentized_range.sf``, which integrates adaptively, ten times as long.
+
+    References
+    ----------
+    R. E. Lund, J. R. Lund, Appl. Stat. 32 (1983) 204, doi 10.2307/2347300: the range of normal
+    variates, averaged over the distribution of their standard deviation.
+
     Examples
     --------
     >>> studentized_p(np.array([0.0, 3.633, 50.0]), 4, np.inf).round(3)
     array([1.  , 0.05, 0.  ])
     """
-    survival = library("scipy.stats").studentized_range.sf(q, groups, dof)
-    return np.clip(np.asarray(survival, dtype=np.float64), P_FLOOR, 1.0)
+    ndtr = library("scipy.special").ndtr
+    z, largest, deviations, spread = _nodes(groups, dof)
+    below = ndtr(z)
+    survival = np.empty(len(q))
+    for i, one in enumerate(q):
+        # All others lie between the largest variate and q below it, or not: without cancellation.
+        outside = np.minimum(ndtr(z - one * deviations[:, None]) / below, 1.0 - np.finfo(float).eps)
+        survival[i] = spread @ -np.expm1((groups - 1) * np.log1p(-outside)) @ largest
+    return np.clip(survival.round(DIGITS), P_FLOOR, 1.0)
+
+
+@lru_cache(maxsize=64)
+def _nodes(groups: int, dof: float) -> tuple[Floats, Floats, Floats, Floats]:
+    """Return nodes and weights of the largest variate, and of the standard deviation."""
+    x, weights = np.polynomial.legendre.leggauss(VARIATE_NODES)
+    z = BEYOND * x
+    density = np.exp(-0.5 * z**2) / math.sqrt(2 * math.pi)
+    below = library("scipy.special").ndtr(z)
+    largest = BEYOND * weights * groups * density * below ** (groups - 1)
+    if math.isinf(dof):
+        return z, largest, np.ones(1), np.ones(1)
+    chi2 = library("scipy.stats").chi2
+    low, high = (math.sqrt(f(RARE, dof) / dof) for f in (chi2.ppf, chi2.isf))
+    x, weights = np.polynomial.legendre.leggauss(DEVIATION_NODES)
+    u = 0.5 * (x + 1.0)
+    deviations = low + (high - low) * u**2  # closer at small ones, where ranges are large
+    logarithm = (
+        math.log(2.0)
+        + 0.5 * dof * math.log(0.5 * dof)
+        - math.lgamma(0.5 * dof)
+        + (dof - 1.0) * np.log(deviations)
+        - 0.5 * dof * deviations**2
+    )
+    return z, largest, deviations, (high - low) * u * weights * np.exp(logarithm)
 
 
 @lru_cache(maxsize=64)  # a quarter of a second each, and the same for all metrics of a data set
