@@ -50,6 +50,8 @@ _NOT_SCANS = frozenset(
     {".csv", ".txt", ".md", ".toml", ".html", ".pdf", ".png", ".jpg", ".jpeg", ".svg", ".log"}
 )
 
+_TRUTH = "truth"  # folder in which `afmsr simulate` puts the surfaces themselves
+
 SIZE_TOLERANCE = 0.10
 """Relative difference of physical sizes above which two scans show different areas.
 
@@ -157,7 +159,12 @@ def find_pairs(folder: str | Path, *, channel: str | None = None) -> Pairing:
     for manifest in lists:
         if not any(other.parent in manifest.parent.parents for other in lists):
             pairs += _listed(manifest, _data_set(manifest.parent, folder), channel)
-    rest = [file for file in files if file.suffix.lower() not in _NOT_SCANS]
+    rest = [
+        file
+        for file in files
+        if file.suffix.lower() not in _NOT_SCANS
+        and _TRUTH not in file.relative_to(folder).parts[:-1]
+    ]
     listed_folders = {manifest.parent for manifest in lists}
     used = {path.resolve() for pair in pairs for path in (pair.low, pair.high)}
     unpaired = []

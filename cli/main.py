@@ -20,6 +20,11 @@ COMMANDS = {
     "convert": "convert scans to npy, gsf, gwy or csv",
     "eval": "score methods on paired scans, as the paper did and further",
     "models": "list the methods; fetch, import and check their weights",
+    "survey": "let experts score results without knowing the method",
+    "simulate": "scan known surfaces with a virtual AFM: pairs for afmsr eval",
+    "calibrate": "learn intervals for the heights on your own pairs",
+    "verify": "hold a result against a zoom scan",
+    "fit-niqe": "fit NIQE's parameters to good scans",
     "plugin": "install the menu item of Gwyddion",
     "doctor": "check the installation",
     "demo": "upscale the simulated example scan",
@@ -38,6 +43,11 @@ exit status: 0 done, 1 some inputs failed (each is named, the rest is done), 2 u
 """
 
 
+def module_of(command: str) -> str:
+    """Return the name of a command's module: what a file cannot be called, `-`, is `_`."""
+    return command.replace("-", "_")
+
+
 def build_parser(command: str | None = None) -> argparse.ArgumentParser:
     """Return the parser; of the commands only `command` is imported and has its options."""
     parser = argparse.ArgumentParser(
@@ -50,7 +60,7 @@ def build_parser(command: str | None = None) -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, summary in COMMANDS.items():
         if name == command:
-            importlib.import_module(f"afmsr_cli.{name}").add_parser(commands)
+            importlib.import_module(f"afmsr_cli.{module_of(name)}").add_parser(commands)
         else:
             commands.add_parser(name, help=summary)
     return parser

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from afmsr_core.errors import UsageError
 
-__all__ = ["Acquisition", "coarse_scan"]
+__all__ = ["Acquisition", "coarse_scan", "scars_of"]
 
 # Scars on real scans: length along the line and height; medians and spread over 233 raw AFM
 # fields with their quartiles (4 % [2-5 %] of a line, 0.36 [0.12-0.54] of the range).
@@ -119,11 +119,11 @@ def coarse_scan(
     if acquisition.line_noise:
         coarse = coarse + rng.normal(0, acquisition.line_noise * height_range, (yres, 1))
     if acquisition.scars:
-        coarse = coarse + _scars(coarse.shape, acquisition.scars, rng) * height_range
+        coarse = coarse + scars_of(coarse.shape, acquisition.scars, rng) * height_range
     return coarse.astype(fine.dtype, copy=False)
 
 
-def _scars(
+def scars_of(
     shape: tuple[int, int], per_256_lines: float, rng: np.random.Generator
 ) -> NDArray[np.float64]:
     """Draw scars in units of the height range."""

@@ -1,0 +1,1 @@
+"""Simulated scans against real ones, and how long they take."""

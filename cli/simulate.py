@@ -1,0 +1,260 @@
+"""``afmsr simulate``: pairs of scans of surfaces that are known exactly."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from afmsr_cli.progress import Progress
+from afmsr_core.errors import (
+    AfmsrError,
+    Cancelled,
+    MissingExtraError,
+    OutputError,
+    OutputExistsError,
+    UsageError,
+)
+
+if TYPE_CHECKING:
+    from afmsr_core.channel import Channel
+
+__all__ = ["add_parser", "run"]
+
+TRUTH = "truth"
+SETTINGS = "settings.json"
+
+_EPILOG = """\
+examples:
+  afmsr simulate -o pairs/ --pairs 8
+      pairs/typical-0000_low.gwy and pairs/typical-0000_high.gwy, and seven more
+  afmsr-eval pairs/
+      scores every method on them
+  afmsr simulate -o pairs/ --preset worn-tip --specimen chains --size 256 --seed 3 --truth
+      and what the surface really is, with where every pixel was: pairs/truth/
+  afmsr simulate -o quiet/ --set white=0.001 --set scars=0 --set drift=0.01
+  afmsr simulate -o again/ --surface scan.gwy --channel Height --size 256
+      a measured field is the surface; its middle is scanned
+
+A pair is one surface, scanned with a quarter of the lines and pixels, and then with all of them,
+as an instrument does: each file has trace and retrace. The same seed gives the same pair; pair
+number n has the seed SEED + n. Every number that was drawn is in settings.json and in the
+channels' metadata.
+
+presets:
+{presets}
+
+specimens:
+{specimens}
+
+conditions for --set (heights in ranges of the surface, lengths in widths of the scan):
+{conditions}
+"""
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command to the parser."""
+    from afmsr_core.simulation.conditions import Conditions
+    from afmsr_core.simulation.presets import PRESETS
+    from afmsr_core.simulation.specimens import SPECIMENS
+    from afmsr_core.simulation.tip import SHAPES
+
+    parser = commands.add_parser(
+        "simulate",
+        description="Scan surfaces that are known exactly with a virtual AFM.",
+        epilog=_EPILOG.format(
+            presets=_listed({one.name: one.summary for one in PRESETS.values()}),
+            specimens=_listed({one.name: one.summary for one in SPECIMENS}),
+            conditions=_wrapped(list(Conditions().as_dict())),
+        ),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER")
+    parser.add_argument(
+        "--pairs", type=int, default=1, metavar="N", help="how many (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--size",
+        type=int,
+        default=512,
+        metavar="PX",
+        help="side of the fine scan, a multiple of 4 (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--preset", default="typical", metavar="NAME", help="conditions (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--tip",
+        metavar="SHAPE",
+        help=f"{', '.join(one.name for one in SHAPES)} (default: the preset's)",
+    )
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument(
+        "--specimen", metavar="NAME", help="kind of surface (default: drawn for every pair)"
+    )
+    what.add_argument("--surface", type=Path, metavar="FILE", help="a measured field instead")
+    parser.add_argument(
+        "--channel", metavar="WHICH", help="of --surface (default: the first with heights)"
+    )
+    parser.add_argument(
+        "--set",
+        dest="fixed",
+        action="append",
+        default=[],
+        metavar="CONDITION=VALUE",
+        help="a condition that is not drawn; may be repeated",
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="of the first pair (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--truth",
+        action="store_true",
+        help=f"write the surface and where every pixel was into FOLDER/{TRUTH}/",
+    )
+    parser.add_argument("--force", action="store_true", help="overwrite existing outputs")
+    parser.add_argument("--json", action="store_true", help="settings as JSON on stdout, too")
+    parser.add_argument("--quiet", action="store_true", help="no progress on stderr")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Simulate everything that was asked for."""
+    from afmsr_core.simulation.pair import check_size
+    from afmsr_core.simulation.presets import preset
+    from afmsr_core.simulation.specimens import specimen
+    from afmsr_core.simulation.tip import shape
+
+    if args.pairs < 1:
+        raise UsageError(f"--pairs {args.pairs}: give a positive number")
+    if args.seed < 0:
+        raise UsageError(f"--seed {args.seed}: give a number from 0 on")
+    if args.channel is not None and args.surface is None:
+        raise UsageError("--channel: is for a surface from a file; give --surface, too")
+    check_size(args.size)
+    preset(args.preset)
+    if args.specimen is not None:
+        specimen(args.specimen)
+    if args.tip is not None:
+        shape(args.tip)
+    fixed = _fixed(args.fixed)
+    seeds = {f"{args.preset}-{seed:04d}": seed for seed in range(args.seed, args.seed + args.pairs)}
+    surface: str | Channel | None = args.specimen
+    if args.surface is not None:
+        from afmsr_core import io
+
+        surface = io.select(io.read(args.surface), args.channel)[0]
+    _check(args.output, _targets(args.output, seeds, args.truth), args.force)
+    records: dict[str, Any] = {}
+    progress = Progress(len(seeds), args.quiet)
+    for name, seed in seeds.items():
+        records[name] = _simulated(name, seed, surface, fixed, args)
+        told = records[name].get("error")
+        if told:
+            print(f"afmsr: {name}: {told}", file=sys.stderr)
+        progress.done(f"{name}: {'failed' if told else _told(records[name])}")
+    _write_settings(args.output / SETTINGS, records, args.force)
+    if args.json:
+        print(json.dumps(records, indent=1))
+    return int(any("error" in record for record in records.values()))
+
+
+def _simulated(
+    name: str,
+    seed: int,
+    surface: str | Channel | None,
+    fixed: dict[str, float],
+    args: argparse.Namespace,
+) -> dict[str, Any]:
+    """Simulate and write one pair; return its settings, or what went wrong with it alone."""
+    from afmsr_core import io
+    from afmsr_core.simulation.pair import simulate_pair
+
+    try:
+        pair = simulate_pair(
+            surface, size=args.size, preset_name=args.preset, tip=args.tip, seed=seed, fixed=fixed
+        )
+        files = _targets(args.output, [name], args.truth)
+        channels: list[Sequence[Channel]] = [pair.low, pair.high, (*pair.truth, *pair.maps())]
+        for path, group in zip(files, channels, strict=False):  # the truth only if it is wanted
+            io.write(path, group, force=args.force)
+    except (Cancelled, UsageError, MissingExtraError):
+        raise
+    except AfmsrError as error:
+        return {"seed": seed, "error": str(error)}
+    return pair.settings
+
+
+def _targets(folder: Path, names: Sequence[str] | dict[str, int], truth: bool) -> list[Path]:
+    """Return the files of these pairs: low, high, and the truth of each if it is wanted."""
+    found = []
+    for name in names:
+        found += [folder / f"{name}_low.gwy", folder / f"{name}_high.gwy"]
+        if truth:
+            found.append(folder / TRUTH / f"{name}.gwy")
+    return found
+
+
+def _check(folder: Path, targets: Sequence[Path], force: bool) -> None:
+    """Make the folders, and make sure that nothing is overwritten unasked."""
+    existing = [path for path in (*targets, folder / SETTINGS) if path.exists()]
+    if existing and not force:
+        more = f" and {len(existing) - 1} more" if len(existing) > 1 else ""
+        raise OutputExistsError(
+            f"{existing[0]}{more} exists already; --force overwrites, or choose another -o"
+        )
+    for parent in dict.fromkeys((folder, *(path.parent for path in targets))):
+        try:
+            parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(
+                f"-o {folder}: the folder cannot be made ({error.strerror}); choose another"
+            ) from error
+
+
+def _write_settings(path: Path, records: dict[str, Any], force: bool) -> None:
+    from afmsr_core.io.atomic import writing
+
+    with writing(path, force) as file:
+        file.write((json.dumps(records, indent=1, ensure_ascii=False) + "\n").encode())
+
+
+def _fixed(options: Sequence[str]) -> dict[str, float]:
+    """Return the conditions that ``--set`` gives."""
+    from afmsr_core.simulation.conditions import Conditions
+
+    names, found = list(Conditions().as_dict()), {}
+    for option in options:
+        name, _, value = (part.strip() for part in option.partition("="))
+        if name not in names:
+            raise UsageError(
+                f"--set {option}: no condition is called {name!r}; there are {', '.join(names)}"
+            )
+        try:
+            found[name] = float(value)
+        except ValueError:
+            raise UsageError(f"--set {option}: give a number, such as {name}=0.01") from None
+    Conditions(**found)  # what makes no sense is found before anything is written
+    return found
+
+
+def _told(record: dict[str, Any]) -> str:
+    low, high = record["low"], record["high"]
+    what = record.get("specimen") or record["surface"]
+    return (
+        f"{what}, {low['xres']} x {low['yres']} and {high['xres']} x {high['yres']} px, "
+        f"{record['width_nm'] / 1000:.3g} µm, range {record['range_nm']:.3g} nm"
+    )
+
+
+def _listed(rows: dict[str, str]) -> str:
+    return "\n".join(f"  {name:<10} {summary}" for name, summary in rows.items())
+
+
+def _wrapped(words: list[str]) -> str:
+    import textwrap
+
+    return textwrap.fill(", ".join(words), 96, initial_indent="  ", subsequent_indent="  ")

@@ -1,0 +1,115 @@
+"""``afmsr simulate`` writes pairs that ``afmsr-eval`` takes, and never half of one."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("scipy", reason="the extra `eval` is not installed")
+
+from afmsr_cli.main import main
+from afmsr_core import io
+from afmsr_core.pairing import find_pairs
+
+
+def simulate(folder: Path, *options: str) -> int:
+    return main(["simulate", "-o", str(folder), "--size", "64", "--quiet", *options])
+
+
+def test_pairs_are_found_with_the_trace_first(tmp_path: Path) -> None:
+    assert simulate(tmp_path, "--pairs", "2", "--seed", "7") == 0
+    found = find_pairs(tmp_path)
+    assert [pair.id for pair in found.pairs] == ["typical-0007", "typical-0008"]
+    assert not found.unpaired
+    settings = json.loads((tmp_path / "settings.json").read_text(encoding="utf-8"))
+    for pair in found.pairs:
+        low, high = (io.read(path) for path in (pair.low, pair.high))
+        assert [channel.title for channel in high] == ["Height", "Height retrace"]
+        assert io.select(low)[0].title == io.select(high)[0].title == "Height"
+        assert low[0].xreal == pytest.approx(high[0].xreal) and low[0].xres == 16
+        kept = json.loads(io.GwyFile.open(pair.high).meta(0)["afmsr history"])
+        assert kept[-1]["settings"] == settings[pair.id]
+        assert settings[pair.id]["seed"] == int(pair.id[-4:])
+        assert settings[pair.id]["conditions"]["white"] > 0
+
+
+def test_the_same_seed_writes_the_same_files(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        assert simulate(tmp_path / name, "--seed", "3", "--truth") == 0
+    for file in ("typical-0003_low.gwy", "typical-0003_high.gwy", "truth/typical-0003.gwy"):
+        assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
+
+
+def test_the_truth_lies_apart_with_the_maps(tmp_path: Path) -> None:
+    options = ("--truth", "--preset", "ideal", "--specimen", "film", "--tip", "pyramid")
+    assert simulate(tmp_path, *options) == 0
+    truth = io.read(tmp_path / "truth" / "ideal-0000.gwy")
+    titles = [channel.title for channel in truth]
+    assert titles[:3] == ["Truth", "Truth through the tip", "Map low trace x"]
+    assert len(titles) == 10
+    high = io.read(tmp_path / "ideal-0000_high.gwy")[0]
+    assert np.abs(truth[0].heights - high.heights).max() < 1e-6
+    found = find_pairs(tmp_path)
+    assert len(found.pairs) == 1 and not found.unpaired
+
+
+def test_a_measured_field_is_scanned(tmp_path: Path) -> None:
+    from afmsr_core.data import example_pair
+
+    surface = str(example_pair()[1])
+    assert simulate(tmp_path, "--surface", surface, "--set", "white=0", "--set", "scars=0") == 0
+    settings = json.loads((tmp_path / "settings.json").read_text())["typical-0000"]
+    assert settings["surface"].startswith("example_high.gsf")
+    assert settings["conditions"]["white"] == settings["conditions"]["scars"] == 0
+
+
+def test_nothing_is_overwritten_unasked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert simulate(tmp_path) == 0
+    before = (tmp_path / "typical-0000_low.gwy").read_bytes()
+    assert simulate(tmp_path, "--specimen", "film") == 2
+    assert "--force overwrites" in capsys.readouterr().err
+    assert (tmp_path / "typical-0000_low.gwy").read_bytes() == before
+    assert simulate(tmp_path, "--specimen", "film", "--force") == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("--pairs", "0"), "--pairs 0"), (("--size", "63"), "size 63"),
+        (("--seed", "-1"), "--seed -1"), (("--preset", "none"), "typical"),
+        (("--specimen", "none"), "film"), (("--set", "none=1"), "there are pixel"),
+        (("--set", "white=much"), "give a number"), (("--set", "white=-1"), "white -1"),
+        (("--channel", "1"), "--surface"), (("--tip", "ball"), "parabolic, cone, pyramid"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_what_makes_no_sense_is_usage_and_writes_nothing(
+    options: tuple[str, ...], told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert simulate(tmp_path / "out", *options) == 2
+    assert told in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_bad_surface_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    flat = tmp_path / "flat.gsf"
+    from afmsr_core.channel import Channel
+
+    io.write(flat, Channel(np.zeros((100, 100)), xreal=1000.0, yreal=1000.0))
+    assert simulate(tmp_path / "out", "--surface", str(flat)) == 1
+    assert "flat.gsf" in capsys.readouterr().err
+    assert simulate(tmp_path / "other", "--surface", str(tmp_path / "none.gsf")) == 1
+    assert not (tmp_path / "other").exists()
+
+
+def test_eval_runs_on_what_was_simulated(tmp_path: Path) -> None:
+    pytest.importorskip("skimage", reason="the extra `eval` is not installed")
+    pairs, results = tmp_path / "pairs", tmp_path / "results"
+    options = ["--size", "128", "--specimen", "film", "--seed", "1", "--truth"]
+    assert main(["simulate", "-o", str(pairs), "--quiet", *options]) == 0
+    asked = ["--methods", "bilinear,bicubic", "--protocol", "nm", "--quiet"]
+    assert main(["eval", str(pairs), "-o", str(results), *asked]) == 0
+    assert (results / "report.html").is_file()
