@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from training import corpus
-from training.batches import Fields, batches
+from training.batches import Source, batches
+from training.fields import generated_fields, real_fields
 from training.fit import CHECKPOINT_EVERY, Recipe, fit
 from training.score import best_shift, score
 from training.table import table, wins
@@ -31,6 +32,11 @@ def scans() -> list[corpus.Scan]:
             )
         )  # fmt: skip
     return made
+
+
+@pytest.fixture(scope="module")
+def source(scans: list[corpus.Scan]) -> Source:
+    return Source(real_fields(scans, []), {}, 0.0)
 
 
 def test_nothing_without_a_permissive_licence_is_trained_on(shared: Path) -> None:
@@ -54,8 +60,8 @@ def test_dev_files_are_not_in_the_training(shared: Path) -> None:
     assert not dev & {scan.file_sha256 for scan in corpus.training_scans(folder)}
 
 
-def test_truth_is_registered_to_the_coarse_scan(scans: list[corpus.Scan]) -> None:
-    stream = batches(Fields(scans), np.random.default_rng(0), size=16, patch=24)
+def test_truth_is_registered_to_the_coarse_scan(source: Source) -> None:
+    stream = batches(source, np.random.default_rng(0), size=16, patch=24)
     import cv2
 
     shifts = []
@@ -65,19 +71,52 @@ def test_truth_is_registered_to_the_coarse_scan(scans: list[corpus.Scan]) -> Non
     assert np.abs(np.mean(shifts, axis=0)).max() < 0.05
 
 
+def test_a_retrace_is_trained_on_its_trace() -> None:
+    """The trace lies some pixels off; the truth of a patch must not."""
+    from scipy import ndimage
+
+    rng = np.random.default_rng(0)
+    surface = ndimage.gaussian_filter(rng.normal(size=(280, 290)), 4)
+    surface *= 10 / surface.std()
+    trace, retrace = (
+        surface[10:266, left : left + 256] + rng.normal(0, 0.05, (256, 256)) for left in (12, 17)
+    )
+    pair = corpus.TracePair("made", trace, retrace, (1.0, 1.0))
+    [field] = real_fields([], [pair])["made"]
+    for row, truth in field.truths.items():
+        expected = ndimage.shift(field.fine, (1.5 - row, 0), order=5, mode="nearest")
+        assert np.abs(best_shift(truth.astype(float), expected.astype(float))).max() < 0.1
+        assert not np.array_equal(truth, expected)  # noise of its own
+
+
+def test_generated_fields_are_the_same_for_the_same_seed() -> None:
+    once, again, other = (generated_fields(1, seed) for seed in (1, 1, 2))
+    for kind, [field] in once.items():
+        assert np.array_equal(field.fine, again[kind][0].fine)
+        assert not np.array_equal(field.fine, other[kind][0].fine)
+
+
+def test_both_kinds_of_fields_are_drawn_in_their_shares(scans: list[corpus.Scan]) -> None:
+    real, generated = real_fields(scans, []), generated_fields(1, 0)
+    mixed, rng = Source(real, generated, 0.25), np.random.default_rng(0)
+    made = {id(field) for fields in generated.values() for field in fields}
+    drawn = np.mean([id(mixed.draw(rng)) in made for _ in range(2000)])
+    assert 0.2 < drawn < 0.3
+
+
 def test_interrupted_training_ends_with_the_same_weights(
-    scans: list[corpus.Scan], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("training.fit.CHECKPOINT_EVERY", 3)
     torch.set_num_threads(1)
-    fields, recipe = Fields(scans), Recipe(steps=8, batch=2, patch=8)
+    recipe = Recipe(steps=8, batch=2, patch=8)
 
     def train(folder: Path, stop_at: int | None = None) -> dict[str, torch.Tensor]:
         def report(line: str) -> None:
             if stop_at and line.startswith(f"step {stop_at},"):
                 raise KeyboardInterrupt
 
-        network = fit(fields, recipe, folder, report=report, validate=lambda network: {})
+        network = fit(source, recipe, folder, report=report, validate=lambda network: {})
         return network.state_dict()
 
     whole = train(tmp_path / "whole")
@@ -89,14 +128,11 @@ def test_interrupted_training_ends_with_the_same_weights(
     assert [row[0] for row in rows[1:]] == ["3", "6", "8"]
 
 
-def test_a_checkpoint_of_another_recipe_is_refused(
-    scans: list[corpus.Scan], tmp_path: Path
-) -> None:
-    fields = Fields(scans)
+def test_a_checkpoint_of_another_recipe_is_refused(source: Source, tmp_path: Path) -> None:
     settings = {"report": lambda line: None, "validate": lambda network: {}}
-    fit(fields, Recipe(steps=1, batch=1, patch=8), tmp_path, **settings)
+    fit(source, Recipe(steps=1, batch=1, patch=8), tmp_path, **settings)
     with pytest.raises(ValueError, match="another recipe"):
-        fit(fields, Recipe(steps=2, batch=1, patch=8), tmp_path, **settings)
+        fit(source, Recipe(steps=2, batch=1, patch=8), tmp_path, **settings)
     assert CHECKPOINT_EVERY > 1
 
 

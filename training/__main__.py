@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -29,6 +30,7 @@ RIVALS = ("bilinear", "bicubic", "lanczos4")
 _EPILOG = """\
 examples:
   python -m training --corpus CORPUS fit runs/a           about an hour on one processor
+  python -m training tune pairs/ -o runs/ours             your pairs, laid out as for afmsr-eval
   python -m training export runs/a                        -> afmsr_core/data
   python -m training --corpus CORPUS score                the table of the model card
   python -m training --corpus CORPUS score --weights carn_m=carn_m.pth
@@ -48,10 +50,35 @@ def main() -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     fit = commands.add_parser("fit", help="train, or go on after an interruption")
     fit.add_argument("folder", type=Path)
-    fit.add_argument("--steps", type=int, default=32_000)
+    fit.add_argument("--steps", type=int, default=20_000)
+    fit.add_argument("--rate", type=float, default=1e-3, help="learning rate (%(default)s)")
+    fit.add_argument(
+        "--from", dest="start", type=Path, metavar="FILE", help="weights to go on from"
+    )
+    fit.add_argument("--quiet", type=float, default=0.5, help="share without noise (%(default)s)")
+    fit.add_argument(
+        "--noise", type=float, default=0.005, help="median, of the range (%(default)s)"
+    )
+    fit.add_argument("--loudest", type=float, default=0.03, help="at most (%(default)s)")
     fit.add_argument("--threads", type=int, default=1)
     fit.add_argument("--device", default="cpu", help="cpu, cuda, mps")
     fit.set_defaults(run=_fit)
+    curves = commands.add_parser("curves", help="draw the log of a training")
+    curves.add_argument("folder", type=Path)
+    curves.set_defaults(run=_curves)
+    tune = commands.add_parser("tune", help="fine-tune the network on pairs of your own")
+    tune.add_argument("pairs", type=Path, help="laid out as for afmsr-eval")
+    tune.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER")
+    tune.add_argument(
+        "--weights", type=Path, default=DATA / "afm.safetensors", help="where to start"
+    )
+    tune.add_argument("--steps", type=int, default=2000, help="at most (default: %(default)s)")
+    tune.add_argument(
+        "--frozen-body", action="store_true",
+        help="train the first and last layer only: for a handful of pairs",
+    )  # fmt: skip
+    tune.add_argument("--threads", type=int, default=1)
+    tune.set_defaults(run=_tune)
     export = commands.add_parser("export", help="put trained weights into the package")
     export.add_argument("folder", type=Path)
     export.set_defaults(run=_export)
@@ -62,6 +89,14 @@ def main() -> int:
     scores.add_argument("--max-side", type=int, help="leave out scans with a longer side")
     scores.add_argument("--json", type=Path, help="every score of every scan, into a file")
     scores.set_defaults(run=_score)
+    look = commands.add_parser(
+        "quality", help="roughness, spectrum, NIQE, streaks on the dev split"
+    )
+    look.add_argument(
+        "--weights", action="append", default=[], metavar="METHOD=FILE", help="also this network"
+    )
+    look.add_argument("--max-side", type=int, help="leave out scans with a longer side")
+    look.set_defaults(run=_quality)
     page = commands.add_parser("card", help="score, and write the model card")
     page.add_argument("folder", type=Path, help="of the training")
     page.set_defaults(run=_card)
@@ -76,9 +111,10 @@ def main() -> int:
 
 def _fit(args: argparse.Namespace) -> int:
     import torch
-    from safetensors.torch import save_file
+    from safetensors.torch import load_file, save_file
 
-    from training.batches import Fields
+    from training.batches import Noise, Source
+    from training.fields import generated_fields, real_fields
     from training.fit import Recipe, fit
 
     torch.set_num_threads(args.threads)
@@ -102,15 +138,48 @@ def _fit(args: argparse.Namespace) -> int:
             figures[f"wins_{condition}"] = float(np.mean(gains > 0))
         return figures
 
+    start = hashlib.sha256(args.start.read_bytes()).hexdigest() if args.start else ""
+    noise = Noise(quiet=args.quiet, white=args.noise, loudest=args.loudest)
+    recipe = Recipe(steps=args.steps, rate=args.rate, noise=noise, start=start)
+    real = real_fields(corpus.training_scans(args.corpus), corpus.training_pairs(args.corpus))
+    generated = generated_fields(recipe.per_kind, recipe.seed)
     network = fit(
-        Fields(corpus.training_scans(args.corpus)),
-        Recipe(steps=args.steps),
+        Source(real, generated, recipe.generated),
+        recipe,
         args.folder,
         report=lambda line: print(line, flush=True),
         validate=validate,
         device=args.device,
+        start=load_file(args.start) if args.start else None,
     )
     save_file(network.cpu().state_dict(), args.folder / "afm.safetensors")
+    return 0
+
+
+def _curves(args: argparse.Namespace) -> int:
+    from training.curves import draw
+
+    print(draw(args.folder))
+    return 0
+
+
+def _tune(args: argparse.Namespace) -> int:
+    import torch
+
+    from training.tune import Tuning, tune
+
+    torch.set_num_threads(args.threads)
+    result = tune(
+        args.pairs,
+        args.weights,
+        Tuning(steps=args.steps, frozen_body=args.frozen_body),
+        args.output,
+        report=lambda line: print(line, file=sys.stderr, flush=True),
+    )
+    print("| judged pair | bicubic, dB | before | after |\n|---|---|---|---|")
+    for name, psnr in result["judged"].items():
+        print(f"| {name} | {psnr['bicubic']:.2f} | {psnr['before']:.2f} | {psnr['after']:.2f} |")
+    print(f"\nafmsr upscale SCAN --method afm --weights {args.output / 'afm.safetensors'}")
     return 0
 
 
@@ -122,14 +191,31 @@ def _export(args: argparse.Namespace) -> int:
     return 0
 
 
-def _score(args: argparse.Namespace) -> int:
-    more = dict(item.split("=", 1) for item in args.weights)
-    scans = [
+def _dev(args: argparse.Namespace) -> list[corpus.Scan]:
+    return [
         scan
         for scan in corpus.dev_scans(args.corpus)
         if args.max_side is None or max(scan.heights.shape) <= args.max_side
     ]
-    scores = _scores(scans, more)
+
+
+def _more(args: argparse.Namespace) -> dict[str, str]:
+    return dict(item.split("=", 1) for item in args.weights)
+
+
+def _quality(args: argparse.Namespace) -> int:
+    from training.quality import niqe_model, quality, quality_table
+
+    scans, methods, model = _dev(args), _methods(_more(args)), niqe_model()
+    print(f"{len(scans)} dev scans\n")
+    for condition in CONDITIONS:
+        print(f"{condition}\n\n{quality_table(quality(scans, methods, condition), model)}")
+    return 0
+
+
+def _score(args: argparse.Namespace) -> int:
+    scans = _dev(args)
+    scores = _scores(scans, _more(args))
     print(f"{len(scans)} dev scans\n")
     for condition, by_method in scores.items():
         share = wins(by_method, "afm")
@@ -141,9 +227,14 @@ def _score(args: argparse.Namespace) -> int:
 
 
 def _card(args: argparse.Namespace) -> int:
+    from training.quality import niqe_model, quality, quality_table
+
     scans = corpus.dev_scans(args.corpus)
+    methods = _methods({})
+    judged = {condition: quality(scans, methods, condition) for condition in CONDITIONS}
     text = card(
         _scores(scans, {}),
+        {condition: quality_table(rows, niqe_model()) for condition, rows in judged.items()},
         scans,
         corpus.training_scans(args.corpus),
         DATA,
@@ -165,9 +256,13 @@ def _example(args: argparse.Namespace) -> int:
 def _scores(
     scans: Sequence[corpus.Scan], more: Mapping[str, str]
 ) -> dict[str, dict[str, list[Score]]]:
-    methods = {name: _upscaler(name) for name in (*RIVALS, "afm")}
-    methods |= {name: _upscaler(name, Path(file)) for name, file in more.items()}
+    methods = _methods(more)
     return {condition: score(scans, methods, condition) for condition in CONDITIONS}
+
+
+def _methods(more: Mapping[str, str]) -> dict[str, Callable[[NDArray[Any]], NDArray[Any]]]:
+    methods = {name: _upscaler(name) for name in (*RIVALS, "afm")}
+    return methods | {name: _upscaler(name, Path(file)) for name, file in more.items()}
 
 
 def _upscaler(name: str, weights: Path | None = None) -> Callable[[NDArray[Any]], NDArray[Any]]:

@@ -1,23 +1,20 @@
-"""Endless batches of (coarse scan, fine truth) patches from real fields."""
+"""Endless batches of (coarse scan, fine truth) patches from real and generated fields."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
-from afmsr_core.simulation.acquisition import Acquisition, coarse_scan
-from training.corpus import Scan
+from afmsr_core.simulation.acquisition import Acquisition
+from training.fields import ROWS, Field
 
-__all__ = ["Batch", "Fields", "batches"]
+__all__ = ["Batch", "Noise", "Source", "batches"]
 
-FACTOR = 4
-ROWS = (1, 2)  # the two fine lines nearest a coarse pixel's centre
-REDUCE_ABOVE = 400  # fields at least this large also serve at half their resolution
-LOSS_FLOOR = 2e-3  # of the range; a field that bicubic renders better than this is no teacher
+NOISE_SPREAD, LINE_SPREAD = 0.8, 0.9  # of the logarithm: the quartiles of real scans
+GAIN = (0.35, 1.25)  # of the amplitude, which the network does not see but the optimiser does
 
 
 @dataclass(frozen=True)
@@ -41,92 +38,91 @@ class Batch:
 
 
 @dataclass(frozen=True)
-class _Field:
-    """A levelled field, normalised to [0, 1], and its truth for each line that may be taken."""
+class Noise:
+    """What is added to the scans.
 
-    fine: NDArray[np.float32]
-    truths: dict[int, NDArray[np.float32]]
-    bicubic_error: float
+    Parameters
+    ----------
+    quiet : float
+        Share of scans without any.
+    white, lines : float
+        Medians of the standard deviations of white noise and of line offsets, as fractions of
+        the range.
+    loudest : float
+        Of either.
+    """
+
+    quiet: float = 0.5
+    white: float = 0.005
+    lines: float = 0.004
+    loudest: float = 0.03
+
+    def draw(self, rng: np.random.Generator) -> Acquisition:
+        """Draw what an instrument may do."""
+        noisy = rng.random() < 1 - self.quiet
+        return Acquisition(
+            row=int(rng.choice(ROWS)),
+            dwell=int(rng.choice([2, 2, 2, 4])),
+            noise=self._level(self.white, NOISE_SPREAD, rng) if noisy else 0.0,
+            line_noise=self._level(self.lines, LINE_SPREAD, rng) if noisy else 0.0,
+            scars=float(rng.choice([0.0, 0.0, 0.0, 2.0, 10.0])) if noisy else 0.0,
+        )
+
+    def _level(self, median: float, spread: float, rng: np.random.Generator) -> float:
+        return float(min(self.loudest, median * np.exp(rng.normal(0, spread))))
 
 
-class Fields:
-    """The corpus prepared for drawing patches: by sample first, so that no sample dominates."""
+class Source:
+    """Fields to draw patches from: by kind, then by sample, so that no sample dominates.
 
-    def __init__(self, scans: Sequence[Scan]) -> None:
-        self._by_sample: dict[str, list[_Field]] = {}
-        for scan in scans:
-            levelled = scan.levelled
-            fields = [_prepare(levelled)]
-            if min(levelled.shape) >= REDUCE_ABOVE:
-                fields.append(_prepare(_halve(levelled)))
-            self._by_sample.setdefault(scan.sample, []).extend(fields)
-        self._samples = sorted(self._by_sample)
+    Parameters
+    ----------
+    real, generated : mapping of str to sequence of Field
+        By sample, and by kind of specimen.
+    share : float
+        Of patches that are drawn from the generated ones.
+    """
 
-    def draw(self, rng: np.random.Generator) -> _Field:
+    def __init__(
+        self,
+        real: Mapping[str, Sequence[Field]],
+        generated: Mapping[str, Sequence[Field]],
+        share: float,
+    ) -> None:
+        self._groups = ([*real.values()], [*generated.values()])
+        self._share = share if generated else 0.0
+
+    def draw(self, rng: np.random.Generator) -> Field:
         """Return a random field of a random sample."""
-        fields = self._by_sample[self._samples[rng.integers(len(self._samples))]]
-        return fields[rng.integers(len(fields))]
+        samples = self._groups[int(rng.random() < self._share)]
+        fields = samples[int(rng.integers(len(samples)))]
+        return fields[int(rng.integers(len(fields)))]
 
 
-def batches(fields: Fields, rng: np.random.Generator, *, size: int, patch: int) -> Iterator[Batch]:
+def batches(
+    source: Source, rng: np.random.Generator, *, size: int, patch: int, noise: Noise | None = None
+) -> Iterator[Batch]:
     """Yield batches of `size` patches of `patch` coarse pixels a side, for ever."""
+    noise = noise or Noise()
     while True:
-        drawn = [_patch(fields.draw(rng), patch, rng) for _ in range(size)]
+        drawn = [_patch(source.draw(rng), patch, noise, rng) for _ in range(size)]
         coarse, fine, scale = (np.stack(part) for part in zip(*drawn, strict=True))
         yield Batch(coarse[:, None], fine[:, None], scale[:, None, None, None])
 
 
-def _halve(heights: NDArray[np.float64]) -> NDArray[np.float64]:
-    smooth = ndimage.gaussian_filter(heights, 0.7)
-    return smooth[::2, ::2]
-
-
-def _prepare(levelled: NDArray[np.float64]) -> _Field:
-    low, high = np.percentile(levelled, [0.1, 99.9])
-    fine = (levelled - low) / max(high - low, np.finfo(float).tiny)
-    # A coarse pixel whose line lies `offset` rows below its centre sees the surface moved up by
-    # as much: the truth moves with it, so that no network learns to move features.
-    truths = {
-        row: ndimage.shift(fine, (-Acquisition(row=row).offset[0], 0), order=5, mode="nearest")
-        for row in ROWS
-    }
-    error = _bicubic_error(fine, truths)
-    return _Field(
-        fine.astype(np.float32),
-        {row: truth.astype(np.float32) for row, truth in truths.items()},
-        max(error, LOSS_FLOOR),
-    )
-
-
-def _bicubic_error(fine: NDArray[np.float64], truths: dict[int, NDArray[np.float64]]) -> float:
-    import cv2
-
-    squares = []
-    for row, truth in truths.items():
-        coarse = coarse_scan(fine, Acquisition(row=row), np.random.default_rng(0))
-        yres, xres = coarse.shape[0] * FACTOR, coarse.shape[1] * FACTOR
-        upscaled = cv2.resize(coarse, (xres, yres), interpolation=cv2.INTER_CUBIC)
-        squares.append(np.mean((upscaled - truth[:yres, :xres]) ** 2))
-    return float(np.sqrt(np.mean(squares)))
-
-
 def _patch(
-    field: _Field, patch: int, rng: np.random.Generator
+    field: Field, patch: int, noise: Noise, rng: np.random.Generator
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], np.float32]:
     """Draw one patch with the acquisition, noise and augmentation of this draw."""
-    side = patch * FACTOR
-    yres, xres = field.fine.shape
-    top, left = rng.integers(0, yres - side + 1), rng.integers(0, xres - side + 1)
-    window = np.s_[top : top + side, left : left + side]
-    acquisition = _random_acquisition(rng)
-    fine, truth = field.fine[window], field.truths[acquisition.row][window]
-    coarse = coarse_scan(fine, acquisition, rng, height_range=1.0)
+    window = field.window(patch, rng)
+    acquisition = noise.draw(rng)
+    coarse, truth = field.scanned(window, acquisition, rng)
     error = np.hypot(field.bicubic_error, acquisition.noise + acquisition.line_noise)
 
-    gain = np.exp(rng.uniform(np.log(0.35), np.log(1.25))) * rng.choice([-1, 1])
+    gain = np.exp(rng.uniform(*np.log(GAIN))) * rng.choice([-1, 1])
     coarse, truth = (0.5 + gain * (values - 0.5) for values in (coarse, truth))
     error *= abs(gain)
-    if rng.random() < 0.5:
+    if rng.random() < 0.5:  # along each axis, never across: fast and slow differ
         coarse, truth = coarse[:, ::-1], truth[:, ::-1]
     if rng.random() < 0.5:
         coarse, truth = coarse[::-1], truth[::-1]
@@ -134,16 +130,4 @@ def _patch(
         np.ascontiguousarray(coarse, np.float32),
         np.ascontiguousarray(truth, np.float32),
         np.float32(error),
-    )
-
-
-def _random_acquisition(rng: np.random.Generator) -> Acquisition:
-    """Draw what an instrument may do; half of the scans are quiet, the rest as real ones are."""
-    noisy = rng.random() < 0.5
-    return Acquisition(
-        row=int(rng.choice(ROWS)),
-        dwell=int(rng.choice([2, 2, 2, 4])),
-        noise=min(0.03, 0.005 * np.exp(rng.normal(0, 0.8))) if noisy else 0.0,
-        line_noise=min(0.03, 0.004 * np.exp(rng.normal(0, 0.9))) if noisy else 0.0,
-        scars=float(rng.choice([0.0, 2.0, 10.0])) if noisy else 0.0,
     )

@@ -15,8 +15,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afmsr_core.errors import UsageError
+from afmsr_core.surfaces import fit_plane
 
-__all__ = ["PERMISSIVE", "SET_ASIDE", "Scan", "dev_scans", "set_aside_scans", "training_scans"]
+__all__ = [
+    "PERMISSIVE",
+    "SET_ASIDE",
+    "Scan",
+    "TracePair",
+    "dev_scans",
+    "levelled",
+    "set_aside_scans",
+    "training_pairs",
+    "training_scans",
+]
 
 # Licences under which weights trained on a scan may ship with ours (MIT).
 PERMISSIVE = ("MIT", "BSD", "Apache-2.0", "CC-BY-4.0")
@@ -64,16 +75,37 @@ class Scan:
     @property
     def levelled(self) -> NDArray[np.float64]:
         """Heights less their least-squares plane, in nm."""
-        yres, xres = self.heights.shape
-        y, x = np.mgrid[0:yres, 0:xres]
-        design = np.stack([np.ones(self.heights.size), x.ravel(), y.ravel()], axis=1)
-        plane, *_ = np.linalg.lstsq(design, self.heights.ravel(), rcond=None)
-        return self.heights - (design @ plane).reshape(self.heights.shape)
+        return levelled(self.heights)
 
     @property
     def permissive(self) -> bool:
         """Whether weights trained on this scan may ship."""
         return self.licence.startswith(PERMISSIVE)
+
+
+@dataclass(frozen=True)
+class TracePair:
+    """The same lines measured there and back.
+
+    Attributes
+    ----------
+    sample : str
+        From the corpus index.
+    trace, retrace : ndarray of float64, shape (yres, xres)
+        Heights in nm; x runs the same way in both.
+    pixel_nm : tuple of float
+        Width and height of a pixel.
+    """
+
+    sample: str
+    trace: NDArray[np.float64]
+    retrace: NDArray[np.float64]
+    pixel_nm: tuple[float, float]
+
+
+def levelled(heights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return `heights` less their least-squares plane."""
+    return fit_plane(heights).subtracted_from(heights)
 
 
 _NAMES = ("id", "file_sha256", "sample", "category", "licence", "source", "quality")
@@ -96,6 +128,25 @@ def training_scans(folder: Path) -> list[Scan]:
     """Return the permissive training scans, less the samples set aside."""
     scans = (scan for scan in _read(folder, "train") if scan.permissive)
     return [s for s in scans if s.sample not in SET_ASIDE and s.quality != "artefact"]
+
+
+def training_pairs(folder: Path) -> list[TracePair]:
+    """Return trace and retrace of the training scans, where the file has both."""
+    listed = json.loads((folder / "pairs_train.json").read_text(encoding="utf-8"))
+    backward = {
+        one["forward"]: (one["backward"], one["backward_mirrored"])
+        for one in listed
+        if one["kind"] == "trace_retrace"
+    }
+    scans = {scan.id: scan for scan in _read(folder, "train")}
+    pairs = []
+    for trace in training_scans(folder):
+        if trace.id in backward:
+            key, mirrored = backward[trace.id]
+            retrace = scans[key].heights[:, ::-1] if mirrored else scans[key].heights
+            pixel = trace.nm_per_px or 1.0  # unknown in some files; the alignment is in pixels
+            pairs.append(TracePair(trace.sample, trace.heights, retrace, (pixel, pixel)))
+    return pairs
 
 
 def set_aside_scans(folder: Path) -> list[Scan]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +14,9 @@ import torch
 from torch.nn import functional
 
 from afmsr_core.methods.afm_network import AfmNetwork
-from training.batches import Fields, batches
+from training.batches import Noise, Source, batches
 
-__all__ = ["Recipe", "fit"]
+__all__ = ["Recipe", "fit", "loss_of"]
 
 
 @dataclass(frozen=True)
@@ -33,37 +33,55 @@ class Recipe:
         Adam's learning rate.
     decay : float
         Of the exponential moving average of the weights, which is what ships.
+    generated : float
+        Share of patches from generated surfaces, the rest being from real scans.
+    per_kind : int
+        Generated surfaces of each kind.
+    gradient : float
+        Weight of the error of the slopes beside that of the heights. It keeps edges from being
+        smoothed where the heights alone would not mind.
+    noise : Noise
+        That is added to the scans.
     seed : int
-        Of weights and batches.
+        Of weights, batches and generated surfaces.
+    start : str
+        SHA-256 of the weights that training started from; empty if from scratch.
     """
 
-    steps: int = 32_000
+    steps: int = 20_000
     batch: int = 8
     patch: int = 32
     rate: float = 1e-3
     decay: float = 0.999
+    generated: float = 0.4
+    per_kind: int = 60
+    gradient: float = 0.2
+    noise: Noise = field(default_factory=Noise)
     seed: int = 20251129
+    start: str = ""
 
 
 WARM_UP = 500
 CHECKPOINT_EVERY = 1000
 GRADIENT_LIMIT = 1.0
+OUTLIER = 3.0  # in units of bicubic's error: beyond, the loss grows linearly, as scars demand
 
 
 def fit(
-    fields: Fields,
+    source: Source,
     recipe: Recipe,
     folder: Path,
     *,
     report: Callable[[str], None],
     validate: Callable[[AfmNetwork], dict[str, float]],
     device: str = "cpu",
+    start: Mapping[str, torch.Tensor] | None = None,
 ) -> AfmNetwork:
     """Train, or go on with training that was interrupted in `folder`.
 
     Parameters
     ----------
-    fields : Fields
+    source : Source
         Where patches are drawn from.
     recipe : Recipe
         As above; a checkpoint of another recipe is refused.
@@ -75,6 +93,8 @@ def fit(
         Figures of the averaged weights, for the log.
     device : str
         As torch names it.
+    start : mapping of str to Tensor, optional
+        Weights to start from.
 
     Returns
     -------
@@ -83,7 +103,10 @@ def fit(
     """
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(recipe.seed)
-    network = AfmNetwork().to(device, memory_format=torch.channels_last)
+    network = AfmNetwork()
+    if start is not None:
+        network.load_state_dict(start)
+    network = network.to(device, memory_format=torch.channels_last)
     average = AfmNetwork().to(device)
     average.load_state_dict(network.state_dict())
     optimiser = torch.optim.Adam(network.parameters(), lr=recipe.rate)
@@ -95,7 +118,7 @@ def fit(
         # A generator of its own for each block of steps makes a resumed run the same run.
         if step == first or step % CHECKPOINT_EVERY == 0:
             rng = np.random.default_rng([recipe.seed, step // CHECKPOINT_EVERY])
-            stream = batches(fields, rng, size=recipe.batch, patch=recipe.patch)
+            stream = batches(source, rng, size=recipe.batch, patch=recipe.patch, noise=recipe.noise)
         batch = next(stream)
         coarse, fine, scale = (
             torch.from_numpy(part).to(device) for part in (batch.coarse, batch.fine, batch.scale)
@@ -103,7 +126,7 @@ def fit(
         coarse = coarse.contiguous(memory_format=torch.channels_last)  # 1.5 times faster on CPUs
         bicubic = functional.interpolate(coarse, scale_factor=4, mode="bicubic")
         error = (bicubic + network(coarse) - fine) / scale
-        loss = functional.smooth_l1_loss(error, torch.zeros_like(error))
+        loss = loss_of(error, recipe.gradient)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), GRADIENT_LIMIT)
@@ -124,6 +147,13 @@ def fit(
             text = ", ".join(f"{key} {value:.4g}" for key, value in figures.items())
             report(f"{text}; {left / 60:.0f} min left")
     return average.eval()
+
+
+def loss_of(error: torch.Tensor, gradient: float) -> torch.Tensor:
+    """Return the loss of an error in units of bicubic's; `gradient` weighs its slopes."""
+    heights = functional.huber_loss(error, torch.zeros_like(error), delta=OUTLIER)
+    slopes = error.diff(dim=2).abs().mean() + error.diff(dim=3).abs().mean()
+    return heights + gradient * slopes
 
 
 def _rate(step: int, recipe: Recipe) -> float:

@@ -69,6 +69,7 @@ def _interval(gain: np.ndarray) -> tuple[float, float]:
 
 def card(
     scores: Mapping[str, Mapping[str, Sequence[Score]]],
+    quality: Mapping[str, str],
     scored: Sequence[Scan],
     trained: Sequence[Scan],
     data: Path,
@@ -81,6 +82,8 @@ def card(
     ----------
     scores : mapping of condition to scores
         On the dev split.
+    quality : mapping of condition to str
+        Tables of :func:`training.quality.quality_table`.
     scored, trained : sequence of Scan
         What was scored and what was trained on.
     data : Path
@@ -100,14 +103,17 @@ def card(
         f"interpolations on {wins(by_method, 'afm'):.0%} of the scans.\n\n{table(by_method)}"
         for condition, by_method in scores.items()
     )
+    looks = "\n".join(f"**{condition}**\n\n{text}" for condition, text in quality.items())
     lost = _losses(scores["clean"], scored)
     credits = "\n".join(f"- {line}" for line in sorted({_credit(scan) for scan in trained}))
     aside = "; ".join(sorted(SET_ASIDE))
     samples = len({scan.sample for scan in trained})
     return f"""# Model card: afm
 
-The default network of afmsr. {parameters:,} parameters: the body of torchSR's NinaSR-B0 between a
-grey head and a grey tail, predicting the residual over bicubic interpolation. MIT licence.
+The default network of afmsr. {parameters:,} parameters: twelve plain residual blocks of 32
+features that predict the residual over bicubic interpolation. No layer has a bias and the first
+filters have no mean, so a change of datum or unit changes nothing but the datum and unit of the
+result. MIT licence.
 
 {hashes}
 
@@ -123,8 +129,8 @@ heights normalised by the scan's minimum and maximum after levelling; units do n
 
 - More pixels are not more resolving power. What lies between two scan lines was not measured;
   the network fills in what is usual on the samples it knows. Check what matters with a zoom scan.
-- A small particle that a single line of the coarse scan crosses looks like a scar to it and is
-  flattened, as if it were one. On trace and retrace pairs this is where it loses most.
+- A small particle that a single line of the coarse scan crosses looks like a scar to it and may be
+  flattened, as if it were one.
 - Where detail is finer than two pixels of the scan, it is aliased, and no method can undo that.
 - It smooths noise a little and weakens scars, but it is not a scar remover.
 - Trained on {len(trained)} fields of {samples} samples: a surface unlike all of them may gain
@@ -141,11 +147,21 @@ not scored. Sharpness: mean of ln |DFT| less that of the truth, 0 is as sharp as
 Shift: median best-fit shift of the features, in pixels of the result. 95 %: bootstrap over scans.
 
 {tables}
+## Beyond fidelity
+
+Medians over the same scans, row 1 of 4 (`python -m training quality`). Error of Sq: |Sq of the
+result / Sq of the truth - 1|. PSD ratio: relief of the result over that of the truth in bands of
+the Nyquist frequency of the coarse scan (0 to 1/4, 1/4 to 1/2, 1/2 to 1, beyond). NIQE: 8-bit
+grey values, the patches of all scans together, 95 % by bootstrap over scans; lower is closer to
+photographs. Scars left: share of the height of scars injected into the coarse scan.
+
+{looks}
 ## Training
 
-Recipe: `{json.dumps(dict(recipe))}`, Adam with cosine decay, smooth L1 on the error in units of
-the error that bicubic makes on that field, averaged weights. `python -m training fit FOLDER`
-repeats it.
+Recipe: `{json.dumps(dict(recipe))}`, Adam with cosine decay, Huber loss on the error in units of
+the error that bicubic makes on that field and L1 on its slopes, averaged weights. Generated
+surfaces are those of `afmsr_core.simulation`. Where a file has trace and retrace and they align
+to 0.5 px, the retrace is also trained on its trace. `python -m training fit FOLDER` repeats it.
 
 Set aside and never trained on, for calibration: {aside}.
 

@@ -1,41 +1,52 @@
 """The architecture of our own network, for training and for the torch engine.
 
-Kept apart from its descriptor because it needs torch and torchSR.
+Kept apart from its descriptor because it needs torch.
 """
 
 from __future__ import annotations
 
 import torch
 from torch import nn
-from torchsr.models.ninasr import NinaSR
+from torch.nn import functional
 
 __all__ = ["AfmNetwork"]
 
-N_RESBLOCKS = 10  # as NinaSR-B0
-N_FEATS = 16  # as NinaSR-B0
+N_BLOCKS = 12
+N_FEATS = 32
 SCALE = 4
-MID_GREY = 0.5
+SIDE = 3
+BRANCH_SCALE = 0.1
+"""What a block adds at the start of training, so that twelve of them do not blow up."""
 
 
 class AfmNetwork(nn.Module):
-    """The body of torchSR's NinaSR-B0 between a grey head and a grey tail.
+    """A plain residual network that treats heights as heights.
 
-    It predicts what bicubic interpolation misses, not the heights themselves. The last
-    convolution starts at zero, so training starts as bicubic and can only move away from it
-    for a reason.
+    It predicts what bicubic interpolation misses. No layer has a bias, and the first filters
+    have no mean, so that the result follows any change of datum and unit:
+    ``network(a * z + b) == a * network(z)`` for every a > 0 and b. What it makes of a feature
+    does not depend on how high the rest of the scan is, nor on how heights were normalised.
+    There is no attention: a pixel of the result depends on its surroundings alone.
 
-    Source: Gouvine, G. "Super-Resolution Networks for Pytorch" (2021), doi
-    10.5281/zenodo.4868308.
+    Source: residual blocks as in Lim et al., "Enhanced Deep Residual Networks for Single Image
+    Super-Resolution" (CVPRW 2017), doi 10.1109/CVPRW.2017.151; no bias as in Mohan et al.,
+    "Robust and interpretable blind image denoising via bias-free convolutional neural networks"
+    (ICLR 2020), arXiv 1906.05478.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, blocks: int = N_BLOCKS, features: int = N_FEATS) -> None:
         super().__init__()
-        self.head = nn.Conv2d(1, N_FEATS, 3, padding=1)
-        self.body = NinaSR.make_body(N_RESBLOCKS, N_FEATS, expansion=2.0)
-        self.tail = nn.Conv2d(N_FEATS, SCALE**2, 3, padding=1)
+        self.head = nn.Conv2d(1, features, SIDE, bias=False)
+        self.body = nn.Sequential(*(_Block(features) for _ in range(blocks)))
+        self.tail = nn.Conv2d(features, SCALE**2, SIDE, padding=SIDE // 2, bias=False)
         self.shuffle = nn.PixelShuffle(SCALE)
-        nn.init.zeros_(self.tail.weight)
-        nn.init.zeros_(self.tail.bias)
+        nn.init.zeros_(self.tail.weight)  # training starts as bicubic
+
+    @property
+    def head_filters(self) -> torch.Tensor:
+        """The first filters, which see differences of height and not heights."""
+        weight = self.head.weight
+        return weight - weight.mean(dim=(2, 3), keepdim=True)
 
     def forward(self, grey: torch.Tensor) -> torch.Tensor:
         """Return the residual over bicubic.
@@ -43,12 +54,28 @@ class AfmNetwork(nn.Module):
         Parameters
         ----------
         grey : Tensor, shape (n, 1, height, width)
-            Heights normalised to about [0, 1].
+            Heights, in any unit.
 
         Returns
         -------
         Tensor, shape (n, 1, 4 * height, 4 * width)
             To be added to the bicubic interpolation of `grey`.
         """
-        features = self.head(grey - MID_GREY)
+        border = SIDE // 2
+        edged = functional.pad(grey, [border] * 4, mode="replicate")
+        features = functional.conv2d(edged, self.head_filters)
         return self.shuffle(self.tail(self.body(features) + features))
+
+
+class _Block(nn.Module):
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(features, features, SIDE, padding=SIDE // 2, bias=False)
+        self.second = nn.Conv2d(features, features, SIDE, padding=SIDE // 2, bias=False)
+        nn.init.kaiming_normal_(self.first.weight)
+        nn.init.kaiming_normal_(self.second.weight)
+        with torch.no_grad():
+            self.second.weight.mul_(BRANCH_SCALE)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + self.second(functional.relu(self.first(x)))
