@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from afmsr_cli.main import COMMANDS, main
+from afmsr_cli.main import COMMANDS, main, module_of
 from afmsr_core import io
 
 CLI = Path(__file__).resolve().parents[1] / "cli"
@@ -32,13 +32,13 @@ def test_the_table_of_commands_is_the_truth(capsys: pytest.CaptureFixture[str]) 
     assert ended.value.code == 0 and "exit status: 0 done" in told
     for command, summary in COMMANDS.items():
         assert summary in told
-        assert "def add_parser" in (CLI / f"{command}.py").read_text(encoding="utf-8")
+        assert "def add_parser" in (CLI / f"{module_of(command)}.py").read_text(encoding="utf-8")
     modules = {
         path.stem
         for path in CLI.glob("*.py")
         if re.search(r"^def add_parser\(commands", path.read_text(encoding="utf-8"), re.M)
     }
-    assert modules == set(COMMANDS)
+    assert modules == set(map(module_of, COMMANDS))
 
 
 @pytest.mark.parametrize("arguments", [[], ["no-such-command"], ["--no-such"]])
