@@ -21,7 +21,10 @@ __all__ = ["add_parser", "run"]
 PARTS: dict[str, tuple[str, ...]] = {
     "": ("numpy", "opencv-python", "onnxruntime", "gwyfile", "gsffile", "pooch"),
     "torch": ("torch", "torchvision", "torchsr", "safetensors"),
+    "eval": ("scikit-image", "scipy", "statsmodels", "matplotlib"),
     "raw": ("SurfaceTopography",),
+    "dask": ("distributed",),
+    "survey": ("flask", "waitress"),
 }
 
 _EPILOG = """\

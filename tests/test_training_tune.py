@@ -24,7 +24,7 @@ TUNING = Tuning(steps=20, check_every=10, rate=3e-4, batch=4)
 
 @pytest.fixture(scope="module")
 def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Grains as one instrument scans them: coarse ones with a wide dwell and far more noise than usual."""
+    """Grains as one instrument scans them: a wide dwell, and far more noise than usual."""
     folder = tmp_path_factory.mktemp("pairs")
     for number in range(PAIRS):
         rng = np.random.default_rng(number)
