@@ -1,0 +1,198 @@
+"""Assessment: one call that says how far a result is to be trusted."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from afmsr_core import __version__
+from afmsr_core.channel import Channel, Step
+from afmsr_core.errors import UsageError
+from afmsr_core.levelling import level
+from afmsr_core.trust.calibration import SHIPPED, Calibration, shipped
+from afmsr_core.trust.coarseness import Coarseness, judge
+from afmsr_core.trust.consistency import consistency
+from afmsr_core.trust.evidence import PASSES, gather
+from afmsr_core.trust.noise import Noise, noise_of
+from afmsr_core.trust.regions import Region, flagged, worth_a_zoom
+
+if TYPE_CHECKING:
+    from afmsr_core.upscale import Settings
+
+__all__ = ["COVERAGE", "Assessment", "assess"]
+
+Field = NDArray[np.float64]
+
+COVERAGE = 0.9
+
+
+@dataclass(frozen=True, eq=False)
+class Assessment:
+    """What is known about a result beside its heights.
+
+    Attributes
+    ----------
+    confidence : Channel
+        Half-width of the interval around each height of the result, in its unit, on its pixels.
+        Its mask marks the least certain ones. Without a calibration for these weights it is only
+        a relative measure, and its title says so.
+    residual : Channel
+        Result, scanned again, less measured heights, on the pixels of the scan.
+    residual_sigma : Channel
+        The same in standard deviations of the noise, without unit.
+    noise : Noise
+        Of the scan.
+    coarseness : Coarseness
+        Whether the scan was fine enough to be upscaled.
+    regions : tuple of Region
+        Where a zoom scan would tell most, the most telling first.
+    calibrated : bool
+        Whether the calibration was made for these weights.
+    record : dict
+        All numbers, JSON-serialisable.
+    """
+
+    confidence: Channel
+    residual: Channel
+    residual_sigma: Channel
+    noise: Noise
+    coarseness: Coarseness
+    regions: tuple[Region, ...]
+    calibrated: bool
+    record: dict[str, Any]
+
+
+def assess(
+    low: Channel,
+    result: Channel,
+    settings: Settings,
+    calibration: Calibration | None = None,
+    coverage: float = COVERAGE,
+) -> Assessment:
+    """Say how far a result is to be trusted.
+
+    Parameters
+    ----------
+    low : Channel
+        The scan as it was read.
+    result : Channel
+        What :func:`afmsr_core.upscale.upscale` made of it.
+    settings : Settings
+        What it was made with. The method runs four more times.
+    calibration : Calibration, optional
+        Of a lab's own pairs; by default the one that ships.
+    coverage : float
+        Share of the pixels whose error the interval should hold.
+
+    Returns
+    -------
+    Assessment
+
+    Raises
+    ------
+    UsageError
+        If the result was made by the paper's 8-bit protocol, which rounds heights.
+    FieldError
+        If the scan is too small to tell noise from relief, or the result is not its own.
+    """
+    from afmsr_core.upscale import Upscaler
+
+    if settings.protocol != "nm":
+        raise UsageError("confidence and residual need --protocol nm; 8 bits round the heights")
+    levelled = level(low, settings.level, settings.mask)
+    relief = levelled.channel.heights
+    noise = noise_of(relief)
+    upscaler = Upscaler(dataclasses.replace(settings, level="none", restore_background=True))
+    scale = upscaler.method.scale
+    digest = ""
+
+    def method(heights: Field) -> Field:
+        nonlocal digest
+        yres, xres = heights.shape
+        made = upscaler(Channel(heights, float(xres), float(yres)))
+        digest = made.history[-1].settings.get("weights_sha256", "")
+        return made.heights
+
+    _, evidence = gather(relief, method, noise, scale)
+
+    measured = relief
+    if settings.restore_background:
+        measured = relief + levelled.background.on_grid(*relief.shape)
+    agreement = consistency(measured, result, noise, scale)
+
+    calibration = calibration or shipped()
+    calibrated = calibration is not None and calibration.fits(upscaler.method.name, digest)
+    if calibration is None:
+        width = evidence.maps["spread"]  # nothing better is known
+    else:
+        width = calibration.scales(coverage) * calibration.scale_of(evidence)
+    width = np.where(np.isfinite(result.heights), width, np.nan)
+    doubt = flagged(width, block=scale)
+    regions = worth_a_zoom(result.replace(heights=width))
+
+    share = f"{100 * coverage:g} %"
+    record: dict[str, Any] = {
+        "method": upscaler.method.name,
+        "weights_sha256": digest,
+        "passes": PASSES,
+        "coverage": coverage,
+        "calibrated": calibrated,
+        "calibration": None if calibration is None else _of(calibration),
+        "half_width": _summary(width),
+        "flagged_share": float(doubt.mean()),
+        "noise": noise.as_dict(),
+        "consistency": agreement.as_dict(),
+        "unit": low.unit,
+    }
+    coarseness = judge(relief, noise, (low.dy, low.dx) if low.is_height else None)
+    record["coarseness"] = coarseness.as_dict()
+    record["regions"] = [region.as_dict() for region in regions]
+    title = f"Half-width of the {share} interval" if calibrated else "Relative uncertainty"
+    if not calibrated:
+        record["warning"] = (
+            f"the interval is not calibrated for {upscaler.method.name} with these weights: it "
+            f"ranks pixels, its nm mean nothing; run `afmsr calibrate PAIRS -o FILE` and give "
+            f"--calibration FILE"
+        )
+    step = Step("assess", __version__, record)
+
+    def extra(heights: Field, what: str, of: Channel, unit: str, mask: Any = None) -> Channel:
+        return of.replace(
+            heights=heights, title=f"{what}, {result.title}", unit=unit, mask=mask
+        ).after(step)
+
+    on_scan = low.replace(history=result.history, mask=None)
+    return Assessment(
+        confidence=extra(width, title, result, low.unit, doubt),
+        residual=extra(agreement.residual, "Residual", on_scan, low.unit),
+        residual_sigma=extra(agreement.sigma, "Residual in sigma", on_scan, ""),
+        noise=noise,
+        coarseness=coarseness,
+        regions=regions,
+        calibrated=calibrated,
+        record=record,
+    )
+
+
+def _of(calibration: Calibration) -> dict[str, Any]:
+    return {
+        "samples": calibration.samples,
+        "scans": calibration.scans,
+        "guaranteed": calibration.guaranteed,
+        "made_from": calibration.made_from,
+        "weights_sha256": calibration.weights_sha256,
+        "shipped": calibration == (shipped() if SHIPPED.is_file() else None),
+    }
+
+
+def _summary(width: Field) -> dict[str, float]:
+    known = width[np.isfinite(width)]
+    return {
+        "median": float(np.median(known)),
+        "mean": float(known.mean()),
+        "p95": float(np.quantile(known, 0.95)),
+    }

@@ -1,0 +1,329 @@
+"""Calibration: from evidence to an interval in nm that holds as often as it says.
+
+Two steps, both learnt on pairs of a scan and its truth. A log-linear model of the evidence gives
+the scale of the error. Conformal prediction then finds how many scales hold the error in a stated
+share of the pixels of a scan of a new sample.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from afmsr_core import __version__
+from afmsr_core.errors import UsageError
+from afmsr_core.trust.evidence import LENGTHS, Evidence
+
+__all__ = ["COVERAGES", "SHIPPED", "Calibration", "Observation", "calibrate", "observe", "shipped"]
+
+Field = NDArray[np.float64]
+
+FORMAT = 1
+COVERAGES = (0.5, 0.68, 0.8, 0.9, 0.95)
+REFERENCE = "curvature"  # the map whose mean has no free exponent: the exponents add up to 1
+RIDGE = 0.1  # few samples: weights stay near zero unless the samples agree
+PIXELS = 6000  # of each scan that are learnt on; neighbours tell little new
+TINY = 0.05  # of the white noise: an error below it counts as this, else zeros rule the logarithm
+LEAST_SAMPLES = 3
+EXACT = 20  # samples from which the correction for their number costs less than 5 points
+SHIPPED = Path(__file__).parent.parent / "data" / "afm_calibration.json"
+
+
+@dataclass(frozen=True, eq=False)
+class Observation:
+    """Pixels of one pair whose error is known.
+
+    Attributes
+    ----------
+    sample : str
+        Name of the sample; scans of one sample are not independent.
+    error : ndarray of float64, shape (n,)
+        Result less truth.
+    local : ndarray of float64, shape (n, 2 + maps)
+        Distances from the measured points, and logarithms of the maps less their means.
+    level : ndarray of float64, shape (maps,)
+        Means of the logarithms of the maps over the scan.
+    floor : float
+        Error below which only noise decides.
+    """
+
+    sample: str
+    error: Field
+    local: Field
+    level: Field
+    floor: float
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How the error of one method, with one set of weights, follows from the evidence.
+
+    Attributes
+    ----------
+    method : str
+        Name of the method.
+    weights_sha256 : list of str
+        Of its weights, in each of the forms in which they ship; empty for an interpolation.
+    intercept, row_distance, column_distance : float
+        Of the logarithm of the scale; distances from the measured points in coarse pixels.
+    local : dict of str to float
+        By name in `afmsr_core.trust.evidence.LENGTHS`: exponents of the maps over their geometric
+        means in the scan. They say where in a scan the error is large.
+    level : dict of str to float
+        Exponents of these means, which add up to 1. They say how large it is in the scan.
+    quantiles : dict of str to float
+        Coverage to the number of scales that holds it.
+    samples, scans : int
+        What it was learnt on.
+    guaranteed : bool
+        Whether there were enough samples for a guarantee that holds for their number.
+    made_from : str
+        In words.
+    version : str
+        Of afmsr.
+    """
+
+    method: str
+    weights_sha256: list[str]
+    intercept: float
+    row_distance: float
+    column_distance: float
+    local: dict[str, float]
+    level: dict[str, float]
+    quantiles: dict[str, float]
+    samples: int
+    scans: int
+    guaranteed: bool
+    made_from: str = ""
+    version: str = __version__
+
+    def fits(self, method: str, weights_sha256: str) -> bool:
+        """Whether it was made for this method and these weights."""
+        known = self.weights_sha256 or [""]
+        return self.method == method and weights_sha256 in known
+
+    def scales(self, coverage: float) -> float:
+        """Return how many scales hold the error in a share `coverage` of the pixels."""
+        found = self.quantiles.get(f"{coverage:g}")
+        if found is None:
+            raise UsageError(
+                f"coverage {coverage:g}: this calibration knows {', '.join(self.quantiles)}"
+            )
+        return found
+
+    def scale_of(self, evidence: Evidence) -> Field:
+        """Return the scale of the error, in the unit of the heights."""
+        scale = np.full(evidence.away[0].shape, self.intercept)
+        for name in LENGTHS:
+            log = np.log(evidence.maps[name])
+            mean = float(np.nanmean(log))
+            scale += self.local[name] * (log - mean) + self.level[name] * mean
+        scale += self.row_distance * evidence.away[0] + self.column_distance * evidence.away[1]
+        return np.asarray(np.exp(scale))
+
+    def as_json(self) -> str:
+        """Return the calibration as it is kept in a file."""
+        return json.dumps({"format": FORMAT, **asdict(self)}, indent=1) + "\n"
+
+    @classmethod
+    def read(cls, path: str | Path) -> Calibration:
+        """Read a calibration.
+
+        Raises
+        ------
+        UsageError
+            If the file is no calibration.
+        """
+        path = Path(path)
+        try:
+            held = json.loads(path.read_text(encoding="utf-8"))
+            if held.pop("format") != FORMAT:
+                raise ValueError("made by another version of afmsr")
+            found = cls(**held)
+            numbers = [*found.local.values(), *found.level.values(), *found.quantiles.values()]
+            known = set(found.local) == set(found.level) == set(LENGTHS)
+            if not known or not np.isfinite([*numbers, found.intercept]).all():
+                raise ValueError("other evidence than this version of afmsr collects")
+        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+            raise UsageError(
+                f"{path}: no calibration ({error}); make one with `afmsr calibrate PAIRS -o FILE`"
+            ) from error
+        return found
+
+
+def shipped() -> Calibration | None:
+    """Return the calibration of the default network, if it ships."""
+    return Calibration.read(SHIPPED) if SHIPPED.is_file() else None
+
+
+def observe(
+    evidence: Evidence,
+    error: Field,
+    sample: str,
+    rng: np.random.Generator,
+    pixels: int = PIXELS,
+) -> Observation:
+    """Draw pixels of a pair to learn from.
+
+    Parameters
+    ----------
+    evidence : Evidence
+        On the pixels of `error`.
+    error : ndarray of float64
+        Result less truth, registered; NaN where it is unknown.
+    sample : str
+        Name of the sample.
+    rng : numpy.random.Generator
+        Draws the pixels.
+    pixels : int
+        How many.
+    """
+    known = np.flatnonzero(np.isfinite(error).ravel())
+    for field in (*evidence.maps.values(), *evidence.away):
+        known = known[np.isfinite(field.ravel()[known])]
+    if not known.size:
+        raise UsageError(f"{sample}: result and truth have no pixel in common; check the pair")
+    drawn = rng.permutation(known)[:pixels]
+    columns = [field.ravel()[drawn] for field in evidence.away]
+    level = []
+    for name in LENGTHS:
+        log = np.log(evidence.maps[name].ravel())
+        level.append(float(np.mean(log[known])))
+        columns.append(log[drawn] - level[-1])
+    floor = TINY * float(np.nanmedian(evidence.maps["noise"])) + np.finfo(np.float64).tiny
+    return Observation(
+        sample, error.ravel()[drawn], np.stack(columns, axis=1), np.array(level), floor
+    )
+
+
+def calibrate(
+    observations: Sequence[Observation],
+    method: str,
+    weights_sha256: Sequence[str],
+    made_from: str = "",
+) -> Calibration:
+    """Learn a calibration.
+
+    Parameters
+    ----------
+    observations : sequence of Observation
+        Of at least three samples, none of which the method was trained on.
+    method, weights_sha256, made_from : str
+        As in :class:`Calibration`.
+
+    Raises
+    ------
+    UsageError
+        If there are too few samples.
+
+    Notes
+    -----
+    Every sample has the same weight, however many scans it has. The scales in the ratios
+    ``|error| / scale`` of a sample come from a model learnt without that sample, and the quantile
+    is taken over the pooled distributions of all samples (Dunn, Wasserman, Ramdas, J. Am. Stat.
+    Assoc. 2023, 118, 2491). So coverage is meant on average over the pixels of a scan of a new
+    sample, not for each pixel, and is right as samples become many. From `EXACT` samples on the
+    quantile is taken at ``coverage * (n + 1) / n``, which makes the promise exact for
+    exchangeable samples (Lee, Barber, Willett, "Distribution-free inference with hierarchical
+    data", arXiv 2306.06342); with fewer this would ask for the worst pixels of all.
+    """
+    samples = sorted({one.sample for one in observations})
+    if len(samples) < LEAST_SAMPLES:
+        raise UsageError(
+            f"{len(samples)} samples are too few to calibrate; give pairs of at least "
+            f"{LEAST_SAMPLES}, better of {EXACT} or more"
+        )
+    ratios: list[Field] = []
+    counts = Counter(one.sample for one in observations)
+    shares: list[Field] = []
+    for sample in samples:
+        model = _fit([one for one in observations if one.sample != sample])
+        for one in observations:
+            if one.sample == sample:
+                ratios.append(np.abs(one.error) / model.scale(one))
+                shares.append(np.full(one.error.size, 1 / counts[sample] / one.error.size))
+    n = len(samples)
+    ratio, share = np.concatenate(ratios), np.concatenate(shares) / n
+    quantiles = {}
+    for coverage in COVERAGES:
+        level = coverage * (n + 1) / n if n >= EXACT else coverage
+        quantiles[f"{coverage:g}"] = _quantile(ratio, share, level)
+    model = _fit(observations)
+    return Calibration(
+        method=method,
+        weights_sha256=[digest for digest in weights_sha256 if digest],
+        intercept=model.intercept,
+        row_distance=float(model.local[0]),
+        column_distance=float(model.local[1]),
+        local=dict(zip(LENGTHS, model.local[2:].tolist(), strict=True)),
+        level=dict(zip(LENGTHS, model.level.tolist(), strict=True)),
+        quantiles=quantiles,
+        samples=n,
+        scans=len(observations),
+        guaranteed=n >= EXACT,
+        made_from=made_from,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Model:
+    """The parameters of the scale, in the order of `Observation.local` and `LENGTHS`."""
+
+    intercept: float
+    local: Field
+    level: Field
+
+    def scale(self, one: Observation) -> Field:
+        """Return the scale of the errors of an observation."""
+        return np.asarray(np.exp(self.intercept + one.local @ self.local + one.level @ self.level))
+
+
+def _fit(observations: Sequence[Observation]) -> _Model:
+    """Fit the logarithm of the error by least squares, every sample with the same weight.
+
+    First within scans, where there are many pixels; then between them, where there are few scans.
+    """
+    counts = Counter(one.sample for one in observations)
+    weights = [1 / counts[one.sample] / len(counts) for one in observations]
+    targets = [np.log(np.abs(one.error) + one.floor) for one in observations]
+    size = observations[0].local.shape[1]
+    normal, right = np.zeros((size, size)), np.zeros(size)
+    for one, weight, target in zip(observations, weights, targets, strict=True):
+        centred = one.local - one.local.mean(axis=0)
+        normal += weight / target.size * centred.T @ centred
+        right += weight / target.size * centred.T @ (target - target.mean())
+    local = _ridge(normal, right, 2)
+
+    levels = np.array([one.level for one in observations])
+    reference = levels[:, LENGTHS.index(REFERENCE)]
+    design = np.column_stack([np.ones(len(levels)), levels - reference[:, None]])
+    rest = [
+        float((target - one.local @ local).mean())
+        for one, target in zip(observations, targets, strict=True)
+    ]
+    weighted = design * np.array(weights)[:, None]
+    found = _ridge(weighted.T @ design, weighted.T @ (np.array(rest) - reference), 1)
+    level = found[1:]
+    level[LENGTHS.index(REFERENCE)] += 1.0 - level.sum()
+    return _Model(float(found[0]), local, level)
+
+
+def _ridge(normal: Field, right: Field, free: int) -> Field:
+    """Solve the normal equations; all but the first `free` unknowns are held near zero.
+
+    A map that is the same everywhere, such as the spread of an interpolation, gets no weight.
+    """
+    ridge = np.diag([0.0] * free + [RIDGE] * (len(right) - free))
+    return np.asarray(np.linalg.lstsq(normal + ridge, right, rcond=None)[0], dtype=np.float64)
+
+
+def _quantile(values: Field, shares: Field, level: float) -> float:
+    order = np.argsort(values)
+    reached = np.cumsum(shares[order])
+    return float(values[order][min(int(np.searchsorted(reached, level)), values.size - 1)])

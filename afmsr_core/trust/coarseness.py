@@ -1,0 +1,233 @@
+"""Coarseness: whether a scan is fine enough to be upscaled, asked before it is.
+
+The scan answers itself: every line is predicted from its neighbours, every pixel from those
+beside it, as if it had not been measured, and then again from neighbours further away. How fast
+the error falls with the distance says what it will be between the lines that were measured.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from afmsr_core.errors import FieldError
+from afmsr_core.trust.noise import Noise
+
+__all__ = ["DOUBTFUL", "FINE", "Coarseness", "errors", "judge", "left_out"]
+
+Field = NDArray[np.float64]
+
+FINE = 0.10
+"""Expected error of the result over Sq, up to which a scan is fine."""
+
+DOUBTFUL = 0.30
+"""The same, beyond which it is too coarse: details would be guesses more often than not."""
+
+LEAST = 16
+"""Pixels per side below which a scan cannot be asked."""
+
+# ln(error / Sq) = INTERCEPT + NEAR ln(e1) + FALL ln(e2 / e1), e1 and e2 the errors over Sq of
+# predicting from neighbours one and two pixels away. Fitted by `python -m benchmarks.trust coarse`
+# to 132 coarse scans of the permissive train split, every sample with the same weight.
+INTERCEPT, NEAR, FALL = -0.503, 0.885, -0.486
+SLOWEST, FASTEST = 0.5, 2.0  # powers of the pixel size with which the error of a relief falls
+MAX_SIDE = 4096  # pixels; no instrument takes more for what is asked here
+STEEP = 0.999  # quantile of the slopes that counts as steepest: single spikes are noise
+
+
+@dataclass(frozen=True)
+class Coarseness:
+    """Whether a scan is fine enough.
+
+    Attributes
+    ----------
+    verdict : {"fine", "doubtful", "too coarse"}
+        By the expected error and the limits `FINE` and `DOUBTFUL`.
+    expected_error : float
+        Root mean square error of the upscaled scan over Sq, as expected from the scan itself.
+    error_along, error_across : float
+        Error over Sq of predicting a pixel from the pixels beside it, a line from its neighbours.
+    noise_share : float
+        Noise over Sq; an error that is mostly noise does not fall with more pixels.
+    at_nyquist : float
+        Share of the variance, across the lines, in the upper half of the frequencies.
+    aliased : float
+        Share of the variance that lies beyond the Nyquist frequency and was folded back, if the
+        spectrum goes on as it ends.
+    slope, steepest : float or None
+        99.9th percentile of the slopes between neighbouring pixels, and the steepest that pixels
+        of this size resolve on this relief, in degrees; None if heights are no lengths.
+    edge : float
+        1 if the steepest slopes go on for two pixels, 2 if they end within one: then they are
+        steeper than the scan can tell.
+    pixels : tuple of int
+        Columns and rows that would make the scan fine; what it has, if it is.
+    """
+
+    verdict: str
+    expected_error: float
+    error_along: float
+    error_across: float
+    noise_share: float
+    at_nyquist: float
+    aliased: float
+    slope: float | None
+    steepest: float | None
+    edge: float
+    pixels: tuple[int, int]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return everything, JSON-serialisable."""
+        return {**asdict(self), "pixels": list(self.pixels), "advice": self.advice}
+
+    @property
+    def advice(self) -> str:
+        """The verdict in a sentence."""
+        told = f"{self.verdict}: about {100 * self.expected_error:.0f} % of Sq will be wrong"
+        if self.verdict == "fine":
+            return told
+        if self.noise_share > 0.7 * self.expected_error:
+            return f"{told}, mostly noise; average or scan more slowly"
+        columns, rows = self.pixels
+        return f"{told}; {columns} x {rows} pixels on the same area would do"
+
+
+def judge(relief: Field, noise: Noise, pixel_size: tuple[float, float] | None = None) -> Coarseness:
+    """Judge a scan.
+
+    Parameters
+    ----------
+    relief : ndarray of float64, shape (lines, pixels)
+        Levelled; NaN where not measured.
+    noise : Noise
+        Of the scan.
+    pixel_size : tuple of float, optional
+        Height and width of a pixel in the unit of the heights, for angles.
+
+    Raises
+    ------
+    FieldError
+        If there are too few pixels.
+    """
+    if min(relief.shape) < LEAST:
+        raise FieldError(
+            f"a scan of {relief.shape[1]} x {relief.shape[0]} px is too small to judge; at least "
+            f"{LEAST} x {LEAST} are needed"
+        )
+    sq = float(np.nanstd(relief))
+    pixels = relief.shape[1], relief.shape[0]
+    if not sq > 0:
+        return Coarseness("fine", 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, None, None, 1.0, pixels)
+    near = [left_out(relief, 1, axis) / sq for axis in (0, 1)]
+    e1, e2 = errors(relief, sq)
+    fall = math.log(e2 / e1)
+    expected = math.exp(INTERCEPT + NEAR * math.log(e1) + FALL * fall)
+    verdict = "fine" if expected <= FINE else "doubtful" if expected <= DOUBTFUL else "too coarse"
+    factor = 1.0
+    if verdict != "fine":
+        power = min(max(fall / math.log(2), SLOWEST), FASTEST)
+        factor = (expected / FINE) ** (1 / power)
+    sides = tuple(_side(n, factor) for n in pixels)
+    at_nyquist, aliased = _spectrum(relief)
+    angles = _slopes(relief, pixel_size)
+    return Coarseness(
+        verdict=verdict,
+        expected_error=expected,
+        error_along=near[1],
+        error_across=near[0],
+        noise_share=noise.pixel / sq,
+        at_nyquist=at_nyquist,
+        aliased=aliased,
+        slope=angles[0],
+        steepest=angles[1],
+        edge=_edge(relief),
+        pixels=(sides[0], sides[1]),
+    )
+
+
+def left_out(relief: Field, step: int, axis: int) -> float:
+    """Return the error of predicting pixels from neighbours `step` and `3 * step` away.
+
+    Parameters
+    ----------
+    relief : ndarray of float64, shape (lines, pixels)
+        NaN where not measured.
+    step : int
+        Pixels.
+    axis : int
+        0 predicts lines, 1 pixels along a line.
+
+    Returns
+    -------
+    float
+        Root mean square, by the cubic through four neighbours, in the unit of the heights.
+
+    Examples
+    --------
+    >>> left_out(np.add.outer(np.arange(16.0) ** 3, np.arange(16.0)), 1, 0) < 1e-9
+    True
+    """
+    z = np.moveaxis(relief, axis, 0)
+    inner, outer = z[2 * step : -4 * step] + z[4 * step : -2 * step], z[: -6 * step] + z[6 * step :]
+    error = (9 * inner - outer) / 16 - z[3 * step : -3 * step]
+    known = error[np.isfinite(error)]
+    return float(np.sqrt(np.mean(known**2))) if known.size else 0.0
+
+
+def errors(relief: Field, sq: float) -> tuple[float, float]:
+    """Return the errors over Sq of predicting from neighbours one and two pixels away.
+
+    Both directions count alike.
+    """
+    both = [[left_out(relief, step, axis) / sq for axis in (0, 1)] for step in (1, 2)]
+    e1, e2 = (max(float(np.sqrt(np.mean(np.square(pair)))), 1e-6) for pair in both)
+    return e1, e2
+
+
+def _side(pixels: int, factor: float) -> int:
+    """Return the next number of pixels that instruments offer: powers of 2, and 1.5 times them."""
+    wanted = pixels * factor
+    if factor == 1.0:
+        return pixels
+    offered = sorted(n * 2**k // 2 for k in range(4, 13) for n in (2, 3))
+    return next((n for n in offered if n >= wanted and n > pixels), MAX_SIDE)
+
+
+def _spectrum(relief: Field) -> tuple[float, float]:
+    """Return the share of the variance near the Nyquist frequency, and the share beyond it."""
+    z = np.nan_to_num(relief - np.nanmean(relief))
+    taper = np.hanning(len(z) + 1)[:-1, None]
+    power = (np.abs(np.fft.rfft(z * taper, axis=0)) ** 2).mean(axis=1)[1:]
+    n = power.size
+    total = float(power.sum())
+    if not total > 0:
+        return 0.0, 0.0
+    frequency = np.arange(1, n + 1) / n
+    fitted = (frequency > 0.25) & (frequency <= 0.8)
+    slope = -np.polyfit(np.log(frequency[fitted]), np.log(power[fitted] + 1e-300), 1)[0]
+    last = float(np.median(power[frequency > 0.8]))
+    beyond = last * n / (slope - 1) if slope > 1.2 else last * n / 0.2
+    return float(power[frequency > 0.5].sum()) / total, min(1.0, beyond / (total + beyond))
+
+
+def _edge(relief: Field) -> float:
+    one, two = (np.abs(relief[:, k:] - relief[:, :-k]) for k in (1, 2))
+    wide = float(np.nanquantile(two, STEEP))
+    return 2 * float(np.nanquantile(one, STEEP)) / wide if wide > 0 else 1.0
+
+
+def _slopes(relief: Field, size: tuple[float, float] | None) -> tuple[float | None, float | None]:
+    """Return the steepest slope found, and the steepest that a feature of this relief may have.
+
+    A feature as high as the relief's robust range needs two pixels for each of its flanks.
+    """
+    if size is None:
+        return None, None
+    step = np.abs(np.diff(relief, axis=1)) / size[1]
+    found = float(np.nanquantile(step, STEEP))
+    height = float(np.nanquantile(relief, 0.99) - np.nanquantile(relief, 0.01))
+    return math.degrees(math.atan(found)), math.degrees(math.atan(height / (2 * size[1])))

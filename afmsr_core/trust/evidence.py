@@ -1,0 +1,136 @@
+"""Evidence: cheap maps that grow where a result is likely to be wrong.
+
+All are in the unit of the heights and on the pixels of the result, so that a map of expected
+error made of them is right in any unit and after any rescaling.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from afmsr_core.methods import registry
+from afmsr_core.methods.interpolation import Interpolation, interpolate
+from afmsr_core.trust.noise import Noise
+
+__all__ = ["LENGTHS", "PASSES", "Evidence", "gather"]
+
+Field = NDArray[np.float64]
+Method = Callable[[Field], Field]
+"""From a levelled scan to its result, without any background."""
+
+RIVAL = "bicubic"
+FINE = 1.5  # fine pixels over which maps of the result are pooled: less than half a measured one
+COARSE = 0.7  # coarse pixels over which maps of the scan are pooled
+KNOWN = 0.3  # of the white noise: evidence below it tells nothing
+ROUNDING = 1e-9  # of the spread of the heights: keeps logarithms finite on a flat scan
+
+LENGTHS = ("spread", "disagreement", "curvature", "bend", "climb", "noise")
+"""Names of the maps; see `Evidence`."""
+
+TURNS: tuple[tuple[Callable[[Field], Field], Callable[[Field], Field]], ...] = (
+    (lambda z: z[::-1], lambda z: z[::-1]),
+    (lambda z: z[:, ::-1], lambda z: z[:, ::-1]),
+    (lambda z: z[::-1, ::-1], lambda z: z[::-1, ::-1]),
+)
+"""How the scan is turned for a second opinion, and back: scan lines stay scan lines."""
+
+PASSES = 1 + len(TURNS)
+"""How often the method runs for the evidence."""
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """What speaks for an error, pixel by pixel of the result.
+
+    Attributes
+    ----------
+    maps : dict of str to ndarray of float64, shape (scale * yres, scale * xres)
+        By name in `LENGTHS`, all positive, in the unit of the heights: ``spread`` of the method
+        over mirrored scans; ``disagreement`` with bicubic; ``curvature`` across the lines (what a
+        line is off the mean of its neighbours, so what a line between them may be off);
+        ``bend`` along the lines; ``climb`` from line to line; white ``noise``.
+    away : tuple of ndarray of float64, shape (scale * yres, scale * xres)
+        Distance of each pixel from the measured points, in measured pixels: across the lines,
+        and along them.
+    """
+
+    maps: dict[str, Field]
+    away: tuple[Field, Field]
+
+    def moved(self, move: Callable[[Field], Field]) -> Evidence:
+        """Return the evidence after every map has gone where the result went."""
+        across, along = (move(field) for field in self.away)
+        return Evidence({name: move(field) for name, field in self.maps.items()}, (across, along))
+
+
+def gather(relief: Field, method: Method, noise: Noise, scale: int = 4) -> tuple[Field, Evidence]:
+    """Collect the evidence on a result.
+
+    Parameters
+    ----------
+    relief : ndarray of float64, shape (yres, xres)
+        Levelled scan; NaN where not measured.
+    method : callable
+        From such a field to its result. It runs `PASSES` times.
+    noise : Noise
+        Of the scan.
+    scale : int
+        Fine pixels per coarse pixel along each axis.
+
+    Returns
+    -------
+    result : ndarray of float64, shape (scale * yres, scale * xres)
+        Of the method, on the scan as it is.
+    evidence : Evidence
+    """
+    result = method(relief)
+    passes = [result, *(back(method(np.ascontiguousarray(turn(relief)))) for turn, back in TURNS)]
+    spread = np.std(passes, axis=0)
+    rival = registry.get(RIVAL)
+    if not isinstance(rival, Interpolation):
+        raise TypeError(f"{RIVAL} is no interpolation")
+    away = result - interpolate(np.nan_to_num(relief), rival)
+
+    padded = np.pad(relief, 1, mode="reflect") if min(relief.shape) > 1 else np.pad(relief, 1)
+    middle, up, down = padded[1:-1, 1:-1], padded[:-2, 1:-1], padded[2:, 1:-1]
+    left, right = padded[1:-1, :-2], padded[1:-1, 2:]
+    of_scan = {
+        "curvature": up - 2 * middle + down,
+        "bend": left - 2 * middle + right,
+        "climb": 0.5 * (down - up),
+    }
+    maps = {"spread": _pooled(spread, FINE), "disagreement": _pooled(away, FINE)}
+    maps |= {name: _enlarged(_pooled(z, COARSE), scale) for name, z in of_scan.items()}
+    maps["noise"] = np.full(result.shape, noise.white)
+    floor = (KNOWN * noise.white) ** 2 + (ROUNDING * float(np.nanstd(relief))) ** 2
+    floor += np.finfo(np.float64).tiny
+    lengths = {name: np.sqrt(maps[name] ** 2 + floor) for name in LENGTHS}
+    across, along = (_away(n, scale) for n in result.shape)
+    grid = np.broadcast_to(across[:, None], result.shape), np.broadcast_to(along, result.shape)
+    return result, Evidence(lengths, grid)
+
+
+def _away(count: int, scale: int) -> Field:
+    """Return how far pixel centres lie from the nearest centre of a measured pixel."""
+    return np.abs((np.arange(count) % scale + 0.5) / scale - 0.5)
+
+
+def _pooled(field: Field, sigma: float) -> Field:
+    """Return the local root mean square, over the pixels that are known."""
+    import cv2
+
+    known = np.isfinite(field).astype(np.float64)
+    power = cv2.GaussianBlur(np.nan_to_num(field) ** 2, (0, 0), sigma)
+    return np.sqrt(power / np.maximum(cv2.GaussianBlur(known, (0, 0), sigma), 1e-6))
+
+
+def _enlarged(field: Field, scale: int) -> Field:
+    import cv2
+
+    rows, columns = field.shape
+    size = (columns * scale, rows * scale)
+    return np.asarray(cv2.resize(field, size, interpolation=cv2.INTER_LINEAR))

@@ -1,0 +1,124 @@
+"""Regions: which pixels are the least certain, and where a zoom scan would tell most."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from afmsr_core.channel import Channel
+
+__all__ = ["FLAGGED", "Region", "flagged", "worth_a_zoom"]
+
+Field = NDArray[np.float64]
+
+FLAGGED = 0.15
+"""Share of the pixels that is flagged: more would be no advice."""
+
+SIDE = 8
+"""A zoom covers an eighth of the scan's shorter side: with the same pixels, eight times finer."""
+
+COUNT = 5
+
+
+@dataclass(frozen=True)
+class Region:
+    """A square to scan again, in the coordinates of the microscope.
+
+    Attributes
+    ----------
+    x, y : float
+        Centre, the scan's offset included, in the lateral unit of the scan (nm for lengths).
+    size : float
+        Side of the square, in the same unit.
+    uncertainty : float
+        Root mean square of the interval's half-width there, in the unit of the heights.
+    share : float
+        Of the whole scan's squared half-widths.
+    """
+
+    x: float
+    y: float
+    size: float
+    uncertainty: float
+    share: float
+
+    def as_dict(self) -> dict[str, float]:
+        """Return everything, JSON-serialisable."""
+        return asdict(self)
+
+
+def flagged(width: Field, share: float = FLAGGED, block: int = 1) -> NDArray[np.bool_]:
+    """Return the least certain pixels.
+
+    Parameters
+    ----------
+    width : ndarray of float64, shape (yres, xres)
+        Half-width of the interval; NaN where not measured.
+    share : float
+        Of the measured pixels, at the most.
+    block : int
+        Pixels per side that are flagged together, by their mean square: those of one pixel of
+        the scan. Both sides of the field must be multiples of it.
+
+    Examples
+    --------
+    >>> flagged(np.arange(10.0)[None], 0.2)[0].nonzero()[0]
+    array([8, 9])
+    """
+    rows, columns = width.shape
+    cells = width.reshape(rows // block, block, columns // block, block)
+    pooled = np.sqrt(np.mean(cells**2, axis=(1, 3)))
+    known = pooled[np.isfinite(pooled)]
+    if not known.size:
+        return np.zeros(width.shape, dtype=bool)
+    with np.errstate(invalid="ignore"):
+        doubt = pooled > np.quantile(known, 1 - share, method="lower")
+    return np.repeat(np.repeat(doubt, block, axis=0), block, axis=1)
+
+
+def worth_a_zoom(uncertainty: Channel, count: int = COUNT, side: int = SIDE) -> tuple[Region, ...]:
+    """Choose the squares that hold most of the uncertainty.
+
+    Parameters
+    ----------
+    uncertainty : Channel
+        Half-width of the interval on the pixels of the result.
+    count : int
+        How many, at the most.
+    side : int
+        The shorter side of the scan over the side of a square.
+
+    Returns
+    -------
+    tuple of Region
+        Without overlap, the most uncertain first.
+    """
+    width = uncertainty.heights
+    size = min(uncertainty.xreal, uncertainty.yreal) / side
+    rows = max(1, round(size / uncertainty.dy))
+    columns = max(1, round(size / uncertainty.dx))
+    power = np.nan_to_num(width) ** 2
+    total = float(power.sum())
+    sums = np.zeros((power.shape[0] + 1, power.shape[1] + 1))
+    sums[1:, 1:] = power.cumsum(axis=0).cumsum(axis=1)
+    held = sums[rows:, columns:] - sums[:-rows, columns:] - sums[rows:, :-columns]
+    held = held + sums[:-rows, :-columns]
+    found = []
+    for _ in range(count):
+        top, left = np.unravel_index(np.argmax(held), held.shape)
+        best = float(held[top, left])
+        if not best > 0:
+            break
+        found.append(
+            Region(
+                x=float(uncertainty.xoff + (left + columns / 2) * uncertainty.dx),
+                y=float(uncertainty.yoff + (top + rows / 2) * uncertainty.dy),
+                size=float(size),
+                uncertainty=float(np.sqrt(best / (rows * columns))),
+                share=best / total,
+            )
+        )
+        held[max(0, top - rows + 1) : top + rows, max(0, left - columns + 1) : left + columns] = 0.0
+    return tuple(found)

@@ -1,0 +1,60 @@
+"""``python -m benchmarks.trust``: make the calibration; print every figure of docs/trust.md."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from afmsr_core.errors import AfmsrError
+
+_EPILOG = """\
+examples:
+  python -m benchmarks.trust --corpus CORPUS calibrate    -> afmsr_core/data/afm_calibration.json
+  python -m benchmarks.trust --corpus CORPUS              all tables, on the dev split
+  python -m benchmarks.trust --corpus CORPUS coarse       one of them
+  python -m benchmarks.trust --corpus CORPUS pictures     -> docs/images/trust-*.png
+"""
+
+
+def main() -> int:
+    from benchmarks.trust import tables
+
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.trust",
+        description=__doc__,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--corpus", type=Path, required=True, help="folder with the scans")
+    parser.add_argument(
+        "--carn-m", type=Path, metavar="FILE", help="weights of CARN-M, to compare with"
+    )
+    parser.add_argument("what", nargs="?", choices=("calibrate", "pictures", *tables.TABLES))
+    parser.add_argument(
+        "--niqe", type=Path, metavar="FILE", help="published parameters of NIQE, to compare with"
+    )
+    args = parser.parse_args()
+    others = {"carn_m": args.carn_m, "niqe": args.niqe}
+    more = {name: path for name, path in others.items() if path is not None}
+    try:
+        if args.what == "calibrate":
+            from benchmarks.trust.learn import learn
+
+            learn(args.corpus)
+        elif args.what == "pictures":
+            from benchmarks.trust.pictures import draw
+
+            for path in draw(args.corpus):
+                print(path)
+        else:
+            for name in (args.what,) if args.what else tables.TABLES:
+                print(tables.TABLES[name](args.corpus, more), flush=True)
+    except AfmsrError as error:
+        print(f"benchmarks.trust: {error}", file=sys.stderr)
+        return error.exit_status
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,121 @@
+"""Cases: real scans, scanned again coarsely, upscaled, and registered as in training/score.py."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from afmsr_core.channel import Channel
+from afmsr_core.simulation import Acquisition, coarse_scan
+from afmsr_core.trust.evidence import Evidence, gather
+from afmsr_core.trust.noise import Noise, noise_of
+from afmsr_core.upscale import Settings, Upscaler
+from training.corpus import Scan
+
+__all__ = ["AUGMENTED", "BORDER", "CONDITIONS", "Case", "Method", "cases", "finer"]
+
+Field = NDArray[np.float64]
+
+FACTOR = 4
+BORDER = 8  # fine pixels at each edge that are not scored, as in training/score.py
+SIDE = 640  # fine pixels; of larger scans the middle is taken
+LEAST = 96  # fine pixels per side: 24 coarse ones, the least for an estimate of the noise
+
+# Name, line that is taken of every four, white noise and line offsets over the height range.
+CONDITIONS = (("clean", 1, 0.0, 0.0), ("noisy", 2, 0.01, 0.005))
+AUGMENTED = (*CONDITIONS, ("little noise", 2, 0.003, 0.0015))
+
+
+class Method:
+    """A method on bare heights, and what it ran with."""
+
+    def __init__(self, name: str, weights: Path | None = None) -> None:
+        self.name = name
+        settings = Settings(method=name, level="none", weights=weights, threads=1)
+        self._upscaler = Upscaler(settings)
+        self.sha256 = ""
+
+    def __call__(self, heights: Field) -> Field:
+        yres, xres = heights.shape
+        made = self._upscaler(Channel(heights, float(xres), float(yres)))
+        self.sha256 = made.history[-1].settings.get("weights_sha256", "")
+        return made.heights
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """One coarse scan of one real scan."""
+
+    scan: Scan
+    condition: str
+    truth: Field
+    coarse: Field
+    acquisition: Acquisition
+    halved: bool = False
+
+    @cached_property
+    def noise(self) -> Noise:
+        """Of the coarse scan, estimated from itself."""
+        return noise_of(self.coarse)
+
+    def registered(self, heights: Field) -> Field:
+        """Move a result onto the truth, less the border."""
+        moved = ndimage.shift(heights, self.acquisition.offset, mode="nearest")
+        return self.inside(moved)
+
+    def registered_map(self, field: Field) -> Field:
+        """Move a map of positive numbers likewise; linearly, so that it stays positive."""
+        return self.inside(ndimage.shift(field, self.acquisition.offset, order=1, mode="nearest"))
+
+    def inside(self, field: Field) -> Field:
+        """Return a field less the border."""
+        return field[BORDER:-BORDER, BORDER:-BORDER]
+
+    @property
+    def right(self) -> Field:
+        """The truth less the border."""
+        return self.inside(self.truth)
+
+    def gathered(self, method: Callable[[Field], Field]) -> tuple[Field, Evidence]:
+        """Run the method for its evidence; returns its result on its own grid too."""
+        return gather(self.coarse, method, self.noise, FACTOR)
+
+
+def cases(
+    scans: Sequence[Scan], conditions: Sequence[tuple[str, int, float, float]], halved: bool = False
+) -> Iterator[Case]:
+    """Yield every scan under every condition; with `halved`, large scans at half the pixels too."""
+    for index, scan in enumerate(scans):
+        fine = _middle(scan.levelled)
+        for half in (False, True) if halved else (False,):
+            truth = finer(fine, 2) if half else fine
+            if min(truth.shape) < (4 * LEAST if half and halved else LEAST) // (1 + half):
+                continue
+            for number, (name, row, noise, lines) in enumerate(conditions):
+                acquisition = Acquisition(row=row, noise=noise, line_noise=lines)
+                rng = np.random.default_rng([index, number, half])
+                coarse = coarse_scan(truth, acquisition, rng).astype(np.float64)
+                yield Case(scan, name, truth, coarse, acquisition, half)
+
+
+def finer(fine: Field, factor: int) -> Field:
+    """Scan a field with fewer pixels: every `factor`-th line, means along it."""
+    rows = fine[factor // 2 :: factor]
+    rows = rows[:, : rows.shape[1] // factor * factor]
+    return _whole(rows.reshape(len(rows), -1, factor).mean(axis=2))
+
+
+def _middle(fine: Field) -> Field:
+    top, left = (max(0, (n - SIDE) // 2) for n in fine.shape)
+    return _whole(fine[top : top + SIDE, left : left + SIDE])
+
+
+def _whole(fine: Field) -> Field:
+    rows, columns = (n // FACTOR * FACTOR for n in fine.shape)
+    return np.ascontiguousarray(fine[:rows, :columns])

@@ -1,0 +1,209 @@
+"""The map of confidence on unseen scans: does it hold as often as it says, and does it rank?"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from scipy import ndimage, stats
+
+from afmsr_core.channel import Channel
+from afmsr_core.errors import UsageError
+from afmsr_core.trust.calibration import COVERAGES, SHIPPED, Calibration
+from afmsr_core.trust.consistency import consistency, projected
+from afmsr_core.trust.regions import FLAGGED, flagged
+from benchmarks.trust.cases import CONDITIONS, Case, Field, Method, cases
+from benchmarks.trust.detail import invented_in
+from training import corpus
+
+__all__ = ["Judged", "intervals", "judged"]
+
+PIXELS = 20_000  # drawn for rank correlations: more do not change the second digit
+WINDOW = 8  # fine pixels, two measured ones: the local variance that the map must beat
+AREAS = (4, 16)  # fine pixels per side over which errors are pooled
+RESAMPLES = 2000
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One coarse scan of the dev split."""
+
+    sample: str
+    category: str
+    name: str
+    condition: str
+    coverage: dict[str, float]
+    width: float
+    rank: dict[str, float]
+    rank_variance: dict[str, float]
+    invented: int
+    invented_flagged: int
+    projection_db: float
+    residual_sigma: float
+
+
+def judged(case: Case, method: Method, calibration: Calibration) -> Judged:
+    """Judge the map of one case."""
+    result, evidence = case.gathered(method)
+    if not calibration.fits(method.name, method.sha256):
+        raise UsageError(
+            f"{SHIPPED}: made for other weights than those that ship; run "
+            f"`python -m benchmarks.trust --corpus CORPUS calibrate` first"
+        )
+    scale = calibration.scale_of(evidence)
+    error = np.abs(case.registered(result) - case.right)
+    there = case.registered_map(scale)
+    variance = case.registered_map(_local_deviation(result))
+    doubt = case.inside(flagged(scale, block=4))
+    invented = invented_in(case, case.registered(result))
+    agreement = consistency(
+        case.coarse, Channel(result, result.shape[1], result.shape[0]), case.noise
+    )
+    moved = np.abs(case.registered(projected(result, agreement)) - case.right)
+    half = calibration.scales(0.9) * there
+    return Judged(
+        sample=case.scan.sample,
+        category=case.scan.category,
+        name=case.scan.id,
+        condition=case.condition,
+        coverage={
+            f"{c:g}": float(np.mean(error <= calibration.scales(c) * there)) for c in COVERAGES
+        },
+        width=float(np.mean(half) / np.quantile(error, 0.9)),
+        rank=_ranks(there, error),
+        rank_variance=_ranks(variance, error),
+        invented=len(invented[0]),
+        invented_flagged=int(doubt[invented].sum()),
+        projection_db=float(10 * np.log10(np.mean(error**2) / np.mean(moved**2))),
+        residual_sigma=float(agreement.as_dict()["residual_rms_sigma"] or np.nan),
+    )
+
+
+def intervals(folder: Path, more: Mapping[str, Path]) -> str:
+    """Return the tables."""
+    calibration, method = Calibration.read(SHIPPED), Method("afm")
+    found = [judged(c, method, calibration) for c in cases(corpus.dev_scans(folder), CONDITIONS)]
+    return "\n".join([_coverage(found, calibration), _ranking(found), _rest(found)])
+
+
+def _coverage(found: Sequence[Judged], calibration: Calibration) -> str:
+    lines = [
+        "## Does the interval hold?\n",
+        f"{_size(found)}; calibrated on {calibration.samples} other samples "
+        f"({calibration.scans} coarse scans). Mean over samples, 95 % by bootstrap over samples.\n",
+        "| nominal | clean and noisy | clean | noisy |",
+        "|---:|---:|---:|---:|",
+    ]
+    for level in calibration.quantiles:
+        cells = []
+        for condition in (None, *(name for name, *_ in CONDITIONS)):
+            of = [one for one in found if condition in (None, one.condition)]
+            mean, low, high = _mean(of, lambda one, level=level: one.coverage[level])
+            cells.append(f"{mean:.1%} [{low:.1%}, {high:.1%}]")
+        lines.append(f"| {float(level):.0%} | {' | '.join(cells)} |")
+    lines += [
+        "\nAt 90 %, by category of sample. Half-width: mean over the best constant one, which "
+        "only the truth tells.\n",
+        "| category | samples | coarse scans | coverage | half-width |",
+        "|---|---:|---:|---:|---:|",
+    ]
+    for category in sorted({one.category for one in found}):
+        of = [one for one in found if one.category == category]
+        held = _mean(of, lambda one: one.coverage["0.9"])[0]
+        width = float(np.exp(np.mean([np.log(one.width) for one in of])))
+        lines.append(
+            f"| {category} | {len({one.sample for one in of})} | {len(of)} | {held:.1%} "
+            f"| {width:.2f} |"
+        )
+    width = float(np.exp(np.mean([np.log(one.width) for one in found])))
+    lines.append(f"| all | {len({one.sample for one in found})} | {len(found)} | | {width:.2f} |\n")
+    worst = sorted(found, key=lambda one: one.coverage["0.9"])
+    lines.append("Where it holds least:\n")
+    lines += [f"- {one.name}, {one.condition}: {one.coverage['0.9']:.1%}" for one in worst[:5]]
+    return "\n".join(lines) + "\n"
+
+
+def _ranking(found: Sequence[Judged]) -> str:
+    lines = [
+        "## Does the map rank the pixels?\n",
+        "Spearman's correlation of the map with the true error, within each coarse scan; mean "
+        "over samples, 95 % by bootstrap over samples.\n",
+        "| error of | map | local deviation | map is better on |",
+        "|---|---:|---:|---:|",
+    ]
+    for area in found[0].rank:
+        cells = []
+        for ranks in ("rank", "rank_variance"):
+            mean, low, high = _mean(found, lambda one, r=ranks, a=area: getattr(one, r)[a])
+            cells.append(f"{mean:.2f} [{low:.2f}, {high:.2f}]")
+        better = np.mean([one.rank[area] > one.rank_variance[area] for one in found])
+        lines.append(f"| {area} | {' | '.join(cells)} | {better:.0%} |")
+    return "\n".join(lines) + "\n"
+
+
+def _rest(found: Sequence[Judged]) -> str:
+    invented = sum(one.invented for one in found)
+    caught = sum(one.invented_flagged for one in found)
+    lines = [
+        "## Invented features in what is flagged\n",
+        f"{caught} of {invented} invented features above 5 sigma ({caught / max(1, invented):.0%}) "
+        f"lie in the {FLAGGED:.0%} of the pixels that are flagged.\n",
+        "## Agreement with the measured pixels\n",
+        "| condition | residual, sigma of the noise (median) | gain by soft projection, dB: mean "
+        "[95 %] | better on |",
+        "|---|---:|---:|---:|",
+    ]
+    for condition, *_ in CONDITIONS:
+        of = [one for one in found if one.condition == condition]
+        mean, low, high = _mean(of, lambda one: one.projection_db)
+        better = np.mean([one.projection_db > 0 for one in of])
+        residual = np.nanmedian([one.residual_sigma for one in of])
+        lines.append(
+            f"| {condition} | {residual:.2f} | {mean:+.2f} [{low:+.2f}, {high:+.2f}] "
+            f"| {better:.0%} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def _mean(found: Sequence[Judged], value: Callable[[Judged], float]) -> tuple[float, float, float]:
+    """Return the mean over samples and its bootstrap interval."""
+    by_sample: dict[str, list[float]] = defaultdict(list)
+    for one in found:
+        if np.isfinite(value(one)):
+            by_sample[one.sample].append(value(one))
+    means = np.array([np.mean(values) for values in by_sample.values()])
+    drawn = np.random.default_rng(0).integers(0, len(means), (RESAMPLES, len(means)))
+    low, high = np.quantile(means[drawn].mean(axis=1), [0.025, 0.975])
+    return float(means.mean()), float(low), float(high)
+
+
+def _size(found: Sequence[Judged]) -> str:
+    scans, samples = len({one.name for one in found}), len({one.sample for one in found})
+    return f"{len(found)} coarse scans of {scans} real scans of {samples} samples"
+
+
+def _local_deviation(result: Field) -> Field:
+    mean = ndimage.uniform_filter(result, WINDOW)
+    return np.sqrt(np.maximum(ndimage.uniform_filter((result - mean) ** 2, WINDOW), 0.0))
+
+
+def _ranks(predicted: Field, error: Field) -> dict[str, float]:
+    drawn = np.random.default_rng(0).permutation(error.size)[:PIXELS]
+    found = {"a pixel": _spearman(predicted.ravel()[drawn], error.ravel()[drawn])}
+    for side in AREAS:
+        pooled = [np.sqrt(_blocks(field**2, side)).ravel() for field in (predicted, error)]
+        found[f"{side} x {side} pixels"] = _spearman(*pooled)
+    return found
+
+
+def _spearman(predicted: Field, error: Field) -> float:
+    return float(stats.spearmanr(predicted, error).statistic)
+
+
+def _blocks(field: Field, side: int) -> Field:
+    rows, columns = (n // side for n in field.shape)
+    whole = field[: rows * side, : columns * side]
+    return whole.reshape(rows, side, columns, side).mean(axis=(1, 3))

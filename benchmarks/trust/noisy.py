@@ -1,0 +1,65 @@
+"""The estimate of the noise: against noise that was added, and against trace and retrace."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from afmsr_core.alignment import AlignmentSettings, align
+from afmsr_core.errors import PairError
+from afmsr_core.trust.noise import noise_between, noise_of
+from afmsr_core.trust.resolution import resolved_frequency
+from benchmarks.retrace.pairs import read_pairs
+
+__all__ = ["noise"]
+
+MAX_RESIDUAL = 0.5  # pixels, as in benchmarks/retrace
+
+
+def noise(folder: Path, more: Mapping[str, Path]) -> str:
+    """Return the table."""
+    ratios = []
+    for split in ("dev", "train"):
+        for pair in read_pairs(folder, split):
+            try:
+                settings = AlignmentSettings(max_residual=MAX_RESIDUAL)
+                found = align(pair.retrace, pair.trace, settings=settings)
+            except PairError:
+                continue
+            if not found.accepted:
+                continue
+            warped, inside = found.warp(pair.retrace), found.crop.slices
+            both = noise_between(pair.trace, warped)
+            alone = noise_of(pair.trace)
+            span = float(np.subtract(*np.percentile(pair.trace, [99.5, 0.5])))
+            ratios.append(
+                (
+                    resolved_frequency(pair.trace[inside], warped[inside]),
+                    alone.white / both.white,
+                    alone.lines / both.lines,
+                    both.white / span,
+                    both.lines / span,
+                    (both.correlated or 0.0) / span,
+                )
+            )
+    low, middle, high = np.percentile(ratios, [25, 50, 75], axis=0)
+    names = (
+        ("resolved, cycles per pixel (ring correlation 0.5)", "{:.2f}"),
+        ("white noise, one scan over both", "{:.2f}"),
+        ("line offsets, one scan over both", "{:.2f}"),
+        ("white noise over the range", "{:.2%}"),
+        ("line offsets over the range", "{:.2%}"),
+        ("correlated residual over the range", "{:.2%}"),
+    )
+    lines = [
+        "## Noise\n",
+        f"{len(ratios)} pairs of trace and retrace at full resolution; median and quartiles.\n",
+        "| figure | median | quartiles |",
+        "|---|---:|---:|",
+    ]
+    for i, (name, form) in enumerate(names):
+        cells = form.format(middle[i]), form.format(low[i]), form.format(high[i])
+        lines.append(f"| {name} | {cells[0]} | {cells[1]} to {cells[2]} |")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,23 @@
+"""The tables of docs/trust.md, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from benchmarks.trust.coarse import coarse
+from benchmarks.trust.detail import detail
+from benchmarks.trust.intervals import intervals
+from benchmarks.trust.natural import niqe
+from benchmarks.trust.noisy import noise
+
+__all__ = ["TABLES"]
+
+TABLES: dict[str, Callable[[Path, Mapping[str, Path]], str]] = {
+    "noise": noise,
+    "coarse": coarse,
+    "intervals": intervals,
+    "detail": detail,
+    "niqe": niqe,
+}
+"""From the folder of the corpus, and files that are not ours, to Markdown."""

@@ -1,0 +1,146 @@
+"""``afmsr calibrate``: learn on a lab's own pairs how far the results are off."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from afmsr_cli.inputs import naming
+from afmsr_cli.progress import Progress
+from afmsr_core.errors import AfmsrError, OutputExistsError, UsageError
+
+if TYPE_CHECKING:
+    from afmsr_core.pairing import Pair
+    from afmsr_core.trust.calibration import Observation
+    from afmsr_core.upscale import Upscaler
+
+__all__ = ["add_parser", "run"]
+
+_EPILOG = """\
+examples:
+  afmsr calibrate pairs/ -o ours.json
+      pairs as for afmsr eval: NAME_low and NAME_high, a folder for each sample
+  afmsr upscale scan.gwy --confidence --calibration ours.json
+
+A sample is a folder of pairs, or what the column 'data set' of a pairs.csv says; pairs that lie
+together are one sample. At least 3 samples are needed; from 20 on the coverage is guaranteed.
+"""
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser(
+        "calibrate",
+        description="Learn, on pairs of a coarse and a fine scan, intervals for the heights.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("pairs", type=Path, metavar="PAIRS", help="a folder, or a pairs.csv")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help=".json")
+    parser.add_argument("--method", default="afm", help="(default: %(default)s)")
+    parser.add_argument("--weights", type=Path, metavar="FILE", help="other weights (torch)")
+    parser.add_argument("--level", default="plane", metavar="STEPS", help="(default: %(default)s)")
+    parser.add_argument("--channel", metavar="WHICH", help="number, title or pattern")
+    parser.add_argument("--threads", type=int, metavar="N", help="threads of the engine")
+    parser.add_argument("--each", action="store_true", help="every pair is a sample of its own")
+    parser.add_argument("--force", action="store_true", help="overwrite the output")
+    parser.add_argument("--json", action="store_true", help="the calibration on stdout too")
+    parser.add_argument("--quiet", action="store_true", help="no progress on stderr")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Calibrate."""
+    from afmsr_core.io.atomic import writing
+    from afmsr_core.levelling import parse_spec
+    from afmsr_core.pairing import find_pairs
+    from afmsr_core.trust.calibration import calibrate
+    from afmsr_core.upscale import Settings, Upscaler
+
+    parse_spec(args.level)
+    if args.output.exists() and not args.force:
+        raise OutputExistsError(f"{args.output}: exists already; use --force to replace it")
+    found = find_pairs(args.pairs, channel=args.channel)
+    if not found.pairs:
+        print(f"afmsr: {args.pairs}: no pairs found", file=sys.stderr)
+        return 3
+    settings = Settings(
+        method=args.method, level="none", weights=args.weights, threads=args.threads
+    )
+    upscaler = Upscaler(settings)
+    progress = Progress(len(found.pairs), args.quiet)
+    observations: list[Observation] = []
+    digest, failed = "", 0
+    for number, pair in enumerate(found.pairs):
+        sample = pair.id if args.each or not pair.data_set else pair.data_set
+        try:
+            one, digest = _observed(pair, sample, upscaler, args.level, number)
+            observations.append(one)
+            progress.done(f"{pair.id}: sample {sample}")
+        except AfmsrError as error:
+            failed += 1
+            print(f"afmsr: {naming(pair.low, str(error))}", file=sys.stderr)
+            progress.done(f"{pair.id}: left out")
+    if not observations:
+        raise UsageError(f"{args.pairs}: none of the {failed} pairs can be used")
+    made_from = f"{len(observations)} pairs of {args.pairs.name}"
+    made = calibrate(observations, upscaler.method.name, [digest], made_from)
+    with writing(args.output, force=args.force) as file:
+        file.write(made.as_json().encode())
+    if args.json:
+        print(json.dumps(json.loads(made.as_json()), indent=1))
+    else:
+        promise = "guaranteed" if made.guaranteed else "not guaranteed: too few samples"
+        print(
+            f"{args.output}: {made.method}, {made.scans} pairs of {made.samples} samples; "
+            f"90 % of the errors within {made.scales(0.9):.2f} scales ({promise})"
+        )
+    return int(failed > 0)
+
+
+def _observed(
+    pair: Pair, sample: str, upscaler: Upscaler, level_spec: str, seed: int
+) -> tuple[Observation, str]:
+    """Return what one pair tells, and the hash of the weights."""
+    import numpy as np
+
+    from afmsr_core import io
+    from afmsr_core.alignment import align
+    from afmsr_core.channel import Channel
+    from afmsr_core.errors import PairError
+    from afmsr_core.levelling import level
+    from afmsr_core.pairing import check_pair
+    from afmsr_core.surfaces import fit_plane
+    from afmsr_core.trust.calibration import observe
+    from afmsr_core.trust.evidence import gather
+    from afmsr_core.trust.noise import noise_of
+
+    low, high = (io.select(io.read(path), pair.channel)[0] for path in (pair.low, pair.high))
+    check_pair(low, high)
+    relief, truth = (level(one, level_spec).channel.heights for one in (low, high))
+    digest = ""
+
+    def method(heights: Any) -> Any:
+        nonlocal digest
+        yres, xres = heights.shape
+        made = upscaler(Channel(heights, float(xres), float(yres)))
+        digest = made.history[-1].settings.get("weights_sha256", "")
+        return made.heights
+
+    result, evidence = gather(relief, method, noise_of(relief), upscaler.method.scale)
+    rows, columns = result.shape
+    aligned = align(
+        result,
+        truth,
+        pixel_nm=(high.dx, high.dy),
+        result_pixel_nm=(low.xreal / columns, low.yreal / rows),
+    )
+    if not aligned.accepted:
+        raise PairError(f"{pair.id}: {aligned.verdict}")
+    error = aligned.warp(result) - truth
+    error = fit_plane(error).subtracted_from(error)
+    rng = np.random.default_rng(seed)
+    return observe(evidence.moved(aligned.warp), error, sample, rng), digest

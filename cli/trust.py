@@ -1,0 +1,98 @@
+"""What ``afmsr upscale`` does with ``--confidence`` and ``--residual``."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from afmsr_core.errors import UsageError
+
+if TYPE_CHECKING:
+    from afmsr_core.channel import Channel
+    from afmsr_core.upscale import Upscaler
+
+__all__ = ["Trust", "add_trust_options", "told"]
+
+
+def add_trust_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options on how far a result is to be trusted."""
+    parser.add_argument(
+        "--confidence", action="store_true", help="a channel with the interval around each height"
+    )
+    parser.add_argument(
+        "--residual", action="store_true", help="channels: result, scanned again, less the scan"
+    )
+    parser.add_argument(
+        "--calibration", type=Path, metavar="FILE", help="of afmsr calibrate (default: shipped)"
+    )
+
+
+PARAMETERS = ("Sa", "Sq", "Sdq", "Sdr")
+
+
+@dataclass(frozen=True)
+class Trust:
+    """What is asked beside the heights."""
+
+    confidence: bool = False
+    residual: bool = False
+    calibration: Path | None = None
+
+    @classmethod
+    def of(cls, args: argparse.Namespace) -> Trust:
+        """Return what was asked; a file that is no calibration is refused before anything runs."""
+        from afmsr_core.trust import Calibration
+
+        if args.calibration is not None:
+            if not args.confidence:
+                raise UsageError("--calibration is used by --confidence only; give both")
+            Calibration.read(args.calibration)
+        if (args.confidence or args.residual) and args.protocol != "nm":
+            raise UsageError("--confidence and --residual need --protocol nm")
+        return cls(args.confidence, args.residual, args.calibration)
+
+    def __call__(
+        self, channel: Channel, result: Channel, upscaler: Upscaler, record: dict[str, Any]
+    ) -> list[Channel]:
+        """Return the channels that were asked for; their numbers go into the record."""
+        if not (self.confidence or self.residual):
+            return []
+        from afmsr_core.trust import Calibration, assess
+
+        calibration = Calibration.read(self.calibration) if self.calibration else None
+        found = assess(channel, result, upscaler.settings, calibration)
+        record["trust"] = found.record
+        record["parameters"] = _parameters(channel, result, upscaler.settings.level)
+        extras = [found.confidence] if self.confidence else []
+        if self.residual:
+            extras.append(found.residual)
+            if found.noise.pixel > 0:  # without noise there is no sigma
+                extras.append(found.residual_sigma)
+        # Without a number: palette and range of the heights are not theirs.
+        return [extra.replace(number=None) for extra in extras]
+
+
+def _parameters(channel: Channel, result: Channel, spec: str) -> dict[str, Any]:
+    """Return surface parameters of scan and result, and what levelling takes off Sq."""
+    from afmsr_core.levelling import level
+    from afmsr_core.metrics.roughness import surface_parameters
+    from afmsr_core.trust.bias import levelling_bias
+
+    both: dict[str, Any] = {}
+    for name, one in (("scan", channel), ("result", result)):
+        relief = level(one, spec).channel
+        found = surface_parameters(relief.heights, (one.dy, one.dx), one.is_height)
+        both[name] = {parameter: found[parameter] for parameter in PARAMETERS}
+    both["sq_bias_of_levelling"] = levelling_bias(level(channel, spec).channel.heights, spec)
+    return both
+
+
+def told(record: Mapping[str, Any]) -> str:
+    """Return what a person should know, such as that the scan is too coarse; may be empty."""
+    trust = [channel["trust"] for channel in record["channels"] if "trust" in channel]
+    advice = [one["coarseness"]["advice"] for one in trust]
+    warnings = [one["warning"] for one in trust if "warning" in one]
+    return "".join(f"; {part}" for part in (*advice, *warnings))

@@ -1,0 +1,188 @@
+"""``afmsr verify``: hold a result against a zoom scan of a part of it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from afmsr_core.errors import ChannelNotFoundError, PairError
+
+if TYPE_CHECKING:
+    from afmsr_core.channel import Channel
+    from afmsr_core.trust.detail import Detail
+
+__all__ = ["add_parser", "run"]
+
+_EPILOG = """\
+examples:
+  afmsr verify scan_x4.gwy zoom.gwy
+  afmsr verify scan_x4.gwy zoom.gwy --json -o checked.gwy
+      checked.gwy: the zoom, the result on its pixels, and their difference
+"""
+
+_EXTRAS = ("Half-width", "Relative uncertainty", "Residual")
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser(
+        "verify",
+        description="Align a zoom scan with a result and say which features are confirmed.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("result", type=Path, metavar="RESULT", help="what afmsr upscale wrote")
+    parser.add_argument("zoom", type=Path, metavar="ZOOM", help="a finer scan of a part of it")
+    parser.add_argument("--channel", metavar="WHICH", help="of the result: number, title, pattern")
+    parser.add_argument("--zoom-channel", metavar="WHICH", help="of the zoom scan")
+    parser.add_argument("--scale", type=int, default=4, help="of the result (default: %(default)s)")
+    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="a .gwy with the fields")
+    parser.add_argument("--force", action="store_true", help="overwrite the output")
+    parser.add_argument("--json", action="store_true", help="all numbers as JSON on stdout")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Verify one result."""
+    import numpy as np
+
+    from afmsr_core import io
+    from afmsr_core.alignment import align
+    from afmsr_core.levelling import level
+    from afmsr_core.surfaces import fit_plane
+    from afmsr_core.trust.detail import compare_detail
+    from afmsr_core.trust.noise import noise_of
+
+    channels = io.read(args.result)
+    result = _result(channels, args.channel, args.result)
+    zoom = io.select(io.read(args.zoom), args.zoom_channel)[0]
+    truth = level(zoom, "plane").channel.heights
+    found = align(
+        level(result, "plane").channel.heights,
+        truth,
+        pixel_nm=(zoom.dx, zoom.dy),
+        result_pixel_nm=(result.dx, result.dy),
+    )
+    if not found.accepted:
+        raise PairError(
+            f"{args.zoom}: cannot be found in {args.result.name}: {found.verdict}; check the "
+            f"channels and that the zoom lies inside"
+        )
+    there = found.warp(result.heights)
+    there = there - fit_plane(there - truth).on_grid(*truth.shape)
+    error = there - truth
+    known = np.isfinite(error)
+    pixels = max(1, round(args.scale * result.dx / zoom.dx))
+    detail = compare_detail(there, truth, noise_of(truth).white, scale=pixels)
+    numbers = detail.as_dict()
+    spread = float(np.sqrt(np.mean(error[known] ** 2)))
+    record: dict[str, Any] = {
+        "result": str(args.result),
+        "zoom": str(args.zoom),
+        "channel": result.title,
+        "unit": result.unit,
+        "alignment": found.as_dict(),
+        "rmse": spread,
+        "confirmed": numbers["features_result"] - numbers["invented"],
+        **numbers,
+        "not_confirmed": _places(detail, zoom),
+        "within_interval": None,
+        "parameters": _parameters(there, truth, known, zoom),
+    }
+    width = _half_width(channels, result)
+    if width is not None:
+        half = found.warp(width.heights)
+        inside = np.isfinite(half) & known
+        record["within_interval"] = float(np.mean(np.abs(error[inside]) <= half[inside]))
+    if args.output is not None:
+        on_zoom = result.replace(
+            heights=there, xreal=zoom.xreal, yreal=zoom.yreal, xoff=zoom.xoff, yoff=zoom.yoff,
+            mask=None, title=f"{result.title}, on the zoom",
+        )  # fmt: skip
+        difference = on_zoom.replace(heights=error, title=f"{result.title} less the zoom")
+        io.write(args.output, [zoom, on_zoom, difference], force=args.force)
+        record["output"] = str(args.output)
+    if args.json:
+        print(json.dumps(record, indent=1))
+    else:
+        _tell(record)
+    return 0
+
+
+def _result(channels: list[Channel], which: str | None, path: Path) -> Channel:
+    from afmsr_core import io
+
+    if which is not None:
+        return io.select(channels, which)[0]
+    upscaled = [c for c in channels if "(x" in c.title and not c.title.startswith(_EXTRAS)]
+    if not upscaled:
+        raise ChannelNotFoundError(
+            f"{path}: no channel is named as afmsr upscale names its results; choose one with "
+            f"--channel"
+        )
+    return upscaled[-1]
+
+
+def _half_width(channels: list[Channel], result: Channel) -> Channel | None:
+    fitting = [
+        c
+        for c in channels
+        if c.title.startswith("Half-width")
+        and c.title.endswith(result.title)
+        and c.heights.shape == result.heights.shape
+    ]
+    return fitting[-1] if fitting else None
+
+
+def _places(detail: Detail, zoom: Channel) -> list[dict[str, float]]:
+    """Return where the features lie that the zoom does not have, the highest first."""
+    import numpy as np
+
+    of = detail.result
+    order = sorted(np.flatnonzero(detail.invented), key=lambda n: -abs(of.heights[n]))
+    return [
+        {
+            "x": float(zoom.xoff + (of.columns[n] + 0.5) * zoom.dx),
+            "y": float(zoom.yoff + (of.rows[n] + 0.5) * zoom.dy),
+            "height": float(of.heights[n]),
+        }
+        for n in order
+    ]
+
+
+def _parameters(there: Any, truth: Any, known: Any, zoom: Channel) -> dict[str, Any]:
+    """Return the surface parameters of both on the area that both cover."""
+    import numpy as np
+
+    from afmsr_core.metrics.roughness import surface_parameters
+
+    names = ("Sa", "Sq", "Sdq", "Sdr")
+    both = {}
+    for name, heights in (("result", there), ("zoom", truth)):
+        field = np.where(known, heights, np.nan)
+        of = surface_parameters(field, (zoom.dy, zoom.dx), zoom.is_height)
+        both[name] = {parameter: of[parameter] for parameter in names}
+    return both
+
+
+def _tell(record: dict[str, Any]) -> None:
+    unit = record["unit"]
+    print(f"{record['channel']} against {record['zoom']}: {record['alignment']['verdict']}")
+    print(f"root mean square difference {record['rmse']:.3g} {unit}".rstrip())
+    print(
+        f"features above 5 sigma: {record['confirmed']} of {record['features_result']} confirmed; "
+        f"{record['missing']} of {record['features_truth']} in the zoom are missing"
+    )
+    if record["within_interval"] is not None:
+        print(f"differences within the interval: {record['within_interval']:.1%} of the pixels")
+    for name, value in record["parameters"]["result"].items():
+        other = record["parameters"]["zoom"][name]
+        if value is not None and other is not None:
+            print(f"{name}: result {value:.4g}, zoom {other:.4g}")
+    for place in record["not_confirmed"][:5]:
+        print(
+            f"not confirmed: {place['height']:+.3g} {unit} at x {place['x'] / 1000:.4g} µm, "
+            f"y {place['y'] / 1000:.4g} µm"
+        )

@@ -1,0 +1,122 @@
+"""An interval holds as often as it says, on samples that it was not learnt on."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from afmsr_core.errors import UsageError
+from afmsr_core.trust.calibration import Calibration, Observation, calibrate, observe
+from afmsr_core.trust.evidence import LENGTHS, Evidence, gather
+from afmsr_core.trust.noise import Noise
+
+SIDE = 64
+
+
+def evidence(rng: np.random.Generator, size: float = 1.0) -> Evidence:
+    maps = {name: size * np.exp(rng.normal(0, 0.7, (SIDE, SIDE))) for name in LENGTHS}
+    maps["noise"] = np.full((SIDE, SIDE), 0.1 * size)
+    away = np.tile([0.375, 0.125, 0.125, 0.375], SIDE // 4)
+    grid = (SIDE, SIDE)
+    return Evidence(maps, (np.broadcast_to(away[:, None], grid), np.broadcast_to(away, grid)))
+
+
+def true_scale(of: Evidence) -> np.ndarray:
+    maps = of.maps
+    return 0.5 * maps["curvature"] ** 0.7 * maps["disagreement"] ** 0.3 * np.exp(2 * of.away[0])
+
+
+def observations(samples: int, seed: int = 0, size: float = 1.0) -> list[Observation]:
+    rng = np.random.default_rng(seed)
+    found = []
+    for number in range(samples):
+        of = evidence(rng, size)
+        error = true_scale(of) * rng.laplace(0, 1, (SIDE, SIDE)) * np.exp(rng.normal(0, 0.1))
+        found.append(observe(of, error, f"sample {number}", rng))
+    return found
+
+
+def test_the_interval_holds_on_new_samples_at_every_coverage() -> None:
+    made = calibrate(observations(12), "afm", ["abc"])
+    rng = np.random.default_rng(99)
+    for coverage in made.quantiles:
+        held = []
+        for _ in range(20):
+            of = evidence(rng)
+            error = true_scale(of) * rng.laplace(0, 1, (SIDE, SIDE)) * np.exp(rng.normal(0, 0.1))
+            half = made.scales(float(coverage)) * made.scale_of(of)
+            held.append(np.mean(np.abs(error) <= half))
+        assert np.mean(held) == pytest.approx(float(coverage), abs=0.03)
+
+
+def test_the_map_finds_where_the_error_is() -> None:
+    made = calibrate(observations(12), "afm", ["abc"])
+    of = evidence(np.random.default_rng(5))
+    found = np.corrcoef(np.log(made.scale_of(of)).ravel(), np.log(true_scale(of)).ravel())[0, 1]
+    assert found > 0.95 and made.row_distance > 3 * abs(made.column_distance)
+
+
+def test_units_do_not_matter() -> None:
+    nm, pm = (calibrate(observations(6, size=size), "afm", ["abc"]) for size in (1.0, 1000.0))
+    of = evidence(np.random.default_rng(5))
+    scaled = Evidence({name: 1000 * field for name, field in of.maps.items()}, of.away)
+    assert np.allclose(1000 * nm.scale_of(of), pm.scale_of(scaled), rtol=1e-6)
+    assert np.allclose(1000 * nm.scale_of(of), nm.scale_of(scaled), rtol=1e-9)
+
+
+def test_scans_of_one_sample_count_as_one() -> None:
+    found = observations(6)
+    twice = [*found, *(dataclasses.replace(o) for o in found if o.sample == "sample 0")]
+    once, again = calibrate(found, "afm", []), calibrate(twice, "afm", [])
+    assert (again.samples, again.scans) == (6, 7)
+    assert again.scales(0.9) == pytest.approx(once.scales(0.9), rel=1e-6)
+
+
+def test_too_few_samples_are_refused_and_few_are_not_called_guaranteed() -> None:
+    with pytest.raises(UsageError, match="too few to calibrate"):
+        calibrate(observations(2), "afm", [])
+    assert not calibrate(observations(8), "afm", []).guaranteed
+    many = calibrate(observations(20), "afm", [])
+    assert many.guaranteed and many.scales(0.9) < many.scales(0.95)
+
+
+def test_a_calibration_survives_its_file_and_knows_its_weights(tmp_path: Path) -> None:
+    made = calibrate(observations(4), "afm", ["abc"], "four samples")
+    path = tmp_path / "ours.json"
+    path.write_text(made.as_json())
+    assert Calibration.read(path) == made
+    assert made.fits("afm", "abc") and not made.fits("afm", "abd") and not made.fits("carn", "abc")
+    with pytest.raises(UsageError, match="this calibration knows"):
+        made.scales(0.77)
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"format": 9}', '{"format": 1, "method": "afm"}'])
+def test_what_is_no_calibration_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "other.json"
+    path.write_text(text)
+    with pytest.raises(UsageError, match="afmsr calibrate"):
+        Calibration.read(path)
+
+
+def test_evidence_follows_the_unit_and_knows_where_was_measured() -> None:
+    relief = np.random.default_rng(0).normal(0, 1, (24, 32)).cumsum(axis=1)
+
+    def method(z: np.ndarray) -> np.ndarray:
+        return np.repeat(np.repeat(z, 4, axis=0), 4, axis=1)
+
+    result, of = gather(relief, method, Noise(0.1, 0.0, None, "scan"))
+    _, larger = gather(1000 * relief, method, Noise(100.0, 0.0, None, "scan"))
+    assert result.shape == (96, 128) and set(of.maps) == set(LENGTHS)
+    for name in LENGTHS:
+        assert np.allclose(1000 * of.maps[name], larger.maps[name], rtol=1e-6)
+    assert np.array_equal(of.away[0][:4, 0], [0.375, 0.125, 0.125, 0.375])
+    holes = relief.copy()
+    holes[3:6, 4:8] = np.nan
+    _, with_holes = gather(holes, method, Noise(0.1, 0.0, None, "scan"))
+    away = np.s_[60:, 60:]
+    assert np.allclose(with_holes.maps["curvature"][away], of.maps["curvature"][away])
+    assert all(np.isfinite(field).all() for name, field in with_holes.maps.items() if name in (
+        "curvature", "bend", "climb", "noise"))  # fmt: skip
