@@ -25,5 +25,5 @@ format:
 	$(BIN)/python -m ruff check --fix .
 	$(BIN)/python -m ruff format .
 
-bench:                        ## start-up, memory and speed against peers
-	$(BIN)/python -m benchmarks
+bench:                        ## start-up, speed and memory against peers; PART=forward for one
+	$(BIN)/python -m benchmarks $(PART)

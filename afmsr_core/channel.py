@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afmsr_core.errors import FieldError
+from afmsr_core.large_field import LargeField
 
 __all__ = ["Channel", "Step"]
 
@@ -57,7 +58,9 @@ class Channel:
     Parameters
     ----------
     heights : ndarray of float64, shape (yres, xres)
-        Values in `unit`. NaN marks a pixel that was not measured.
+        Values in `unit`. NaN marks a pixel that was not measured. Results above 64 Mpx are a
+        :class:`afmsr_core.large_field.LargeField`: float32 on the disk about a float64 datum,
+        float64 in every part that is looked at.
     xreal, yreal : float
         Physical width and height in `lateral_unit`, both positive.
     xoff, yoff : float
@@ -105,7 +108,9 @@ class Channel:
     number: int | None = None
 
     def __post_init__(self) -> None:
-        heights = np.asarray(self.heights, dtype=np.float64)
+        heights: Any = self.heights
+        if not isinstance(heights, LargeField):
+            heights = np.asarray(heights, dtype=np.float64)
         if heights.ndim != 2 or heights.size == 0:
             raise FieldError(
                 f"{self.where}: a channel is a two-dimensional field with at least one pixel, "

@@ -1,87 +1,56 @@
-"""``python -m benchmarks``: start-up, memory and speed as ratios to peers of the same run."""
+"""``python -m benchmarks PART``: time and memory as ratios to peers of the same run.
+
+Without a part, all of them, one after the other; each says what it compares.
+"""
 
 from __future__ import annotations
 
 import argparse
-import importlib.util
+import datetime
+import os
 import platform
-import sys
-import tempfile
-from pathlib import Path
+from types import ModuleType
 
-from benchmarks import forward, process
+from benchmarks import cluster, forward, memory, process, size, startup, survey, throughput
 
-TORCHSR = """
-import numpy, torch, torchsr.models
-model = torchsr.models.ninasr_b0(scale=4)
-model(torch.rand(1, 3, 128, 128))
-"""
-ONNXRUNTIME = """
-import sys, numpy, onnxruntime
-session = onnxruntime.InferenceSession(sys.argv[1])
-session.run(None, {"grey": numpy.random.rand(1, 1, 128, 128).astype("f4")})
-"""
-BARE = "bare ONNX Runtime script, 128 x 128"
+PARTS: dict[str, ModuleType] = {
+    "startup": startup,
+    "process": process,
+    "forward": forward,
+    "size": size,
+    "throughput": throughput,
+    "memory": memory,
+    "cluster": cluster,
+    "survey": survey,
+}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--side", type=int, default=128, help="input pixels of the forward pass")
-    parser.add_argument("--methods", help="of the forward pass, with commas (default: all)")
+    commands = parser.add_subparsers(dest="part", metavar="PART")
+    for name, part in PARTS.items():
+        summary = (part.__doc__ or "").partition("\n")[0]
+        part.add_options(commands.add_parser(name, help=summary, description=part.__doc__))
     args = parser.parse_args()
     from afmsr_core.inference.onnx_engine import usable_threads
 
-    print(f"{platform.processor() or platform.machine()}, {usable_threads()} processors, ", end="")
-    print(f"Python {platform.python_version()}; medians of {args.runs} runs in turn\n")
-    _processes(args.runs)
-    if importlib.util.find_spec("torch"):
-        _forward(args)
-    else:
-        print("forward passes: torch is not installed; pip install 'afmsr[torch]'")
-
-
-def _processes(runs: int) -> None:
-    from afmsr_core import data
-
-    here = Path(data.__file__).parent
-    example, _ = data.example_pair()
-    python = sys.executable
-    afmsr = [python, "-m", "afmsr_cli.main"]
-    with tempfile.TemporaryDirectory() as folder:
-        result = str(Path(folder) / "out.gwy")
-        commands = {
-            "python -c 'import argparse'": [python, "-c", "import argparse"],
-            "afmsr --help": [*afmsr, "--help"],
-            BARE: [python, "-c", ONNXRUNTIME, str(here / "afm.onnx")],
-            "afmsr upscale, 128 x 128, bicubic": [
-                *afmsr, "upscale", str(example), "-o", result, "--force", "--method", "bicubic",
-            ],
-            "afmsr upscale, 128 x 128, afm": [
-                *afmsr, "upscale", str(example), "-o", result, "--force",
-            ],
-        }  # fmt: skip
-        if importlib.util.find_spec("torchsr"):
-            commands["plain torchSR call, NinaSR-B0, 128 x 128"] = [python, "-c", TORCHSR]
-        costs = process.compare(commands, runs)
-    reference = costs[BARE].seconds
-    print("| whole process | seconds | ratio | peak MB |\n|---|---|---|---|")
-    for name, cost in costs.items():
-        ratio = cost.seconds / reference
-        print(f"| {name} | {cost.seconds:.2f} | {ratio:.2f} | {cost.megabytes:.0f} |")
-    print()
-
-
-def _forward(args: argparse.Namespace) -> None:
-    from afmsr_core.methods import methods
-
-    names = args.methods.split(",") if args.methods else list(methods())
-    side = args.side
+    load = f", load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
     print(
-        f"| network, {side} x {side} | ours, s | plain call, s | plain / ours |\n|---|---|---|---|"
+        f"{_processor()}, {usable_threads()} processors{load}, Python "
+        f"{platform.python_version()}, {datetime.date.today()}\n"
     )
-    for name, ours, plain in forward.compare(names, side, args.runs):
-        print(f"| {name} | {ours:.3f} | {plain:.3f} | {plain / ours:.2f} |")
+    for name in [args.part] if args.part else PARTS:
+        print(f"## {name}\n")
+        PARTS[name].run(args if args.part else parser.parse_args([name]))
+        print(flush=True)
+
+
+def _processor() -> str:
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:  # noqa: PTH123
+            return next(line for line in file if "model name" in line).partition(":")[2].strip()
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
 
 
 if __name__ == "__main__":

@@ -11,12 +11,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from afmsr_cli.inputs import Job, add_channel_options, add_file_options, chosen, naming, plan
+from afmsr_cli.inputs import Job, add_channel_options, add_file_options, plan
 from afmsr_cli.progress import Progress
-from afmsr_core.errors import AfmsrError, Cancelled, UsageError
+from afmsr_cli.trust import Trust, add_trust_options
+from afmsr_cli.trust import told as trust_told
+from afmsr_cli.upscaling import Work, overlapping
+from afmsr_core.errors import UsageError
 
 if TYPE_CHECKING:
-    from afmsr_core.channel import Channel
     from afmsr_core.upscale import Settings, Upscaler
 
 __all__ = ["add_parser", "run"]
@@ -27,6 +29,9 @@ examples:
       writes scan_x4.gwy: a copy with the new channel 'Height (x4 afm)'
   afmsr upscale scan.spm --channel 'ZSensor*' --method bicubic -o fine.gwy
   afmsr upscale scans/ -o results/ --level plane+rows-median --jobs 4
+  afmsr upscale scan.gwy --confidence --residual
+      two more channels: the half-width of the 90 % interval, and what the result does not
+      give back of the measured pixels; see docs/trust.md
 
 More pixels are not more resolving power: what the scan did not touch is a guess.
 Check what matters with a zoom scan.
@@ -71,16 +76,25 @@ def add_parser(commands: Any) -> None:
         choices=("nm", "paper"),
         help="nm: floats, nothing clamped; paper: the 8-bit path of the publication",
     )
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N, mps")
+    parser.add_argument(
+        "--device", default="auto", help="auto, cpu, cuda, cuda:N, mps, directml, coreml"
+    )
     parser.add_argument("--engine", default="auto", choices=("auto", "onnx", "torch"))
-    parser.add_argument("--weights", type=Path, metavar="FILE", help="other weights (torch)")
+    parser.add_argument("--weights", type=Path, metavar="FILE", help="other weights")
     parser.add_argument("--tile", type=int, metavar="PX", help="tile side (default: by memory)")
     parser.add_argument("--threads", type=int, metavar="N", help="threads of the engine")
+    add_trust_options(parser)
     parser.add_argument("--preview", action="store_true", help="a PNG of each first result")
     parser.add_argument(
         "--open", action="store_true", help="open the results in the Gwyddion that is running"
     )
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="files at a time")
+    parser.add_argument(
+        "--resume", action="store_true", help="leave out files whose result is there already"
+    )
+    cluster = parser.add_mutually_exclusive_group()
+    cluster.add_argument("--dask", metavar="ADDRESS", help="of a Dask scheduler: compute there")
+    cluster.add_argument("--scheduler-file", type=Path, metavar="FILE", help="the same, by file")
     parser.set_defaults(run=run)
 
 
@@ -90,33 +104,40 @@ def run(args: argparse.Namespace) -> int:
         value = getattr(args, option)
         if value is not None and value < 1:
             raise UsageError(f"--{option} {value}: give a positive number")
+    if args.resume and args.force:
+        raise UsageError("--resume keeps results and --force replaces them; choose one")
+    trust = Trust.of(args)
     jobs = plan(
         args.files,
         args.output,
         suffix="_x4",
         extension=".gwy",
         allowed=(".gwy", ".gsf", ".npy"),
-        force=args.force,
+        force=args.force or args.resume,
         companions=(".png",) if args.preview else (),
     )
     if not jobs:
         print("afmsr: no scans found", file=sys.stderr)
         return 3
-    work = partial(
-        _work,
-        which=args.channel,
-        every=args.all_channels,
-        force=args.force,
-        preview=args.preview,
-        dry_run=args.dry_run,
+    if args.resume:
+        jobs = _left(jobs, args)
+    work = Work(
+        None if args.channel is None else tuple(args.channel),
+        args.all_channels,
+        args.force or args.resume,
+        args.preview,
+        args.dry_run,
+        trust,
     )
     progress = Progress(len(jobs), args.quiet)
-    records = []
-    workers = min(args.jobs, len(jobs))
-    with closing(_each(jobs, _settings(args, workers), work, progress, workers)) as each:
+    records, failed = [], 0
+    keep = args.json or args.dry_run or args.open  # of a hundred thousand scans, nothing else
+    with closing(_each(jobs, args, work, progress)) as each:
         for record in each:
-            records.append(record)
+            if keep:
+                records.append(record)
             if "error" in record:
+                failed += 1
                 print(f"afmsr: {record['error']}", file=sys.stderr)
             progress.done(_told(record))
     if args.open and not args.dry_run:
@@ -126,7 +147,21 @@ def run(args: argparse.Namespace) -> int:
     elif args.dry_run:
         for record in records:
             print(_told(record))
-    return int(any("error" in record for record in records))
+    return int(failed > 0)
+
+
+def _left(jobs: Sequence[Job], args: argparse.Namespace) -> list[Job]:
+    """Return the jobs without those that an earlier run finished: written files are complete."""
+    written = (".png",) if args.preview else ()
+    left = [
+        job
+        for job in jobs
+        if not job.target.exists()
+        or not all(job.target.with_suffix(suffix).exists() for suffix in written)
+    ]
+    if len(left) < len(jobs) and not args.quiet:
+        print(f"afmsr: {len(jobs) - len(left)} of {len(jobs)} are done already", file=sys.stderr)
+    return left
 
 
 def _open(results: Sequence[Path]) -> None:
@@ -156,17 +191,23 @@ def _settings(args: argparse.Namespace, workers: int) -> Settings:
 
 
 def _each(
-    jobs: Sequence[Job], settings: Settings, work: Any, progress: Progress, workers: int
+    jobs: Sequence[Job], args: argparse.Namespace, work: Work, progress: Progress
 ) -> Generator[dict[str, Any], None, None]:
-    """Yield the record of every job, in order; in this process or in several."""
+    """Yield the record of every job; in this process, in several or on a cluster."""
     from afmsr_core.levelling import parse_spec
     from afmsr_core.upscale import Upscaler
 
+    workers = max(1, min(args.jobs, len(jobs)))
+    settings = _settings(args, workers)
     parse_spec(settings.level)  # before anything is read: a wrong option is nobody's file's fault
     upscaler = Upscaler(settings)
+    if args.dask is not None or args.scheduler_file is not None:
+        from afmsr_cli.upscale_cluster import on_cluster
+
+        yield from on_cluster(jobs, upscaler, work, args.dask, args.scheduler_file)
+        return
     if workers == 1:
-        for job in jobs:
-            yield work(job, upscaler, within=progress.within(job.source.name))
+        yield from overlapping(jobs, work, upscaler, progress.within)
         return
     from afmsr_cli.workers import in_processes
 
@@ -182,67 +223,8 @@ def _start_worker(settings: Settings) -> None:
     _worker["upscaler"] = Upscaler(settings)
 
 
-def _in_worker(job: Job, work: Any) -> dict[str, Any]:
-    return work(job, _worker["upscaler"], within=None)
-
-
-def _work(
-    job: Job,
-    upscaler: Upscaler,
-    *,
-    which: list[str] | None,
-    every: bool,
-    force: bool,
-    preview: bool,
-    dry_run: bool,
-    within: Any,
-) -> dict[str, Any]:
-    """Do one job and tell what came of it; an error is part of the record."""
-    from afmsr_core import io
-    from afmsr_core.io.results import write_results
-
-    record: dict[str, Any] = {"input": str(job.source), "output": str(job.target)}
-    try:
-        file = io.as_gwy(job.source)
-        channels = file.channels()
-        wanted = chosen(channels, which, every)
-        record["channels"] = [_described(channel, upscaler) for channel in wanted]
-        if dry_run:
-            return record
-        results = [upscaler(channel, within) for channel in wanted]
-        job.target.parent.mkdir(parents=True, exist_ok=True)
-        write_results(job.target, file, results, force=force)
-        for entry, result in zip(record["channels"], results, strict=True):
-            entry["history"] = [step.as_dict() for step in result.history]
-        if preview:
-            from afmsr_core.preview import write_preview
-
-            record["preview"] = str(job.target.with_suffix(".png"))
-            write_preview(Path(record["preview"]), results[0], force=force)
-    except Cancelled:
-        raise
-    except AfmsrError as error:
-        record["error"] = naming(job.source, str(error))
-    except OSError as error:
-        record["error"] = naming(job.source, f"{job.target}: {error.strerror or error}")
-    except MemoryError:
-        record["error"] = naming(job.source, "not enough memory; try --tile 128, or crop the scan")
-    return record
-
-
-def _described(channel: Channel, upscaler: Upscaler) -> dict[str, Any]:
-    scale = upscaler.method.scale
-    return {
-        "number": channel.number,
-        "title": channel.title,
-        "unit": channel.unit,
-        "method": upscaler.method.name,
-        "xres": channel.xres * scale,
-        "yres": channel.yres * scale,
-        "xreal": channel.xreal,
-        "yreal": channel.yreal,
-        "lateral_unit": channel.lateral_unit,
-    }
+def _in_worker(job: Job, work: Work) -> dict[str, Any]:
+    return work(job, _worker["upscaler"])
 
 
 def _told(record: dict[str, Any]) -> str:
@@ -252,4 +234,4 @@ def _told(record: dict[str, Any]) -> str:
         f"{c['title'] or c['number']} to {c['xres']} x {c['yres']} px ({c['method']})"
         for c in record["channels"]
     )
-    return f"{record['input']} -> {record['output']}: {told}"
+    return f"{record['input']} -> {record['output']}: {told}{trust_told(record)}"

@@ -7,15 +7,19 @@ import multiprocessing
 import os
 import signal
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
+from itertools import islice
 from typing import Any
 
 from afmsr_core.errors import AfmsrError, Cancelled
 
 __all__ = ["in_processes"]
+
+AHEAD = 8  # jobs a process, so that none waits for a slow one whose turn to be told it is
 
 
 def in_processes(
@@ -47,6 +51,8 @@ def in_processes(
 
     Notes
     -----
+    ``AHEAD * workers`` jobs are in flight, however many there are.
+
     When the consumer stops early or is interrupted, the processes are told to stop. They finish
     the step they are at, remove what is half written, and end. They do so too when this process
     dies.
@@ -57,11 +63,15 @@ def in_processes(
         initializer=_prepare,
         initargs=(start, settings),
     )
+    todo, going = iter(jobs), deque[Future[Any]]()
     try:
-        with _no_interrupts():
-            futures: list[Future[Any]] = [pool.submit(partial(_do, work), job) for job in jobs]
-        for future in futures:
-            yield future.result()
+        while True:
+            with _no_interrupts():
+                for job in islice(todo, AHEAD * workers - len(going)):
+                    going.append(pool.submit(partial(_do, work), job))
+            if not going:
+                break
+            yield going.popleft().result()
     except BrokenProcessPool as error:
         raise AfmsrError(
             "a worker process died, perhaps for lack of memory; files that are done are complete. "

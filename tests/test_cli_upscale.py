@@ -312,7 +312,7 @@ def test_a_reader_that_goes_away_is_no_crash(tmp_path: Path) -> None:
         (("--threads", "0"), "--threads 0: give a positive number"),
         (("--device", "warp"), "--device warp: choose auto"),
         (("--method", "bicubic", "--weights", "x.pt"), "it has no weights"),
-        (("--engine", "onnx", "--device", "cuda"), "the ONNX engine runs on cpu"),
+        (("--engine", "onnx", "--device", "cuda"), "the installed ONNX Runtime has cpu"),
         (("-o", "fine.tiff"), "the name must end with one of .gwy, .gsf, .npy"),
         (("-o", "scan.gwy"), "the output would replace the input"),
     ],

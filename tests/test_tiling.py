@@ -14,7 +14,8 @@ import cv2
 import numpy as np
 import pytest
 
-from afmsr_cli import upscale as command
+from afmsr_cli.inputs import Job
+from afmsr_cli.upscaling import Work
 from afmsr_core import io
 from afmsr_core.channel import Channel
 from afmsr_core.data import example_pair
@@ -97,7 +98,7 @@ def test_seams_are_not_rougher_than_the_rest(shared: Path) -> None:
 def test_a_tile_larger_than_the_field_is_the_field() -> None:
     scan = Channel(np.random.default_rng(1).normal(size=(40, 56)), 1.0, 1.0)
     made = upscaler(100_000)(scan)
-    assert made.history[-1].settings["tile"] == 64  # 56, to the next multiple of 16
+    assert made.history[-1].settings["tile"] == 56
     np.testing.assert_array_equal(made.heights, upscaler(None)(scan).heights)
 
 
@@ -259,8 +260,6 @@ def test_stopping_stops() -> None:
 
 def test_stopping_the_command_leaves_no_file(tmp_path: Path) -> None:
     target = tmp_path / "out" / "scan_x4.gwy"
-    job = command.Job(example_pair()[0], target)
-    options = {"which": None, "every": False, "force": False, "preview": True, "dry_run": False}
     with pytest.raises(Cancelled):
-        command._work(job, upscaler(64), within=stop, **options)
+        Work(preview=True)(Job(example_pair()[0], target), upscaler(64), within=stop)
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []

@@ -250,7 +250,7 @@ def test_a_missing_package_is_named_with_the_command(module: str) -> None:
         "from afmsr_core.errors import MissingExtraError\n"
         "from afmsr_core.inference.engine import open_engine\n"
         "from afmsr_core.methods import registry\n"
-        "try: open_engine(registry.get('carn_m'))\n"
+        "try: open_engine(registry.get('carn_m'), engine='torch')\n"
         "except MissingExtraError as error: print(error, error.exit_status)\n"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

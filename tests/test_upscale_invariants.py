@@ -257,9 +257,12 @@ def test_inverted_heights_give_the_inverted_result_where_the_method_is_linear() 
 def test_inverted_heights_are_no_worse_for_the_network() -> None:
     truth = np.random.default_rng(6).normal(size=(24, 24)).cumsum(0).cumsum(1)
     upright, inverted = (up(Channel(s * truth, 1.0, 1.0), "afm").heights for s in (1, -1))
-    for result in (upright, -inverted):  # both stay near the measured pixels
-        means = result.reshape(24, 4, 24, 4).mean(axis=(1, 3))
-        assert np.abs(means - truth).mean() < 0.02 * np.ptp(truth)
+    errors = [
+        np.abs(result.reshape(24, 4, 24, 4).mean(axis=(1, 3)) - truth).mean()
+        for result in (upright, -inverted)
+    ]
+    assert max(errors) < 1.25 * min(errors)
+    assert max(errors) < 0.05 * np.ptp(truth)  # both stay near the measured pixels
 
 
 @pytest.mark.parametrize("method", METHODS)

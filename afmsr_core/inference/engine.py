@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from pathlib import Path
 from typing import Protocol
@@ -9,13 +10,15 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from afmsr_core.errors import UsageError
+from afmsr_core.errors import AfmsrError, MissingWeightsError, UsageError, WeightsError
+from afmsr_core.inference.choices import CHOICES
 from afmsr_core.methods.registry import Network
 
 __all__ = ["ENGINES", "Engine", "open_engine"]
 
 ENGINES = ("auto", "onnx", "torch")
-_DEVICE = re.compile(r"auto|cpu|cuda(:[0-9]+)?|mps")
+_DEVICE = re.compile(r"auto|cpu|cuda(:[0-9]+)?|mps|directml|coreml")
+_log = logging.getLogger(__name__)
 
 
 class Engine(Protocol):
@@ -36,7 +39,9 @@ class Engine(Protocol):
     weights_sha256: str
 
     def run(self, planes: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Upscale (n, colours, height, width) to (n, colours, 4 height, 4 width).
+        """Upscale grey planes, (n, 1, height, width) to (n, 1, 4 height, 4 width).
+
+        A network for RGB gives what it would give on grey in each colour, weighed to grey.
 
         Raises
         ------
@@ -65,12 +70,14 @@ def open_engine(
     network : Network
         Which.
     engine : {"auto", "onnx", "torch"}
-        ``"auto"`` is ONNX Runtime for networks that ship as ONNX, unless other weights or
-        another device than the processor were asked for; else torch.
+        ``"auto"`` is ONNX Runtime for networks that ship as ONNX, and what was measured to be
+        faster for the others (:mod:`afmsr_core.inference.choices`), which ONNX Runtime needs an
+        export for. Other weights run in torch unless ``"onnx"`` is asked for.
     device : str
-        ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:N"`` or ``"mps"``.
+        ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:N"``, ``"mps"`` (torch), ``"directml"`` or
+        ``"coreml"`` (ONNX Runtime).
     weights : Path, optional
-        A file to use in place of the network's own weights; torch only.
+        A file to use in place of the network's own weights.
     threads : int, optional
         Processor threads; by default as many as the process may use.
 
@@ -84,18 +91,66 @@ def open_engine(
     if engine not in ENGINES:
         raise UsageError(f"--engine {engine}: choose one of {', '.join(ENGINES)}")
     if not _DEVICE.fullmatch(device):
-        raise UsageError(f"--device {device}: choose auto, cpu, cuda, cuda:0 and so on, or mps")
-    if engine == "auto":
-        onnx = network.onnx is not None and weights is None and device in ("auto", "cpu")
-        engine = "onnx" if onnx else "torch"
-    if engine == "onnx":
-        from afmsr_core.inference.onnx_engine import OnnxEngine
-
-        if weights is not None:
-            raise UsageError("--weights needs the torch engine; leave out --engine onnx")
-        if device not in ("auto", "cpu"):
-            raise UsageError(f"--device {device}: the ONNX engine runs on cpu; try --engine torch")
-        return OnnxEngine(network, threads=threads)
+        raise UsageError(
+            f"--device {device}: choose auto, cpu, cuda, cuda:0 and so on, mps, directml or coreml"
+        )
+    if engine == "onnx" or (engine == "auto" and _prefers_onnx(network, device, weights)):
+        try:
+            return _onnx(network, device, weights, threads)
+        except (MissingWeightsError, WeightsError, UsageError):
+            raise
+        except AfmsrError as error:
+            if engine == "onnx":
+                raise
+            _log.warning("%s; torch is used", error)
+    if device in ("directml", "coreml"):
+        raise UsageError(f"--device {device}: torch does not run there; try --engine onnx")
     from afmsr_core.inference.torch_engine import TorchEngine
 
     return TorchEngine(network, device=device, weights=weights, threads=threads)
+
+
+def _prefers_onnx(network: Network, device: str, weights: Path | None) -> bool:
+    if device in ("directml", "coreml"):
+        return True
+    if weights is not None or device not in ("auto", "cpu"):
+        return False
+    if network.onnx is not None:
+        return True
+    return CHOICES.get(network.name) == "onnx" and not (device == "auto" and _torch_has_a_card())
+
+
+def _torch_has_a_card() -> bool:
+    """Whether torch would find a graphics card, which no processor comes near.
+
+    Looks at the machine, not into torch, whose import takes seconds.
+    """
+    import sys
+    from importlib.util import find_spec
+
+    if find_spec("torch") is None:
+        return False
+    if sys.platform == "darwin":
+        import platform
+
+        return platform.machine() == "arm64"
+    return any(Path(where).exists() for where in _CARDS) if sys.platform == "linux" else True
+
+
+# Drivers of NVIDIA and AMD, as Linux shows them.
+_CARDS = ("/dev/nvidia0", "/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
+
+
+def _onnx(network: Network, device: str, weights: Path | None, threads: int | None) -> Engine:
+    from afmsr_core.inference.onnx_engine import OnnxEngine
+
+    if device == "mps":
+        raise UsageError("--device mps: the ONNX engine has cpu and coreml; try --engine torch")
+    if network.onnx is not None and weights is None:
+        return OnnxEngine(network, device, threads)
+    if network.colours == 1:
+        raise UsageError(f"{network.name}: --weights needs the torch engine; leave out --engine")
+    from afmsr_core.inference.exported import exported
+
+    file, digest = exported(network, weights)
+    return OnnxEngine(network, device, threads, file=file, weights_sha256=digest, weights=weights)

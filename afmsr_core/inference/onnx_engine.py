@@ -5,7 +5,10 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from collections.abc import Sequence
 from importlib import resources
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,64 +16,195 @@ from numpy.typing import NDArray
 from afmsr_core.errors import UsageError, WeightsError
 from afmsr_core.methods.registry import Network
 
-__all__ = ["OnnxEngine", "usable_threads"]
+__all__ = ["PROVIDERS", "OnnxEngine", "provider", "session", "usable_threads"]
 
 # What it says when an allocation fails; the second is C++'s own word.
 _NO_MEMORY = re.compile(r"failed to allocate memory|bad_alloc|bad allocation", re.IGNORECASE)
 
+PROVIDERS: dict[str, tuple[str, dict[str, str]]] = {
+    # TF32, its default, keeps 10 bits of a height.
+    "cuda": ("CUDAExecutionProvider", {"use_tf32": "0"}),
+    "directml": ("DmlExecutionProvider", {}),
+    "coreml": ("CoreMLExecutionProvider", {}),
+    "cpu": ("CPUExecutionProvider", {}),
+}
+"""Devices by name, with ONNX Runtime's name for them and their options."""
+
+# CoreML may compute in half precision, so it is used where it is asked for only.
+_BY_ITSELF = ("cuda", "directml", "cpu")
+TOLERANCE = 1e-3  # of the range: what another device may be off the processor
+
 
 class OnnxEngine:
-    """A network that ships as ONNX, on the processor.
+    """A network as ONNX: shipped so, or exported.
 
     Parameters
     ----------
     network : Network
-        With an ``onnx`` file in the package.
+        Without `file`, one with an ``onnx`` file in the package.
+    device : str
+        ``"auto"`` is the first of CUDA and DirectML that the installed ONNX Runtime has, else
+        the processor; or ``"cpu"``, ``"cuda"``, ``"cuda:N"``, ``"directml"``, ``"coreml"``.
     threads : int, optional
         By default as many as the process may use.
+    file : Path, optional
+        From :func:`afmsr_core.inference.exported.exported`.
+    weights_sha256 : str, optional
+        Of the weights that `file` was exported from.
+    weights : Path, optional
+        That file, if it is not the network's own.
+
+    Raises
+    ------
+    UsageError
+        If the device is not there, or its results are not those of the processor.
+    WeightsError
+        If the model is missing or cannot be read.
     """
 
-    device = "cpu"
-
-    def __init__(self, network: Network, threads: int | None = None) -> None:
-        if network.onnx is None:
-            raise UsageError(f"{network.name} does not ship as ONNX; try --engine torch")
-        file = resources.files("afmsr_core.data") / network.onnx
-        try:
-            model = file.read_bytes()
-        except OSError as error:
-            raise WeightsError(
-                f"{network.onnx} is missing from the installed package ({error}); "
-                f"install afmsr again"
-            ) from error
+    def __init__(
+        self,
+        network: Network,
+        device: str = "auto",
+        threads: int | None = None,
+        *,
+        file: Path | None = None,
+        weights_sha256: str | None = None,
+        weights: Path | None = None,
+    ) -> None:
+        model = _packaged(network) if file is None else _contents(file)
+        self._network = network
+        self._again: dict[str, Any] = {
+            "threads": threads,
+            "file": file,
+            "weights_sha256": weights_sha256,
+            "weights": weights,
+        }
+        self.weights_sha256 = weights_sha256 or hashlib.sha256(model).hexdigest()
         os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # it writes into the home folder
         import onnxruntime
 
         self.name = f"onnxruntime {onnxruntime.__version__}"
-        self.weights_sha256 = hashlib.sha256(model).hexdigest()
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads or usable_threads()
-        # Waiting threads would spin, which takes the time of other processes and of --jobs.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        options.enable_cpu_mem_arena = False  # tiles differ in size; an arena keeps the largest
-        options.log_severity_level = 4  # a failed allocation is not the end
-        self._session = onnxruntime.InferenceSession(
-            model, options, providers=["CPUExecutionProvider"]
-        )
+        self.device = provider(device, onnxruntime.get_available_providers())
+        try:
+            self._session = session(model, threads, self.device)
+        except Exception as error:  # ONNX Runtime's errors have no base
+            raise WeightsError(
+                f"{file or network.onnx}: ONNX Runtime does not take it on {self.device} "
+                f"({str(error).strip().partition(chr(10))[0]}); "
+                + ("remove the file" if file else "install afmsr again")
+            ) from error
+        kind = self.device.partition(":")[0]
+        if PROVIDERS[kind][0] not in self._session.get_providers():
+            # It goes on without a device whose libraries are not there.
+            if device != "auto":
+                raise UsageError(
+                    f"--device {device}: ONNX Runtime cannot use it here; check the driver, or "
+                    f"try --device cpu"
+                )
+            self.device = "cpu"
         self._input = self._session.get_inputs()[0].name
+        if self.device != "cpu":
+            self._check()
+
+    def _check(self) -> None:
+        """Raise if another device does not give what the processor gives."""
+        planes = np.random.default_rng(0).random((1, 1, 37, 45), dtype=np.float32)
+        expected, found = self.on_cpu().run(planes), self.run(planes)
+        error = float(np.abs(found - expected).max()) / (float(np.ptp(expected)) or 1.0)
+        if not error <= TOLERANCE:
+            raise UsageError(
+                f"--device {self.device}: its results are {error:.1e} of the range off those of "
+                f"the processor; try --device cpu"
+            )
 
     def run(self, planes: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Upscale (n, colours, height, width) to (n, colours, 4 height, 4 width)."""
+        """Upscale (n, 1, height, width) to (n, 1, 4 height, 4 width)."""
+        if self._again["file"] is not None:
+            from afmsr_core.inference.exported import THINNEST
+
+            if min(planes.shape[2:]) < THINNEST:  # rare and small, so that torch may take its time
+                from afmsr_core.inference.torch_engine import TorchEngine
+
+                weights, threads = self._again["weights"], self._again["threads"]
+                return TorchEngine(self._network, "cpu", weights, threads).run(planes)
         try:
-            return self._session.run(None, {self._input: planes})[0]
+            result: NDArray[np.float32] = self._session.run(None, {self._input: planes})[0]
+            return result
         except Exception as error:  # ONNX Runtime's errors have no base, this one has no type
             if _NO_MEMORY.search(str(error)):
                 raise MemoryError(str(error)) from error
             raise
 
     def on_cpu(self) -> OnnxEngine:
-        """Return itself: it runs nowhere else."""
-        return self
+        """Return the same network on the processor."""
+        if self.device == "cpu":
+            return self
+        return OnnxEngine(self._network, "cpu", **self._again)
+
+
+def session(model: bytes, threads: int | None, device: str = "cpu") -> Any:
+    """Return ONNX Runtime's session of a model.
+
+    Parameters
+    ----------
+    model : bytes
+        ONNX.
+    threads : int or None
+        By default as many as the process may use.
+    device : str
+        One of :data:`PROVIDERS`, or such as ``"cuda:1"``.
+    """
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads or usable_threads()
+    # Waiting threads would spin, which takes the time of other processes and of --jobs.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.enable_cpu_mem_arena = False  # tiles differ in size; an arena keeps the largest
+    options.log_severity_level = 4  # a failed allocation is not the end
+    kind, _, index = device.partition(":")
+    name, settings = PROVIDERS[kind]
+    if index:
+        settings = {**settings, "device_id": index}
+    if kind == "directml":  # which is what it demands
+        options.enable_mem_pattern = False
+        options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+    wanted = [(name, settings)] if kind == "cpu" else [(name, settings), "CPUExecutionProvider"]
+    return onnxruntime.InferenceSession(model, options, providers=wanted)
+
+
+def provider(device: str, available: Sequence[str]) -> str:
+    """Return a device that ONNX Runtime was built with.
+
+    Parameters
+    ----------
+    device : str
+        As on the command line.
+    available : sequence of str
+        ONNX Runtime's names of its providers.
+
+    Raises
+    ------
+    UsageError
+        If it has no such device.
+
+    Examples
+    --------
+    >>> provider("auto", ["CUDAExecutionProvider", "CPUExecutionProvider"])
+    'cuda'
+    >>> provider("auto", ["CoreMLExecutionProvider", "CPUExecutionProvider"])
+    'cpu'
+    """
+    there = [name for name, (theirs, _) in PROVIDERS.items() if theirs in available]
+    if device == "auto":
+        return next(name for name in _BY_ITSELF if name in there)
+    if device.partition(":")[0] not in there:
+        raise UsageError(
+            f"--device {device}: the installed ONNX Runtime has {', '.join(there)}; choose one of "
+            f"them, try --engine torch, or install another (onnxruntime-gpu, onnxruntime-directml)"
+        )
+    return device
 
 
 def usable_threads() -> int:
@@ -78,3 +212,22 @@ def usable_threads() -> int:
     if hasattr(os, "sched_getaffinity"):
         return max(1, len(os.sched_getaffinity(0)))
     return os.cpu_count() or 1
+
+
+def _packaged(network: Network) -> bytes:
+    if network.onnx is None:
+        raise UsageError(f"{network.name} does not ship as ONNX; try --engine torch")
+    file = resources.files("afmsr_core.data") / network.onnx
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise WeightsError(
+            f"{network.onnx} is missing from the installed package ({error}); install afmsr again"
+        ) from error
+
+
+def _contents(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise WeightsError(f"{file}: cannot be read ({error.strerror}); check its mode") from error

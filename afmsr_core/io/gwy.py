@@ -387,7 +387,8 @@ class GwyFile:
             size = encode.size_field([old, *added], Path(path).name)
             parts = [data[: body - len(size)], size, old, *added]
         with writing(path, force) as file:
-            file.writelines(parts)
+            for part in parts:
+                file.writelines(part if isinstance(part, encode.Doubles) else (part,))
 
 
 def _text_of(component: bytes) -> str:

@@ -1,13 +1,14 @@
 """The bytes of components of a Gwyddion file of version 2, as Gwyddion 2 writes them.
 
 Type codes are always given: a guess would write a title of one character as type ``c``, on which
-Gwyddion stumbles. Large arrays are handed on as they are, not copied into one another.
+Gwyddion stumbles. Fields are turned into bytes block by block when they are written, so that a
+large one is never in memory twice.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,10 +17,44 @@ from afmsr_core.channel import Channel
 from afmsr_core.errors import FieldError, OutputError
 from afmsr_core.io.units import to_si
 
-__all__ = ["Part", "field", "flag", "mask", "obj", "size_field", "text", "texts"]
+__all__ = ["Doubles", "Part", "field", "flag", "mask", "obj", "size_field", "text", "texts"]
 
-Part = bytes | memoryview
 _LARGEST = 2**32 - 1
+_BLOCK = 1 << 20  # pixels that are turned into bytes at a time
+
+
+class Doubles:
+    """The bytes of a field of doubles, made while they are written.
+
+    Parameters
+    ----------
+    shape : (int, int)
+        Rows and columns.
+    rows_of : callable
+        Returns the numbers of some rows.
+    """
+
+    def __init__(
+        self, shape: tuple[int, int], rows_of: Callable[[slice], NDArray[np.float64]]
+    ) -> None:
+        self._shape = shape
+        self._rows_of = rows_of
+
+    def __len__(self) -> int:
+        return 8 * self._shape[0] * self._shape[1]
+
+    def __iter__(self) -> Iterator[memoryview]:
+        for rows in _blocks(self._shape):
+            yield np.ascontiguousarray(self._rows_of(rows), dtype="<f8").data.cast("B")
+
+
+Part = bytes | memoryview | Doubles
+
+
+def _blocks(shape: tuple[int, int]) -> Iterator[slice]:
+    step = max(1, _BLOCK // shape[1])
+    for top in range(0, shape[0], step):
+        yield slice(top, min(top + step, shape[0]))
 
 
 def size_field(parts: Sequence[Part], name: str) -> bytes:
@@ -95,12 +130,12 @@ def _si(unit: str) -> tuple[float, str]:
 
 
 def _unit(name: str, unit: str) -> bytes:
-    return b"".join(obj(name, "GwySIUnit", [text("unitstr", unit)]))
+    body = text("unitstr", unit)
+    return _head(name, "o") + _string("GwySIUnit") + size_field([body], name) + body
 
 
-def _array(values: NDArray[np.float64]) -> list[Part]:
-    flat = np.ascontiguousarray(values, dtype="<f8")
-    return [_head("data", "D") + struct.pack("<I", flat.size), flat.data.cast("B")]
+def _array(doubles: Doubles) -> list[Part]:
+    return [_head("data", "D") + struct.pack("<I", len(doubles) // 8), doubles]
 
 
 def field(name: str, channel: Channel) -> list[Part]:
@@ -126,14 +161,25 @@ def field(name: str, channel: Channel) -> list[Part]:
         If not one pixel is finite.
     """
     factor, unit = _si(channel.unit)
-    values = channel.heights / factor
-    measured = np.isfinite(values)
-    if not measured.all():
-        if not measured.any():
-            raise FieldError(f"{channel.where}: not one pixel is finite; nothing to write")
-        values[~measured] = values[measured].mean()
+    heights = channel.heights
+    count, total = 0, 0.0
+    for rows in _blocks(heights.shape):
+        block = heights[rows]
+        measured = np.isfinite(block)
+        count += int(np.count_nonzero(measured))
+        total += float(np.sum(block, where=measured))
+    if not count:
+        raise FieldError(f"{channel.where}: not one pixel is finite; nothing to write")
+    mean = total / count
+
+    def rows_of(rows: slice) -> NDArray[np.float64]:
+        block = heights[rows]
+        if count < heights.size:
+            block = np.where(np.isfinite(block), block, mean)
+        return block / factor
+
     grid = _grid(channel) + _unit("si_unit_z", unit)
-    return obj(name, "GwyDataField", [grid, *_array(values)])
+    return obj(name, "GwyDataField", [grid, *_array(Doubles(heights.shape, rows_of))])
 
 
 def mask(name: str, channel: Channel) -> list[Part]:
@@ -151,10 +197,15 @@ def mask(name: str, channel: Channel) -> list[Part]:
     list of bytes-like
         Empty if there is no mask and every pixel was measured.
     """
-    marked = ~np.isfinite(channel.heights)
-    if channel.mask is None and not marked.any():
+    heights, drawn = channel.heights, channel.mask
+
+    def rows_of(rows: slice) -> NDArray[np.float64]:
+        marked = ~np.isfinite(heights[rows])
+        if drawn is not None:
+            marked |= drawn[rows]
+        return marked.astype(np.float64)
+
+    if drawn is None and all(np.isfinite(heights[rows]).all() for rows in _blocks(heights.shape)):
         return []
-    if channel.mask is not None:
-        marked |= channel.mask
     grid = _grid(channel) + _unit("si_unit_z", "")
-    return obj(name, "GwyDataField", [grid, *_array(marked.astype(np.float64))])
+    return obj(name, "GwyDataField", [grid, *_array(Doubles(heights.shape, rows_of))])

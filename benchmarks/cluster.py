@@ -1,0 +1,65 @@
+"""What a task costs on a Dask cluster of this computer: the scheduler's work and the client's.
+
+The scans are small, so that the cost of the tasks shows; see docs/performance.md for what follows
+from it for many workers.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import tempfile
+import time
+from pathlib import Path
+
+from benchmarks import process
+from benchmarks.throughput import made
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--scans", type=int, default=400, help="(%(default)s)")
+    parser.add_argument("--side", type=int, default=64, help="input pixels (%(default)s)")
+    parser.add_argument("--workers", default="1,2", help="with commas (%(default)s)")
+    parser.add_argument("--method", default="bicubic")
+
+
+def run(args: argparse.Namespace) -> None:
+    if importlib.util.find_spec("distributed") is None:
+        print("cluster: distributed is not installed; pip install 'afmsr[dask]'")
+        return
+    from distributed import LocalCluster
+
+    from afmsr_cli.inputs import Job
+    from afmsr_cli.upscale_cluster import SCANS_A_TASK, on_cluster
+    from afmsr_cli.upscaling import Work
+    from afmsr_core.upscale import Settings, Upscaler
+
+    tasks = -(-args.scans // SCANS_A_TASK)
+    print(f"{args.scans} scans of {args.side} x {args.side}, {SCANS_A_TASK} a task\n")
+    print("| workers | seconds | scans a second | ratio | scheduler ms a task | client ms a task |")
+    print("|---|---|---|---|---|---|")
+    first = None
+    with tempfile.TemporaryDirectory(dir=process.disk()) as folder:
+        scans = made(Path(folder) / "in", args.scans, args.side)
+        upscaler = Upscaler(Settings(method=args.method, threads=1))
+        for workers in map(int, args.workers.split(",")):
+            options = {"threads_per_worker": 1, "dashboard_address": None, "processes": True}
+            with LocalCluster(workers, **options) as cluster, cluster.get_client() as client:
+                out = Path(folder) / str(workers)
+                jobs = [Job(path, out / path.name) for path in scans]
+                warm = [Job(scans[0], out / f"warm{i}.gwy") for i in range(SCANS_A_TASK * workers)]
+                address = cluster.scheduler_address
+                list(on_cluster(warm, upscaler, Work(), address))
+                before = client.run_on_scheduler(time.thread_time)
+                began, busy = time.perf_counter(), time.thread_time()
+                records = list(on_cluster(jobs, upscaler, Work(), address))
+                lasted, mine = time.perf_counter() - began, time.thread_time() - busy
+                there = client.run_on_scheduler(time.thread_time) - before
+            if any("error" in record for record in records):
+                raise SystemExit(next(one["error"] for one in records if "error" in one))
+            first = first or lasted
+            print(
+                f"| {workers} | {lasted:.1f} | {args.scans / lasted:.1f} | {first / lasted:.2f} "
+                f"| {1e3 * there / tasks:.1f} | {1e3 * mine / tasks:.1f} |",
+                flush=True,
+            )

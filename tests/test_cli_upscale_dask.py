@@ -1,0 +1,102 @@
+"""Scans on a Dask cluster: the same files, also when workers die in the middle."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("distributed")
+pytest.importorskip("scipy")
+pytest.importorskip("skimage")
+
+from test_cli_eval_dask import Cluster, until
+from test_many_scans import content, scans
+
+from afmsr_cli import upscale_cluster
+from afmsr_cli.inputs import Job
+from afmsr_cli.main import main
+from afmsr_cli.upscale_cluster import SCANS_A_TASK, on_cluster
+from afmsr_cli.upscaling import Work
+from afmsr_core.errors import AfmsrError
+from afmsr_core.upscale import Settings, Upscaler
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="sends signals as on Linux")
+
+COUNT = 3 * SCANS_A_TASK + 1
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    found = Cluster(tmp_path_factory.mktemp("cluster"))
+    try:
+        found.add(2)
+        yield found
+    finally:
+        found.close()
+
+
+def outputs(folder: Path) -> dict[str, object]:
+    return {path.name: content(path) for path in folder.iterdir()}
+
+
+def test_the_same_files_and_a_broken_one_is_named(
+    tmp_path: Path, running: Cluster, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paths = scans(tmp_path / "in", COUNT)
+    paths[5].write_bytes(b"broken")
+    common = ["upscale", str(tmp_path / "in"), "--threads", "1", "--quiet"]
+    assert main([*common, "-o", str(tmp_path / "here")]) == 1
+    capsys.readouterr()
+    there = ["-o", str(tmp_path / "there"), "--scheduler-file", str(running.file)]
+    assert main([*common, *there]) == 1
+    assert paths[5].name in capsys.readouterr().err
+    assert outputs(tmp_path / "here") == outputs(tmp_path / "there")
+    assert main([*common, *there, "--resume"]) == 1  # only the broken one is tried again
+
+
+def test_few_tasks_are_in_flight(
+    tmp_path: Path, running: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upscale_cluster, "SCANS_A_TASK", 1)
+    jobs = [Job(path, tmp_path / "out" / path.name) for path in scans(tmp_path / "in", COUNT)]
+    most = 0
+    upscaler = Upscaler(Settings(method="bicubic"))
+    submit = upscale_cluster._Run._submit
+    flying = []
+
+    def counted(run: object, chunk: object) -> object:
+        nonlocal most
+        future = submit(run, chunk)  # type: ignore[arg-type]
+        flying.append(future)
+        most = max(most, sum(not one.done() for one in flying))
+        return future
+
+    monkeypatch.setattr(upscale_cluster._Run, "_submit", counted)
+    assert len(list(on_cluster(jobs, upscaler, Work(), running.address))) == COUNT
+    assert most <= upscale_cluster.AHEAD * 2 < COUNT
+
+
+def test_a_dead_workers_scans_are_done_by_another(tmp_path: Path, running: Cluster) -> None:
+    jobs = [Job(path, tmp_path / "out" / path.name) for path in scans(tmp_path / "in", COUNT)]
+    running.add(1)
+    done = on_cluster(jobs, Upscaler(Settings(method="bicubic")), Work(), running.address)
+    records = [next(done)]
+    os.kill(running.workers[-1].pid, signal.SIGKILL)
+    records += done
+    assert len(records) == COUNT and not any("error" in record for record in records)
+    assert sorted(outputs(tmp_path / "out")) == sorted(job.target.name for job in jobs)
+    running.workers[-1].wait()
+    until(lambda: len(running.client.nthreads()) == 2)
+
+
+def test_a_worker_with_other_weights_is_refused(tmp_path: Path, running: Cluster) -> None:
+    jobs = [Job(path, tmp_path / "out" / path.name) for path in scans(tmp_path / "in", 1)]
+    upscaler = Upscaler(Settings(threads=1))
+    upscaler._engine.weights_sha256 = "0" * 64  # type: ignore[union-attr] # as if
+    with pytest.raises(AfmsrError, match="has other weights of afm"):
+        list(on_cluster(jobs, upscaler, Work(), running.address))
