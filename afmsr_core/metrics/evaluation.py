@@ -170,7 +170,7 @@ class Reference:
         >>> for result in (truth // 2, truth // 4):
         ...     print(round(reference.evaluate(result, only=["psnr"])["psnr"].value, 2))
         10.76
-        7.28
+        7.24
         """
         return self._values(result, upscaled, _chosen(self.context.protocol, only))
 

@@ -21,7 +21,10 @@ function tell(kind, words) {
 function save(path, body, group) {
   waiting.push({ path, body, group });
   if (group) group.dataset.state = "unsaved";
-  if (!saving) saveAll();
+  if (!saving) {
+    tell("saving", "Saving …");  // else "Saved." would still speak of the click before
+    saveAll();
+  }
 }
 
 async function saveAll() {
