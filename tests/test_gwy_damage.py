@@ -32,7 +32,7 @@ def gwyp(body: bytes, size: int | None = None, kind: bytes = b"GwyContainer") ->
 
 def exercise(data: bytes, folder: Path) -> bool:
     """Read all channels of a file, add one, save; True if all of it went well."""
-    start = time.perf_counter()
+    start = time.process_time()
     fine = False
     try:
         file = GwyFile.from_bytes(data)
@@ -44,7 +44,7 @@ def exercise(data: bytes, folder: Path) -> bool:
     except AfmsrError as error:
         assert type(error) is not AfmsrError
         assert str(error)
-    assert time.perf_counter() - start < SLOWEST
+    assert time.process_time() - start < SLOWEST
     left = sorted(path.name for path in folder.iterdir())
     assert left == (["out.gwy"] if fine else [])
     (folder / "out.gwy").unlink(missing_ok=True)
@@ -118,9 +118,9 @@ def test_nesting_has_a_limit(depth: int) -> None:
 
 
 def seconds(data: bytes) -> float:
-    start = time.perf_counter()
+    start = time.process_time()
     GwyFile.from_bytes(data)
-    return time.perf_counter() - start
+    return time.process_time() - start
 
 
 @pytest.mark.parametrize(
