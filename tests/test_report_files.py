@@ -169,7 +169,7 @@ def test_errors_share_symmetric_colours_and_have_no_datum_or_tilt() -> None:
     assert set(errors) == {"A", "B"}
     assert np.abs(errors["A"]).max() < 1e-9  # datum and tilt are not errors
     assert np.corrcoef(errors["B"].ravel(), off.ravel())[0, 1] > 0.99
-    colours = panels._Off.of(list(errors.values()))
+    colours = panels.Off.of(list(errors.values()))
     assert 0.05 < colours.most <= 0.11
     above, right, below = colours.colours(np.array([[colours.most, 0.0, -colours.most]]))[0]
     assert above[0] > above[2] and below[2] > below[0] and right.min() > 0.95

@@ -16,6 +16,7 @@ from afmsr_core.alignment import Alignment, AlignmentSettings, Crop, align, warp
 from afmsr_core.channel import Channel
 from afmsr_core.errors import AfmsrError, Cancelled, PairError
 from afmsr_core.evaluation.settings import NEUTRAL, EvaluationSettings
+from afmsr_core.evaluation.trust import Witness
 from afmsr_core.levelling import level
 from afmsr_core.normalisation import Normalisation, from_8bit, to_8bit
 from afmsr_core.pairing import Pair, check_pair
@@ -33,11 +34,11 @@ class Outcome:
     Attributes
     ----------
     record : dict
-        JSON-serialisable: status, reason, files, alignment, crop, scores.
+        JSON-serialisable: status, reason, files, alignment, crop, scores, trust.
     fields : dict of str to ndarray of float32
         Aligned and cropped heights: the truth as ``"high"``, the coarse scan as ``"low"``, every
-        method that was aligned by name; and ``"pixel_size"`` (dy, dx). Empty if the pair was not
-        scored.
+        method that was aligned by name; ``"half_width"`` of the interval of the calibrated
+        method, if it ran; and ``"pixel_size"`` (dy, dx). Empty if the pair was not scored.
     """
 
     record: dict[str, Any]
@@ -103,6 +104,8 @@ class Evaluator:
             network = self._upscaler(name, "nm") if is_network else None
             for protocol, upscalers in self._upscalers.items():
                 upscalers[name] = network or self._upscaler(name, protocol)
+        in_nm = self._upscalers.get("nm", {})
+        self._witness = Witness([in_nm[name] for name in settings.methods if name in in_nm])
 
     def _upscaler(self, name: str, protocol: str) -> Upscaler:
         settings = self.settings
@@ -139,6 +142,7 @@ class Evaluator:
             "alignment_per_method": {},
             "crop": None,
             "scores": {},
+            "trust": None,
             "fields": None,
             "seconds": {},
         }
@@ -164,7 +168,7 @@ class Evaluator:
                 f"report it with the two files"
             )
         if record["status"] != "scored":
-            record["scores"] = {}  # of a protocol before the one that failed
+            record |= {"scores": {}, "trust": None}  # of a protocol before the one that failed
         record["seconds"]["all"] = time.perf_counter() - began
         return Outcome(record, fields)
 
@@ -208,8 +212,24 @@ class Evaluator:
                 else:
                     scores[name] = _not_scored(protocol, reasons[name])
                 step()
+            if protocol == "nm":
+                began = time.perf_counter()
+                record["trust"], more = self._trust(scene, crop, maps, fields)
+                fields |= more
+                record["seconds"]["trust"] = time.perf_counter() - began
         kept = {name: field.astype(np.float32) for name, field in fields.items()}
         return kept | {"pixel_size": np.array(scene.pixel_size)}
+
+    def _trust(
+        self, scene: _Scene, crop: Crop, maps: Mapping[str, Alignment], fields: Mapping[str, Field]
+    ) -> tuple[dict[str, Any], dict[str, Field]]:
+        """Return what the truth says of trust, and the half-width of the interval, if any."""
+
+        def moved(name: str, field: Field) -> Field:
+            return crop.of(warp(field, maps[name].matrix, scene.truth.shape, "linear"))
+
+        scans, results = (scene.low, scene.high), {name: fields[name] for name in maps}
+        return self._witness(scans, scene.relief, results, fields["high"], moved)
 
     def _maps(
         self,

@@ -31,6 +31,7 @@ from afmsr_core.io.files import contents
 from afmsr_core.methods.weights import locate
 from afmsr_core.metrics.parameters import MA, NIQE, sha256_of
 from afmsr_core.pairing import Pair
+from afmsr_core.trust.calibration import SHIPPED
 
 __all__ = [
     "begin",
@@ -46,8 +47,9 @@ __all__ = [
 FORMAT = 1
 PACKAGES = (  # what scores come from
     *("numpy", "scipy", "opencv-python", "scikit-image", "onnxruntime", "torch", "torchsr"),
-    "pyiqa",
 )
+TRUST = 1
+"""Of what a record says of trust; a record of another one is computed again."""
 RESULTS = "results.json"
 SETTINGS = "settings.json"
 COMPANIONS = (".json", ".mask.npy")  # of an array: its unit, size and mask
@@ -309,6 +311,7 @@ def _decisive(settings: EvaluationSettings) -> str:
         for name in settings.methods
         if isinstance(method := methods.get(name), methods.Network)
     ]
+    files += [SHIPPED] if SHIPPED.is_file() else []
     chosen = metrics.resolve(settings.metrics)
     for parameters in (NIQE, MA):
         with contextlib.suppress(MissingWeightsError, WeightsError):  # no score, and a reason
@@ -316,6 +319,7 @@ def _decisive(settings: EvaluationSettings) -> str:
     return json.dumps(
         {
             "format": FORMAT,
+            "trust": TRUST,
             "settings": settings.scoring(),
             "versions": dict(_versions()),
             "files": [_file_hash(path, path.stat().st_mtime_ns) for path in files],

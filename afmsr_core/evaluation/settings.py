@@ -32,6 +32,8 @@ CONVENTIONS: Mapping[str, str] = MappingProxyType(
         "input of interpolations": "8-bit in the protocol paper, floats in nm",
         "RGB to grey": "ITU-R BT.601",
         "directionless metrics": "tested by their distance from the ideal",
+        "detail": "hills and hollows above 5 sigma of what the noise of both scans leaves in them",
+        "intervals": "of the calibration that ships, for the weights that it was made for",
     }
 )
 """Choices that are no options; they are written into the result beside those that are."""

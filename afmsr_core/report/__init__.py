@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from afmsr_core.report import long_tables, pair_tables, scan_time, setup_tables, spectra
+from afmsr_core.report import long_tables, pair_tables, scan_time, setup_tables, spectra, trust
 from afmsr_core.report.contents import Results, read_results, unique_slugs
 from afmsr_core.report.drawing import Picture
 from afmsr_core.report.files import Files
 from afmsr_core.report.page import page
-from afmsr_core.report.sections import Section, panels_of, section
+from afmsr_core.report.sections import Section, Trust, panels_of, section, trusted
 from afmsr_core.report.table import Table, as_csv, as_latex, as_markdown
 
 __all__ = ["PAGE", "write_report"]
@@ -53,30 +53,33 @@ def write_report(folder: Path) -> Path:
     for data_set in results.data_sets:
         shown.update(panels_of(results, data_set, names))
     sections = [section(results, data_set, shown) for data_set in results.data_sets]
+    believed = trusted(results)
     files = Files(folder)
-    for table in _tables(results, sections):
+    for table in _tables(results, sections, believed):
         for ending, form in (("csv", as_csv), ("md", as_markdown), ("tex", as_latex)):
             files.write(f"tables/{table.name}.{ending}", form(table).encode())
-    for name, text in long_tables.longs(results):
+    for name, text in (*long_tables.longs(results), *trust.longs(results)):
         files.write(f"tables/{name}.csv", text.encode())
     curves = {one.data_set: one.curves for one in sections if one.curves}
     if curves:
         files.write("tables/spectra.csv", spectra.as_csv(results, curves).encode())
-    for picture in _pictures(sections, shown):
+    for picture in _pictures(sections, shown, believed):
         for ending, data in picture.files.items():
             if ending != "jpg":  # of fewer pixels, for the page alone
                 files.write(f"figures/{picture.name}.{ending}", data)
-    files.write(PAGE, page(results, sections, shown, names).encode())
+    files.write(PAGE, page(results, sections, shown, names, believed).encode())
     files.finish()
     return folder / PAGE
 
 
-def _tables(results: Results, sections: list[Section]) -> Iterator[Table]:
+def _tables(results: Results, sections: list[Section], believed: Trust) -> Iterator[Table]:
     for one in sections:
         for chapter in one.chapters:
             yield from chapter.tables
             if chapter.paired:
                 yield chapter.paired
+    for part in believed.parts:
+        yield from part.tables
     time = scan_time.table(results)
     if time:
         yield time
@@ -88,11 +91,16 @@ def _tables(results: Results, sections: list[Section]) -> Iterator[Table]:
     yield from (setup_tables.settings(results), setup_tables.versions(results))
 
 
-def _pictures(sections: list[Section], panels: dict[str, Picture]) -> Iterator[Picture]:
+def _pictures(
+    sections: list[Section], panels: dict[str, Picture], believed: Trust
+) -> Iterator[Picture]:
     for one in sections:
         for chapter in one.chapters:
             yield from (drawn for drawn in (chapter.boxes, chapter.differences) if drawn)
             yield from chapter.triangles
         if one.spectra:
             yield one.spectra
+    yield from (part.curve for part in believed.parts if part.curve)
+    if believed.worst:
+        yield believed.worst
     yield from panels.values()

@@ -86,12 +86,15 @@ class Fields:
         Results by name of the method.
     pixel_size : tuple of float
         Height and width of a pixel in nm.
+    half_width : ndarray or None
+        Of the interval of the calibrated method.
     """
 
     low: Floats | None
     truth: Floats
     of_methods: Mapping[str, Floats]
     pixel_size: tuple[float, float]
+    half_width: Floats | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -236,6 +239,7 @@ class Results:
             truth=truth,
             of_methods={name: same[name] for name in self.ran if name in same},
             pixel_size=(float(sides[0]), float(sides[1])),
+            half_width=same.get("half_width"),
         )
 
     def setting(self, *keys: str, default: Any) -> Any:

@@ -6,10 +6,10 @@ import base64
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
-from afmsr_core.report import pair_tables, scan_time, setup_tables, words
+from afmsr_core.report import pair_tables, scan_time, setup_tables, trust, words
 from afmsr_core.report.contents import Record, Results, slug
 from afmsr_core.report.drawing import Picture
-from afmsr_core.report.sections import Section
+from afmsr_core.report.sections import Section, Trust
 from afmsr_core.report.style import CSS
 from afmsr_core.report.table import Table, as_html
 
@@ -27,6 +27,7 @@ def page(
     sections: Sequence[Section],
     panels: Mapping[str, Picture],
     names: Mapping[str, str],
+    believed: Trust,
 ) -> str:
     """Return the whole page.
 
@@ -40,9 +41,12 @@ def page(
         Panels of pairs, by id of the pair.
     names : mapping of str to str
         Part of a link for every pair, by its id.
+    believed : Trust
+        How far the results are to be trusted.
     """
     parts = [_head(results), _nav(sections)]
     parts += [_section(results, one, names) for one in sections]
+    parts.append(_trust(believed))
     time = scan_time.table(results)
     if time:
         parts.append(_titled("scan-time", "Scan time saved", as_html(time)))
@@ -78,8 +82,8 @@ def _list(items: Sequence[str]) -> str:
 
 def _nav(sections: Sequence[Section]) -> str:
     links = [(one.anchor, one.title) for one in sections]
-    links += [("scan-time", "Scan time"), ("pairs", "Pairs"), ("failures", "Failures")]
-    links += [("made-with", "Methods, metrics, settings, versions")]
+    links += [("trust", "Trust"), ("scan-time", "Scan time"), ("pairs", "Pairs")]
+    links += [("failures", "Failures"), ("made-with", "Methods, metrics, settings, versions")]
     told = "".join(f'<a href="#{anchor}">{escape(title)}</a>' for anchor, title in links)
     return f'<nav aria-label="Contents">{told}</nav>'
 
@@ -126,6 +130,21 @@ def _section(results: Results, section: Section, names: Mapping[str, str]) -> st
     return _titled(section.anchor, section.title, "".join(parts))
 
 
+def _trust(believed: Trust) -> str:
+    inner = [f"<p>{escape(one)}</p>" for one in believed.sentences]
+    named = len(believed.parts) > 1
+    for part in believed.parts:
+        if named:
+            inner.append(f"<h3>{escape(part.data_set or 'No data set')}</h3>")
+        inner += [_html(part.detail)] if part.detail else []
+        beside = [_html(part.intervals)] if part.intervals else []
+        beside += [_figure(part.curve)] if part.curve else []
+        inner += [f'<div class="two">{"".join(beside)}</div>'] if beside else []
+    if believed.worst:
+        inner.append(f"<h3>Where the intervals fail most</h3>{_figure(believed.worst)}")
+    return _titled("trust", "Trust", "".join(inner))
+
+
 def _pairs(
     results: Results,
     panels: Mapping[str, Picture],
@@ -154,6 +173,8 @@ def _pairs(
             inner.append(as_html(alone))
         if status == "scored":
             inner += [as_html(one) for one in pair_tables.pair_scores(results, pair, names[key])]
+            lost = trust.pair_detail(results, pair, names[key])
+            inner += [as_html(lost)] if lost else []
         kind = "status" if status == "scored" else "bad"
         where = f"{pair['data_set']}, " if pair.get("data_set") else ""
         title = f'{escape(key)} <span class="{kind}">{escape(where + status)}</span>'

@@ -18,6 +18,7 @@ from afmsr_core.surfaces import fit_plane
 __all__ = [
     "CROP",
     "DETAIL",
+    "Off",
     "Scale",
     "Window",
     "middle",
@@ -56,13 +57,14 @@ class Scale:
 
 
 @dataclass(frozen=True)
-class _Off:
+class Off:
     """The error at the ends of the colours: blue below the truth, red above, white right."""
 
     most: float
 
     @classmethod
-    def of(cls, errors: Sequence[Floats]) -> _Off:
+    def of(cls, errors: Sequence[Floats]) -> Off:
+        """Return the colours of some errors, by what nearly all of them stay within."""
         every = [np.abs(one[np.isfinite(one)]) for one in errors]
         values = np.concatenate(every) if every else np.zeros(0)
         most = float(np.percentile(values, ERRORS)) if len(values) else 0.0
@@ -121,7 +123,7 @@ def panel(
     height = rows * BLOCK + FOOT
     lines = _scar_lines(pair, fields)
     errors = _errors(results, fields, images)
-    off = _Off.of([_part(error, window) for error in errors.values()])
+    off = Off.of([_part(error, window) for error in errors.values()])
     with canvas(width, height) as figure:
         # All in one set of axes, in inches from the top left: 24 sets cost ten times as long.
         axes = figure.add_axes((0, 0, 1, 1))

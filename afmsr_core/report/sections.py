@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from afmsr_core.report import figures, panels, spectra, tables
+from afmsr_core.report import figures, panels, spectra, tables, trust, trust_figures
 from afmsr_core.report.contents import Fields, Metric, Record, Results, slug
 from afmsr_core.report.drawing import Picture
 from afmsr_core.report.spectra import Curves
 from afmsr_core.report.table import Table
 
-__all__ = ["Chapter", "Section", "panels_of", "section"]
+__all__ = ["Chapter", "Section", "Trust", "TrustPart", "panels_of", "section", "trusted"]
 
 PAGE_DPI, FEWEST_DPI = 96.0, 55.0
 ROOMY = 16
@@ -60,6 +60,41 @@ class Section:
     panel: Picture | None
     spectra: Picture | None
     curves: Curves | None
+
+
+@dataclass(frozen=True)
+class TrustPart:
+    """What is shown of one data set on how far its results are to be trusted."""
+
+    data_set: str
+    detail: Table | None
+    intervals: Table | None
+    curve: Picture | None
+
+    @property
+    def tables(self) -> list[Table]:
+        """Those that there are."""
+        return [table for table in (self.detail, self.intervals) if table]
+
+
+@dataclass(frozen=True)
+class Trust:
+    """How far results are to be trusted: data set by data set, and where that fails most."""
+
+    parts: list[TrustPart]
+    worst: Picture | None
+    sentences: list[str]
+
+
+def trusted(results: Results) -> Trust:
+    """Return what the trust section shows."""
+    parts = []
+    for data_set in results.data_sets:
+        lost, held = trust.detail(results, data_set), trust.intervals(results, data_set)
+        if lost or held:
+            drawn = trust_figures.curve(results, data_set)
+            parts.append(TrustPart(data_set, lost, held, drawn))
+    return Trust(parts, trust_figures.worst(results), list(trust.sentences(results)))
 
 
 def section(results: Results, data_set: str, shown: dict[str, Picture]) -> Section:

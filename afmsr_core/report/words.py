@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from afmsr_core.report import verdicts
+from afmsr_core.report import trust, verdicts
 from afmsr_core.report.contents import Metric, Record, Results
 
 __all__ = ["failures", "summary"]
@@ -38,6 +38,8 @@ def summary(results: Results) -> Iterator[tuple[str, list[str]]]:
         if below:
             who = f"{data_set}: all" if data_set else "All"
             yield f"{who} networks against all interpolations.", below
+    if held := trust.summary(results):
+        yield held, []
     if absent := _not_run(results):
         yield absent, []
     if doubtful := [str(pair.get("id")) for pair in results.pairs if _ambiguous(pair)]:

@@ -1,0 +1,258 @@
+"""What the truth says of trust: invented and missing detail, and whether intervals hold."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from afmsr_core.channel import Channel
+from afmsr_core.errors import FieldError
+from afmsr_core.surfaces import fit_plane
+from afmsr_core.trust import Calibration, compare_detail, noise_of
+from afmsr_core.trust.calibration import shipped
+from afmsr_core.trust.detail import detail_of
+from afmsr_core.trust.evidence import gather
+from afmsr_core.upscale import Upscaler
+
+__all__ = ["COVERAGE", "Witness", "detail_in", "interval_in"]
+
+Field = NDArray[np.float64]
+
+COVERAGE = 0.9
+"""Stated share of the interval whose half-width is kept, and whose failures are shown."""
+
+WORST = 3
+"""Regions of a pair that are kept: a report shows no more of all pairs together."""
+
+REGION = 20
+"""Measured pixels per side of such a region, as of the details in the panels."""
+
+
+def detail_in(
+    results: Mapping[str, Field], truth: Field, relief: Field, channel: Channel, scale: int
+) -> dict[str, Any]:
+    """Count the features that results invent and miss.
+
+    Parameters
+    ----------
+    results : mapping of str to ndarray, shape (yres, xres)
+        By name of the method, registered with the truth.
+    truth : ndarray of float64, shape (yres, xres)
+        Levelled and cropped as the results.
+    relief : ndarray of float64
+        The levelled coarse scan, whose noise counts as well.
+    channel : Channel
+        The fine scan, for its pixel size.
+    scale : int
+        Fine pixels per measured pixel.
+
+    Returns
+    -------
+    dict
+        JSON-serialisable: ``methods``, each with counts, and heights in the unit of the scan;
+        ``area_um2`` in which they were looked for, None where lengths are not in nm;
+        ``noise_truth`` and ``noise_low``; or ``reason``, where nothing can be counted.
+    """
+    try:
+        noise, noise_of_scan = noise_of(truth).white, noise_of(relief).pixel
+    except FieldError as error:
+        return {"reason": str(error)}
+    methods = {}
+    for name, result in results.items():
+        found = compare_detail(result, truth, noise, noise_of_scan, scale)
+        methods[name] = found.as_dict() | {
+            "invented_highest": _highest(found.result.heights[found.invented]),
+            "missing_highest": _highest(found.truth.heights[found.missing]),
+        }
+    searched = int(np.isfinite(detail_of(truth, scale)).sum())
+    in_nm = channel.lateral_unit == "nm"
+    return {
+        "reason": "",
+        "methods": methods,
+        "area_um2": searched * channel.dx * channel.dy * 1e-6 if in_nm else None,
+        "noise_truth": noise,
+        "noise_low": noise_of_scan,
+    }
+
+
+def _highest(heights: Field) -> float | None:
+    return float(np.abs(heights).max()) if heights.size else None
+
+
+class Witness:
+    """Says what the truth of a pair tells of trust; loads the calibrated network once.
+
+    Parameters
+    ----------
+    upscalers : sequence of Upscaler
+        Of the methods that are scored in nm.
+    calibration : Calibration, optional
+        By default the one that ships.
+    """
+
+    def __init__(
+        self, upscalers: Sequence[Upscaler], calibration: Calibration | None = None
+    ) -> None:
+        self.calibration = calibration or shipped()
+        self._chosen = next((one for one in upscalers if self._fits(one)), None)
+        self._upscaler: Upscaler | None = None
+
+    def _fits(self, upscaler: Upscaler) -> bool:
+        digest = upscaler.weights_sha256 or ""
+        return self.calibration is not None and self.calibration.fits(upscaler.method.name, digest)
+
+    @property
+    def method(self) -> str:
+        """Name of the calibrated method; empty if none runs with these weights."""
+        return "" if self._chosen is None else self._chosen.method.name
+
+    def __call__(
+        self,
+        scans: tuple[Channel, Channel],
+        relief: Field,
+        results: Mapping[str, Field],
+        truth: Field,
+        moved: Callable[[str, Field], Field],
+    ) -> tuple[dict[str, Any], dict[str, Field]]:
+        """Return what a record holds of trust, and the half-width at `COVERAGE` as a field.
+
+        Parameters
+        ----------
+        scans : tuple of Channel
+            The coarse and the fine one, for their pixel sizes.
+        relief : ndarray of float64
+            The levelled coarse scan.
+        results : mapping of str to ndarray, shape (yres, xres)
+            By name of the method, registered with the truth.
+        truth : ndarray of float64, shape (yres, xres)
+            Levelled and cropped as the results.
+        moved : callable
+            Takes the name of a method and a field on the pixels of its result to those of the
+            truth, cropped.
+        """
+        low, high = scans
+        scale = max(1, round((low.dx * low.dy / (high.dx * high.dy)) ** 0.5))
+        found = {"detail": detail_in(results, truth, relief, high, scale)}
+        calibration, name = self.calibration, self.method
+        if not name or calibration is None:
+            reason = "no method that ran has a calibration for its weights"
+            return found | {"interval": {"reason": reason}}, {}
+        if name not in results:
+            reason = f"{name} was not aligned with the truth"
+            return found | {"interval": {"reason": reason}}, {}
+        try:
+            error = moved(name, self.scale_of(relief))
+        except FieldError as refused:  # such as a scan too small to tell its noise
+            return found | {"interval": {"reason": str(refused)}}, {}
+        quantiles = {float(key): value for key, value in calibration.quantiles.items()}
+        interval = interval_in(results[name], truth, error, quantiles, REGION * scale)
+        told = found | {"interval": {"reason": "", "method": name, **interval}}
+        return told, {"half_width": calibration.scales(COVERAGE) * error}
+
+    def scale_of(self, relief: Field) -> Field:
+        """Return the scale of the error on the pixels of the result, in the unit of the heights.
+
+        The method runs four times on the scan, as in :func:`afmsr_core.trust.assess`, for which
+        it was calibrated.
+
+        Raises
+        ------
+        FieldError
+            If the scan is too small to tell noise from relief, or no method is calibrated.
+        """
+        if self._chosen is None or self.calibration is None:
+            raise FieldError("no method that ran has a calibration for its weights")
+        noise = noise_of(relief)
+        if self._upscaler is None:
+            chosen = self._chosen.settings
+            settings = dataclasses.replace(chosen, level="none", restore_background=True)
+            self._upscaler = Upscaler(settings)
+        upscaler = self._upscaler
+
+        def method(heights: Field) -> Field:
+            yres, xres = heights.shape
+            return np.asarray(upscaler(Channel(heights, float(xres), float(yres))).heights)
+
+        _, evidence = gather(relief, method, noise, upscaler.method.scale)
+        return self.calibration.scale_of(evidence)
+
+
+def interval_in(
+    result: Field, truth: Field, scale: Field, quantiles: Mapping[float, float], side: int
+) -> dict[str, Any]:
+    """Count how often intervals hold the truth, and find where they fail most.
+
+    Parameters
+    ----------
+    result, truth, scale : ndarray of float64, shape (yres, xres)
+        Registered heights, and the scale of the error in their unit; NaN where unknown.
+    quantiles : mapping of float to float
+        Stated coverage to the number of scales that should hold it; among them `COVERAGE`.
+    side : int
+        Pixels of the square regions in which failures are looked for.
+
+    Returns
+    -------
+    dict
+        ``levels``: stated coverage, share of the pixels whose truth lies inside, and mean
+        half-width. ``worst``: regions (first row and column, side) with the mean of the error
+        over the mean half-width at `COVERAGE`, the worst first; they do not overlap.
+
+    Notes
+    -----
+    The plane that fits the difference best is taken off first, as for the metrics in nm.
+    """
+    error = result - truth
+    known = np.isfinite(error) & np.isfinite(scale)
+    if not known.any():
+        return {"levels": [], "worst": []}
+    error = np.abs(fit_plane(np.where(known, error, np.nan)).subtracted_from(error))
+    levels = [
+        {
+            "stated": stated,
+            "coverage": float((error[known] <= scales * scale[known]).mean()),
+            "half_width": float(scales * scale[known].mean()),
+        }
+        for stated, scales in sorted(quantiles.items())
+    ]
+    width = quantiles[COVERAGE] * scale
+    return {"levels": levels, "worst": _worst(error, width, known, side)}
+
+
+def _worst(error: Field, width: Field, known: NDArray[np.bool_], side: int) -> list[dict[str, Any]]:
+    import cv2
+
+    side = min(side, *error.shape)
+    inside = np.s_[: error.shape[0] - side + 1, : error.shape[1] - side + 1]
+
+    def mean(field: Field) -> Field:
+        """Return means over squares, at their first row and column."""
+        zero = np.where(known, field, 0.0)
+        kind = cv2.BORDER_CONSTANT
+        return np.asarray(cv2.boxFilter(zero, -1, (side, side), anchor=(0, 0), borderType=kind))[
+            inside
+        ]
+
+    whole = mean(known.astype(np.float64)) > 1 - 1e-9  # nothing unknown in it
+    errors, widths = mean(error), mean(width)
+    ratio = np.where(whole, errors / np.maximum(widths, np.finfo(np.float64).tiny), -1.0)
+    found: list[dict[str, Any]] = []
+    while len(found) < WORST and ratio.max() >= 0:
+        row, column = map(int, np.unravel_index(int(np.argmax(ratio)), ratio.shape))
+        found.append(
+            {
+                "row": row,
+                "column": column,
+                "side": side,
+                "ratio": float(ratio[row, column]),
+                "error": float(errors[row, column]),
+                "half_width": float(widths[row, column]),
+            }
+        )
+        top, left = max(0, row - side + 1), max(0, column - side + 1)
+        ratio[top : row + side, left : column + side] = -1.0
+    return found

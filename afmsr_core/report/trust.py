@@ -1,0 +1,266 @@
+"""The trust section: what results invent and miss, and how often intervals hold."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from afmsr_core.report.contents import Record, Results, slug
+from afmsr_core.report.table import MISSING, Cell, Table, digits, number
+
+__all__ = [
+    "RULE",
+    "detail",
+    "intervals",
+    "levels_of",
+    "longs",
+    "pair_detail",
+    "sentences",
+    "summary",
+]
+
+RULE = (
+    "Features are hills and hollows of up to a few measured pixels, higher than 5 σ, where σ is "
+    "what the noise of the truth and of the low-resolution scan leaves in detail of that size. "
+    "Invented: in the result, and not half as high within half a measured pixel in the truth; "
+    "missing: the other way round."
+)
+SHOWN = 0.9
+"""Stated share of the interval that the summary tells."""
+
+KINDS = ("invented", "missing")
+
+
+def _trust(pair: Record, what: str) -> Record:
+    """Return a part of what a record tells of trust; empty if it tells nothing."""
+    found = (pair.get("trust") or {}).get(what)
+    return found if isinstance(found, dict) else {}
+
+
+# --- detail ------------------------------------------------------------------------------
+
+
+def detail(results: Results, data_set: str) -> Table | None:
+    """Return how much detail every method invents and misses on a data set, or None."""
+    return _detail(
+        results,
+        results.pairs_of(data_set),
+        results.slug("detail", data_set),
+        f", {data_set}" if data_set else "",
+    )
+
+
+def pair_detail(results: Results, pair: Record, name: str) -> Table | None:
+    """Return the same of one pair; `name` is its part of a link."""
+    return _detail(results, [pair], slug("pair-detail", name), "")
+
+
+def _detail(results: Results, pairs: Sequence[Record], name: str, of: str) -> Table | None:
+    told = [(found, found["methods"]) for pair in pairs if (found := _trust(pair, "detail")).get(
+        "methods")]  # fmt: skip
+    if not told:
+        return None
+    found = {m: [(one, ms[m]) for one, ms in told if m in ms] for m in results.ran}
+    heights = [
+        one[f"{kind}_{what}"]
+        for of_method in found.values()
+        for _, one in of_method
+        for kind in KINDS
+        for what in ("height", "highest")
+        if one.get(f"{kind}_{what}") is not None
+    ]
+    decimals = min(digits(heights), 2)
+    rows = []
+    for method in results.ran:
+        if not found[method]:
+            note = "not aligned with the truth"
+            rows.append([Cell(results.label(method)), *[Cell(MISSING, note=note)] * 10])
+            continue
+        note = "" if len(found[method]) == len(told) else f"{len(found[method])} of {len(told)}"
+        cells = [Cell(results.label(method), method, note=note + " pairs" if note else "")]
+        for kind, side in zip(KINDS, ("result", "truth"), strict=True):
+            cells += _cells(found[method], kind, side, decimals)
+        rows.append(cells)
+    unit = results.height_unit
+    heads = []
+    for kind, whole in zip(KINDS, ("in the result", "in the truth"), strict=True):
+        word = kind.capitalize()
+        heads += [
+            Cell(word, below="features"),
+            Cell("per µm²", f"{word} per µm²"),
+            Cell("%", f"{word}, % of all {whole}", below=f"of all {whole}"),
+            Cell(f"Height, {unit}", f"{word}, median height, {unit}", below="median"),
+            Cell(f"Highest, {unit}", f"{word}, highest, {unit}"),
+        ]
+    low, high = ([one[f"noise_{side}"] for one, _ in told] for side in ("low", "truth"))
+    noise = (
+        f"Noise: truth {_range(high)} {unit}, one pixel of the low-resolution scan {_range(low)} "
+        f"{unit}. Counts are sums"
+    )
+    return Table(
+        name=name,
+        caption=f"Invented and missing detail above 5 σ of the noise{of}",
+        head=[Cell("Method"), *heads],
+        rows=rows,
+        remarks=[
+            RULE,
+            f"{noise} over {len(told)} pair{'s' * (len(told) != 1)}, heights medians of the "
+            "pairs' medians. Heights are those above, or below, the surroundings.",
+        ],
+    )
+
+
+def _cells(
+    found: Sequence[tuple[Record, Record]], kind: str, side: str, decimals: int
+) -> Iterator[Cell]:
+    count = sum(one[kind] for _, one in found)
+    total = sum(one[f"features_{side}"] for _, one in found)
+    areas = [whole.get("area_um2") for whole, _ in found]
+    known = [area for area in areas if area]
+    yield Cell(str(count), count)
+    density = count / sum(known) if known and len(known) == len(areas) else None
+    yield Cell(number(density, 2), density)
+    share = 100 * count / total if total else None
+    yield Cell(number(share, 1), share)
+    for what, summary in (("height", np.median), ("highest", np.max)):
+        values = [one[f"{kind}_{what}"] for _, one in found if one[f"{kind}_{what}"] is not None]
+        value = float(summary(values)) if values else None
+        yield Cell(number(value, decimals), value)
+
+
+def _range(values: Sequence[float]) -> str:
+    low, high = f"{min(values):.2g}", f"{max(values):.2g}"
+    return low if low == high else f"{low} to {high}"
+
+
+# --- intervals ---------------------------------------------------------------------------
+
+
+def levels_of(results: Results, data_set: str) -> list[list[Record]]:
+    """Return stated and true coverage of every pair of a data set that has an interval."""
+    found = (_trust(pair, "interval").get("levels") for pair in results.pairs_of(data_set))
+    return [levels for levels in found if levels]
+
+
+def intervals(results: Results, data_set: str) -> Table | None:
+    """Return how often the truth lies within the intervals, and how wide they are, or None."""
+    pairs = levels_of(results, data_set)
+    if not pairs:
+        return None
+    rows = []
+    widths = [level["half_width"] for levels in pairs for level in levels]
+    for column in zip(*pairs, strict=False):
+        inside = [100 * one["coverage"] for one in column]
+        mean, half = float(np.mean(inside)), float(np.mean([one["half_width"] for one in column]))
+        rows.append(
+            [
+                Cell(f"{100 * column[0]['stated']:g} %", column[0]["stated"]),
+                *(Cell(number(one, 1), one) for one in (mean, min(inside), max(inside))),
+                Cell(number(half, digits(widths)), half),
+            ]
+        )
+    of = f", {data_set}" if data_set else ""
+    return Table(
+        name=results.slug("intervals", data_set),
+        caption=f"Truth within the intervals of {_who(results)}{of}",
+        head=[
+            Cell("Stated"),
+            Cell("Inside, %", below="mean of pairs"),
+            Cell("Least, %", below="of a pair"),
+            Cell("Most, %", below="of a pair"),
+            Cell(f"Half-width, {results.height_unit}", below="mean"),
+        ],
+        rows=rows,
+        remarks=[
+            f"{len(pairs)} pair{'s' * (len(pairs) != 1)}. Share of the pixels in which the truth "
+            "lies within result ± half-width, after the plane of the difference. What is left of "
+            "misalignment, and the noise of the truth, count as errors.",
+        ],
+    )
+
+
+def _who(results: Results) -> str:
+    names = [_trust(pair, "interval").get("method") for pair in results.pairs]
+    return ", ".join(results.label(name) for name in dict.fromkeys(filter(None, names)))
+
+
+def sentences(results: Results) -> Iterator[str]:
+    """Return why there is no detail, or no interval, of some or all pairs."""
+    scored = [pair for pair in results.pairs if pair.get("status") == "scored"]
+    if not any(pair.get("trust") for pair in scored):
+        yield "Not computed: it needs a scored pair in the protocol nm."
+        return
+    for what, title in (("detail", "Detail"), ("interval", "Intervals")):
+        reasons: dict[str, list[str]] = {}
+        for pair in scored:
+            reason = str(_trust(pair, what).get("reason") or "")
+            if reason:
+                reasons.setdefault(reason, []).append(str(pair.get("id")))
+        for reason, who in reasons.items():
+            where = "" if len(who) == len(scored) else f" of {', '.join(who)}"
+            yield f"{title}{where}: none, because {reason}."
+
+
+def summary(results: Results) -> str:
+    """Return how often the interval holds on all pairs, in one sentence; empty if there is none."""
+    found = [
+        level["coverage"]
+        for data_set in results.data_sets
+        for levels in levels_of(results, data_set)
+        for level in levels
+        if level["stated"] == SHOWN
+    ]
+    if not found:
+        return ""
+    return (
+        f"The {100 * SHOWN:g} % interval of {_who(results)} holds the truth in "
+        f"{100 * float(np.mean(found)):.1f} % of the pixels; see “Trust”."
+    )
+
+
+# --- one value a line --------------------------------------------------------------------
+
+
+def longs(results: Results) -> Iterator[tuple[str, str]]:
+    """Return name and text of CSV files with the same, pair by pair."""
+    if any(_trust(pair, "detail").get("methods") for pair in results.pairs):
+        yield "trust-detail", _csv(_detail_rows(results))
+    if any(_trust(pair, "interval").get("levels") for pair in results.pairs):
+        yield "trust-intervals", _csv(_interval_rows(results))
+
+
+def _detail_rows(results: Results) -> Iterator[Sequence[Any]]:
+    keys = [*(f"features_{side}" for side in ("result", "truth")), *KINDS]
+    keys += [f"{kind}_{what}" for kind in KINDS for what in ("rate", "height", "highest")]
+    yield "pair", "data set", "method", "unit", "area (um2)", *keys, "sigma"
+    for pair in results.pairs:
+        found = _trust(pair, "detail")
+        unit = (pair.get("high") or {}).get("unit", "nm")
+        for method, one in (found.get("methods") or {}).items():
+            values = [found.get("area_um2"), *(one.get(key) for key in (*keys, "sigma"))]
+            yield pair.get("id"), pair.get("data_set") or "", method, unit, *map(_exact, values)
+
+
+def _interval_rows(results: Results) -> Iterator[Sequence[Any]]:
+    yield "pair", "data set", "method", "unit", "stated", "coverage", "half-width"
+    for pair in results.pairs:
+        found = _trust(pair, "interval")
+        unit = (pair.get("high") or {}).get("unit", "nm")
+        for level in found.get("levels") or []:
+            values = (level[key] for key in ("stated", "coverage", "half_width"))
+            who = (pair.get("id"), pair.get("data_set") or "", found.get("method"), unit)
+            yield *who, *map(_exact, values)
+
+
+def _exact(value: float | None) -> str:
+    return "" if value is None else repr(value)
+
+
+def _csv(rows: Iterable[Sequence[Any]]) -> str:
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\n").writerows(rows)
+    return out.getvalue()

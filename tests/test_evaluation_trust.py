@@ -1,0 +1,286 @@
+"""What an evaluation says of trust: what is invented and missing, and how often intervals hold."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+pytest.importorskip("scipy")
+pytest.importorskip("skimage")
+pytest.importorskip("statsmodels")
+pytest.importorskip("matplotlib")
+
+from test_evaluation import METHODS, coarse, settings, surface, write_pair
+
+from afmsr_core import io
+from afmsr_core.channel import Channel
+from afmsr_core.errors import AfmsrError
+from afmsr_core.evaluation import Evaluator, begin, collect, outcome_of, outdated
+from afmsr_core.evaluation import run as run_room
+from afmsr_core.evaluation.trust import COVERAGE, REGION, Witness, detail_in, interval_in
+from afmsr_core.levelling import level
+from afmsr_core.report import write_report
+from afmsr_core.report.contents import Results
+from afmsr_core.report.sections import trusted
+from afmsr_core.trust import assess, compare_detail, noise_of
+from afmsr_core.trust.calibration import Calibration, shipped
+from afmsr_core.upscale import Settings, Upscaler, upscale
+
+SIDE = 160
+
+
+def calibrated() -> Upscaler:
+    """Return the default network, if it can run and has a calibration."""
+    pytest.importorskip("onnxruntime")
+    try:
+        upscaler = Upscaler(Settings(method="afm", restore_background=False))
+    except AfmsrError as error:
+        pytest.skip(f"the default network does not run here: {error}")
+    found = shipped()
+    if found is None or not found.fits("afm", upscaler.weights_sha256 or ""):
+        pytest.skip("no calibration ships for the weights that are here")
+    return upscaler
+
+
+def scan(heights: np.ndarray, unit: str = "nm") -> Channel:
+    return Channel(heights, 1000.0, 1000.0, lateral_unit=unit, unit="nm", title="Height")
+
+
+# --- detail ------------------------------------------------------------------------------
+
+
+def noisy(seed: int) -> np.ndarray:
+    return np.random.default_rng(seed).normal(0, 0.1, (SIDE, SIDE))
+
+
+def planted(*places: tuple[int, int]) -> np.ndarray:
+    """Return hills of 5 nm, one measured pixel wide."""
+    field = np.zeros((SIDE, SIDE))
+    for place in places:
+        field[place] = 2 * np.pi * 2.5**2 * 5.0
+    return cv2.GaussianBlur(field, (0, 0), 2.5)
+
+
+def test_planted_features_are_counted_for_the_method_that_has_them() -> None:
+    both, only, lost = (60, 60), (40, 110), (110, 50)
+    truth = planted(both, lost) + noisy(1)
+    results = {"keeps": planted(both, lost), "invents": planted(both, only), "flat": planted()}
+    found = detail_in(results, truth, coarse(truth), scan(truth), 4)
+    counts = {n: (one["invented"], one["missing"]) for n, one in found["methods"].items()}
+    assert counts == {"keeps": (0, 0), "invents": (1, 1), "flat": (0, 2)}
+    invents = found["methods"]["invents"]
+    assert invents["invented_highest"] == invents["invented_height"] == pytest.approx(3, abs=1.5)
+    assert found["methods"]["flat"]["invented_highest"] is None
+    # Three measured pixels at every border are not searched.
+    assert found["area_um2"] == pytest.approx((1 - 24 / SIDE) ** 2)
+    assert found["noise_truth"] == pytest.approx(0.1, rel=0.15)
+
+
+def test_an_area_without_a_length_and_a_field_without_noise_are_told() -> None:
+    truth = planted((60, 60)) + noisy(2)
+    assert detail_in({}, truth, coarse(truth), scan(truth, "px"), 4)["area_um2"] is None
+    tiny = truth[:20, :20]
+    found = detail_in({"a": tiny}, tiny, coarse(truth), scan(tiny), 4)
+    assert set(found) == {"reason"} and "too small" in found["reason"]
+
+
+# --- intervals ---------------------------------------------------------------------------
+
+
+def test_coverage_is_the_share_of_the_pixels_inside() -> None:
+    error = np.random.default_rng(3).normal(0, 2.0, (300, 300))
+    truth, tilt = surface(3, 300), 0.01 * np.arange(300)
+    quantiles = {0.6827: 1.0, COVERAGE: 1.6449, 0.9545: 2.0}
+    scale = np.full(truth.shape, 2.0)
+    found = interval_in(truth + error + tilt + 7, truth, scale, quantiles, 80)
+    assert [one["stated"] for one in found["levels"]] == [0.6827, COVERAGE, 0.9545]
+    for one in found["levels"]:
+        assert one["coverage"] == pytest.approx(one["stated"], abs=0.006)
+        assert one["half_width"] == pytest.approx(2.0 * quantiles[one["stated"]])
+
+
+def test_the_worst_regions_are_where_the_error_is_and_do_not_overlap() -> None:
+    truth, result = np.zeros((200, 240)), np.zeros((200, 240))
+    result[20:60, 30:70], result[120:160, 150:190] = 9.0, -5.0
+    scale = np.ones(truth.shape)
+    scale[120:160, 150:190] = 10.0  # a larger error, but it was foretold
+    truth[100:104, 20:24] = np.nan
+    found = interval_in(result, truth, scale, {COVERAGE: 1.0}, 40)["worst"]
+    assert (found[0]["row"], found[0]["column"], found[0]["side"]) == (20, 30, 40)
+    assert found[0]["ratio"] == pytest.approx(found[0]["error"] / found[0]["half_width"])
+    assert found[0]["ratio"] > 4 * found[1]["ratio"]
+    boxes = np.zeros(truth.shape, int)
+    for one in found:
+        rows, columns = slice(one["row"], one["row"] + 40), slice(one["column"], one["column"] + 40)
+        assert np.isfinite(truth[rows, columns]).all()
+        boxes[rows, columns] += 1
+    assert len(found) == 3 and boxes.max() == 1
+
+
+def test_the_scale_is_that_of_an_assessment() -> None:
+    upscaler = calibrated()
+    low = scan(coarse(surface(4, 192)))
+    made = upscale(low, method="afm")
+    want = assess(low, made, Settings(method="afm"), coverage=COVERAGE).confidence.heights
+    witness = Witness([upscaler])
+    relief = scan(low.heights)
+    scale = witness.scale_of(level(relief, "plane").channel.heights)
+    calibration = witness.calibration
+    assert witness.method == "afm" and calibration is not None
+    assert np.allclose(calibration.scales(COVERAGE) * scale, want, rtol=1e-6)
+
+
+def test_other_weights_are_not_called_calibrated() -> None:
+    upscaler, found = calibrated(), shipped()
+    assert found is not None
+    told = json.loads(found.as_json()) | {"weights_sha256": ["00" * 32]}
+    told.pop("format")
+    witness = Witness([upscaler], Calibration(**told))
+    truth = surface(5)
+    record, fields = witness(
+        (scan(coarse(truth)), scan(truth)), coarse(truth), {"afm": truth}, truth, lambda n, f: f
+    )
+    assert witness.method == "" and fields == {}
+    assert "no method that ran has a calibration" in record["interval"]["reason"]
+    assert "afm" in record["detail"]["methods"]
+
+
+# --- the whole way -----------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def evaluated(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any, Any]:
+    """A pair with the calibrated network."""
+    calibrated()
+    home = tmp_path_factory.mktemp("trust")
+    chosen = settings(methods=("bicubic", "afm"), protocols=("nm",))
+    truth = surface(6, 192) + np.random.default_rng(6).normal(0, 0.2, (192, 192))
+    pair = write_pair(home, "a", truth[2::4, 2::4], truth)
+    folder = home / "results"
+    begin(chosen, folder)
+    assert outcome_of(pair, Evaluator(chosen), folder)["status"] == "scored"
+    collect([pair], chosen, folder, {})
+    return folder, pair, chosen
+
+
+@pytest.fixture(scope="module")
+def reported(evaluated: tuple[Path, Any, Any]) -> Path:
+    """Its report, with a second pair that has other numbers and no fields."""
+    folder, _, _ = evaluated
+    raw = json.loads((folder / "results.json").read_text())
+    other = json.loads(json.dumps(raw["pairs"][0])) | {"id": "b", "fields": None}
+    for one in other["trust"]["interval"]["levels"]:
+        one["coverage"] -= 0.2
+    for one in other["trust"]["detail"]["methods"].values():
+        one |= {"invented": one["invented"] + 5, "invented_height": 9.0, "invented_highest": 99.0}
+    raw["pairs"].append(other)
+    (folder / "results.json").write_text(json.dumps(raw | {"analyses": {}}))
+    write_report(folder)
+    return folder
+
+
+def rows_of(folder: Path, name: str) -> list[dict[str, str]]:
+    with (folder / "tables" / f"{name}.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_counts_and_coverage_are_those_of_the_fields(evaluated: tuple[Path, Any, Any]) -> None:
+    folder, _, _ = evaluated
+    for record in json.loads((folder / "results.json").read_text())["pairs"]:
+        with np.load(folder / record["fields"]) as file:
+            fields = {name: file[name].astype(float) for name in file.files}
+        assert fields["half_width"].shape == fields["high"].shape
+        path = Path(record["low"]["path"])
+        low = level(io.select(io.read(path), None)[0], "plane").channel.heights
+        again = compare_detail(
+            fields["afm"], fields["high"], noise_of(fields["high"]).white, noise_of(low).pixel
+        )
+        found = record["trust"]["detail"]["methods"]["afm"]
+        assert abs(found["features_truth"] - again.truth.count) <= 1  # kept in 32 bits
+        assert abs(found["missing"] - int(again.missing.sum())) <= 1
+        rows, columns = np.indices(fields["high"].shape).reshape(2, -1)
+        terms = np.stack([np.ones(rows.size), rows, columns], axis=1)
+        rest = (fields["afm"] - fields["high"]).ravel()
+        rest -= terms @ np.linalg.lstsq(terms, rest, rcond=None)[0]
+        inside = float((np.abs(rest) <= fields["half_width"].ravel()).mean())
+        told = {one["stated"]: one for one in record["trust"]["interval"]["levels"]}
+        assert told[COVERAGE]["coverage"] == pytest.approx(inside, abs=1e-4)
+        assert told[COVERAGE]["half_width"] == pytest.approx(fields["half_width"].mean(), rel=1e-5)
+        worst = record["trust"]["interval"]["worst"]
+        assert worst[0]["side"] == 4 * REGION and worst[0]["ratio"] >= worst[-1]["ratio"]
+
+
+def test_the_report_shows_what_the_records_hold(reported: Path) -> None:
+    folder = reported
+    pairs = json.loads((folder / "results.json").read_text())["pairs"]
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    for row, method in zip(rows_of(folder, "detail"), ("bicubic", "afm"), strict=True):
+        found = [pair["trust"]["detail"] for pair in pairs]
+        assert row["Method"] == method
+        for kind in ("Invented", "Missing"):
+            count = sum(one["methods"][method][kind.lower()] for one in found)
+            assert int(row[kind]) == count
+        assert float(row["Invented, highest, nm"]) == 99.0
+        heights = [one["methods"][method]["invented_height"] for one in found]
+        median = np.median([height for height in heights if height is not None])
+        assert float(row["Invented, median height, nm"]) == pytest.approx(median)
+    for row in rows_of(folder, "intervals"):
+        inside = [
+            100 * one["coverage"]
+            for pair in pairs
+            for one in pair["trust"]["interval"]["levels"]
+            if one["stated"] == float(row["Stated"])
+        ]
+        assert float(row["Inside, %"]) == pytest.approx(np.mean(inside))
+        assert float(row["Least, %"]) == pytest.approx(min(inside))
+    assert len(rows_of(folder, "trust-detail")) == 4
+    assert len(rows_of(folder, "trust-intervals")) == 10
+    for form in ("csv", "md", "tex"):
+        assert (folder / "tables" / f"detail.{form}").is_file()
+    for name in ("calibration.svg", "calibration.png", "trust-worst.svg", "trust-worst.png"):
+        assert (folder / "figures" / name).stat().st_size > 3000
+    for part in ('id="trust"', 'id="figure-calibration"', 'id="figure-trust-worst"', "above 5 σ"):
+        assert part in page
+
+
+def test_the_second_run_does_nothing_and_another_calibration_does(
+    evaluated: tuple[Path, Any, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    folder, pair, chosen = evaluated
+    assert not outdated(pair, chosen, folder)
+    found = shipped()
+    assert found is not None
+    other = tmp_path / "calibration.json"
+    other.write_text(found.as_json().replace('"samples": ', '"samples": 1'), encoding="utf-8")
+    monkeypatch.setattr(run_room, "SHIPPED", other)
+    assert outdated(pair, chosen, folder)
+
+
+def test_without_a_calibrated_method_one_line_says_so(tmp_path: Path) -> None:
+    outcome = Evaluator(settings(protocols=("nm",)))(
+        write_pair(tmp_path, "a", coarse(surface(8)), surface(8))
+    )
+    assert "half_width" not in outcome.fields
+    methods = [{"name": name, "label": name, "kind": "interpolation"} for name in METHODS]
+    shown = trusted(Results(tmp_path, {"methods": methods, "pairs": [outcome.record]}))
+    assert shown.sentences == [
+        "Intervals: none, because no method that ran has a calibration for its weights."
+    ]
+    (part,) = shown.parts
+    assert part.detail is not None and len(part.detail.rows) == len(METHODS)
+    assert part.intervals is part.curve is shown.worst is None
+
+
+def test_without_heights_one_line_says_so(tmp_path: Path) -> None:
+    outcome = Evaluator(settings(protocols=("paper",)))(
+        write_pair(tmp_path, "a", coarse(surface(8)), surface(8))
+    )
+    assert outcome.record["trust"] is None
+    shown = trusted(Results(tmp_path, {"pairs": [outcome.record]}))
+    assert shown.parts == [] and len(shown.sentences) == 1 and "protocol nm" in shown.sentences[0]
