@@ -83,8 +83,19 @@ def _doubles(path: Path, yres: int, xres: int) -> NDArray[np.float64]:
     return values.reshape(yres, xres).astype(np.float64, copy=False)
 
 
-def write_channel(folder: Path, channel: Channel) -> dict[str, Any]:
+def write_channel(
+    folder: Path, channel: Channel, names: tuple[str, str] = (RESULT, RESULT_MASK)
+) -> dict[str, Any]:
     """Write a channel into the folder of a request and return its description.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the files go.
+    channel : Channel
+        What to write.
+    names : tuple of str
+        Names of the files of the values and of the mask.
 
     Pixels that were not measured get the mean of the others and are marked in the mask, since
     Gwyddion's fields have no other way to tell.
@@ -99,9 +110,9 @@ def write_channel(folder: Path, channel: Channel) -> dict[str, Any]:
     if missing.any():
         values = np.where(missing, values[~missing].mean(), values)
         mask = missing if mask is None else mask | missing
-    _write(folder / RESULT, values / _PER_NM if channel.unit == "nm" else values)
+    _write(folder / names[0], values / _PER_NM if channel.unit == "nm" else values)
     if mask is not None:
-        _write(folder / RESULT_MASK, mask)
+        _write(folder / names[1], mask)
     lateral = _PER_NM if channel.lateral_unit == "nm" else 1.0
     return {
         "xres": channel.xres,
@@ -113,8 +124,8 @@ def write_channel(folder: Path, channel: Channel) -> dict[str, Any]:
         "unit_xy": "m" if channel.lateral_unit == "nm" else channel.lateral_unit,
         "unit_z": "m" if channel.unit == "nm" else channel.unit,
         "title": channel.title,
-        "data": RESULT,
-        "mask": RESULT_MASK if mask is not None else None,
+        "data": names[0],
+        "mask": names[1] if mask is not None else None,
     }
 
 

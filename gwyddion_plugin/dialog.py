@@ -11,12 +11,13 @@ from tkinter import ttk
 from typing import Any
 
 from afmsr_core.errors import Cancelled
-from gwyddion_plugin import scan_time
+from gwyddion_plugin import protocol, scan_time
 from gwyddion_plugin.client import ENDED, Client
 from gwyddion_plugin.desktop import PAD, place
 from gwyddion_plugin.method_list import MethodList
 from gwyddion_plugin.preview_pane import PreviewPane
 from gwyddion_plugin.settings import Choices
+from gwyddion_plugin.widgets import choice_box, choose, chosen_of, section
 
 __all__ = ["Dialog"]
 
@@ -74,6 +75,8 @@ class Dialog:
         self._dirty = False
         self.pending: int | None = None
         """Number of the preview that the worker is busy with."""
+        self._judging: int | None = None  # number of the request; short, never called off
+        self._judged: dict[str, Any] = {}  # settings that the verdict is about
         self._build()
         self._fill(choices)
         client.request("methods")
@@ -124,33 +127,42 @@ class Dialog:
     def _build_parameters(self, right: ttk.Frame) -> None:
         self._methods = MethodList(right, _WRAP, self._changed)
         self._methods.frame.grid(row=0, sticky="ew")
-        levelling = _section(right, 1, "Levelling before upscaling")
-        self._background = _combo(levelling, 0, "_Background:", BACKGROUNDS, self._changed)
-        self._rows = _combo(levelling, 1, "_Scan lines:", ROWS, self._changed)
-        self._mask = _combo(levelling, 2, "_Masking:", MASKS, self._changed)
+        levelling = section(right, 1, "Levelling before upscaling")
+        self._background = choice_box(levelling, 0, "_Background:", BACKGROUNDS, self._changed)
+        self._rows = choice_box(levelling, 1, "_Scan lines:", ROWS, self._changed)
+        self._mask = choice_box(levelling, 2, "_Masking:", MASKS, self._changed)
         if not self._field.get("mask"):
             self._mask.state(["disabled"])
-        returned = _section(right, 2, "Result")
+        returned = section(right, 2, "Result")
         self._restore = tk.BooleanVar(returned)
         self._full = tk.BooleanVar(returned)
+        self._confidence = tk.BooleanVar(returned)
         self._target = tk.StringVar(returned)
         restore = ttk.Checkbutton(
             returned, text="Restore background: same tilt, datum and mean", variable=self._restore
         )
         restore.grid(row=0, columnspan=2, sticky="w")
+        passes = protocol.CONFIDENCE_PASSES
+        confidence = ttk.Checkbutton(
+            returned,
+            text=f"Mark the least certain regions ({passes} times the time)",
+            variable=self._confidence,
+            command=self._show_estimate,
+        )
+        confidence.grid(row=1, columnspan=2, sticky="w")
         full = ttk.Checkbutton(
             returned,
             text="Open full result in a new file (title, steps, log) in:",
             variable=self._full,
             command=self._show_target,
         )
-        full.grid(row=1, columnspan=2, sticky="w")
+        full.grid(row=2, columnspan=2, sticky="w")
         self._folder_entry = ttk.Entry(returned, textvariable=self._target)
-        self._folder_entry.grid(row=2, column=0, sticky="ew", padx=(20, PAD))
+        self._folder_entry.grid(row=3, column=0, sticky="ew", padx=(20, PAD))
         self._browse = ttk.Button(returned, text="Browse…", command=self._choose_folder, width=9)
-        self._browse.grid(row=2, column=1)
+        self._browse.grid(row=3, column=1)
         returned.columnconfigure(0, weight=1)
-        saved = _section(right, 3, "Scan time saved")
+        saved = section(right, 3, "Scan time saved")
         text = re.sub(r"(?<=\d) (?=\w)", "\u00a0", scan_time.saved(self._field["yres"], _SCALE))
         ttk.Label(saved, text=text, wraplength=_WRAP, justify="left").grid(sticky="w")
 
@@ -171,12 +183,13 @@ class Dialog:
 
     def _fill(self, choices: Choices) -> None:
         self._methods.chosen = choices.method
-        _choose(self._background, BACKGROUNDS, choices.background)
-        _choose(self._rows, ROWS, choices.rows)
+        choose(self._background, BACKGROUNDS, choices.background)
+        choose(self._rows, ROWS, choices.rows)
         masked = bool(self._field.get("mask"))
-        _choose(self._mask, MASKS, choices.mask if masked else "ignore")
+        choose(self._mask, MASKS, choices.mask if masked else "ignore")
         self._restore.set(choices.restore_background)
         self._full.set(choices.open_full)
+        self._confidence.set(choices.confidence)
         self._target.set(choices.folder or _HOME)
         self._preview.instant.set(choices.instant)
         self._show_target()
@@ -188,11 +201,12 @@ class Dialog:
         return replace(
             self._choices,
             method=self._methods.chosen,
-            background=_key(self._background, BACKGROUNDS),
-            rows=_key(self._rows, ROWS),
-            mask=_key(self._mask, MASKS) if masked else self._choices.mask,
+            background=chosen_of(self._background, BACKGROUNDS),
+            rows=chosen_of(self._rows, ROWS),
+            mask=chosen_of(self._mask, MASKS) if masked else self._choices.mask,
             restore_background=self._restore.get(),
             open_full=self._full.get(),
+            confidence=self._confidence.get(),
             folder="" if folder == _HOME else folder,
             instant=self._preview.instant.get(),
         )
@@ -240,6 +254,7 @@ class Dialog:
             self._preview.say(f"Press Update for a preview ({took})")
         else:
             self._update()
+        self._judge()
 
     def _update(self) -> None:
         if self._methods.seconds_per_pixel is None or not self._methods.available:
@@ -257,11 +272,27 @@ class Dialog:
             at=self._preview.at,
         )
 
+    def _judge(self) -> None:
+        """Ask whether the scan is fine enough, after the preview and once for each levelling."""
+        busy = self.pending is not None or self._judging is not None
+        if busy or self._methods.seconds_per_pixel is None:
+            return
+        chosen = self._chosen().upscaling(bool(self._field.get("mask")))
+        settings = {name: chosen[name] for name in ("level", "mask")}
+        if settings != self._judged:
+            self._judged = settings
+            self._judging = self._client.request(
+                "judge", folder=str(self._folder), field=self._field, settings=settings
+            )
+
     def _look(self) -> None:
+        # The last look is still to come when the user has pressed OK. It must not take the answer
+        # to the run that has begun meanwhile.
+        if self._over.get():
+            return
         while (message := self._client.poll()) is not None:
             self._take(message)
-        if not self._over.get():
-            self._root.after(TICK, self._look)
+        self._root.after(TICK, self._look)
 
     def _take(self, message: dict[str, Any]) -> None:
         kind = message["type"]
@@ -271,6 +302,13 @@ class Dialog:
         elif kind == ENDED:
             self.pending = None
             self._preview.say(f"No preview: {self._client.died()}")
+        elif self._judging is not None and message.get("id") == self._judging:
+            self._judging = None
+            if kind == "verdict":
+                self._preview.tell_sampling(str(message["told"]))
+            elif kind == "error":
+                self._preview.tell_sampling(f"Pixels not judged; {message['message']}")
+            self._judge()
         elif message.get("id") == self.pending:
             self.pending = None
             if kind == "preview":
@@ -282,13 +320,15 @@ class Dialog:
             if self._dirty:
                 self._dirty = False
                 self._update()
+            self._judge()
         elif kind == "error":
             self._preview.say(str(message["message"]))
 
     def _show_estimate(self) -> None:
         rate = self._methods.seconds_per_pixel
         pixels = self._field["xres"] * self._field["yres"]
-        told = "…" if rate is None else _about(rate * pixels)
+        passes = protocol.CONFIDENCE_PASSES if self._confidence.get() else 1
+        told = "…" if rate is None else _about(rate * pixels * passes)
         self._estimate["text"] = f"Time for the whole image: {told}"
 
 
@@ -301,38 +341,6 @@ def _without_event(action: Callable[[], None]) -> Callable[[Any], str]:
         return "break"
 
     return handle
-
-
-def _section(parent: ttk.Frame, row: int, title: str) -> ttk.Frame:
-    """Return a frame under a bold heading, as Gwyddion groups parameters."""
-    heading = ttk.Label(parent, text=title, font="TkHeadingFont")
-    heading.grid(row=2 * row + 1, sticky="w", pady=(2 * PAD, 2))
-    frame = ttk.Frame(parent, padding=(2 * PAD, 0, 0, 0))
-    frame.grid(row=2 * row + 2, sticky="ew")
-    return frame
-
-
-def _combo(
-    parent: ttk.Frame, row: int, label: str, values: dict[str, str], changed: Callable[[], None]
-) -> ttk.Combobox:
-    ttk.Label(parent, text=label.replace("_", ""), underline=label.index("_")).grid(
-        row=row, column=0, sticky="w", padx=(0, PAD)
-    )
-    combo = ttk.Combobox(parent, values=list(values.values()), state="readonly", width=30)
-    combo.grid(row=row, column=1, sticky="ew", pady=1)
-    combo.bind("<<ComboboxSelected>>", lambda event: changed())
-    letter = label[label.index("_") + 1].lower()
-    parent.winfo_toplevel().bind(f"<Alt-{letter}>", lambda event: combo.focus_set())
-    return combo
-
-
-def _choose(combo: ttk.Combobox, values: dict[str, str], key: str) -> None:
-    combo.set(values.get(key, key))
-
-
-def _key(combo: ttk.Combobox, values: dict[str, str]) -> str:
-    """Return the value behind what a combo box shows; a file may hold more than it offers."""
-    return next((key for key, shown in values.items() if shown == combo.get()), combo.get())
 
 
 def _about(seconds: float) -> str:

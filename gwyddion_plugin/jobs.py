@@ -11,16 +11,26 @@ import time
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from afmsr_core import __version__
 from afmsr_core.channel import Channel, Step
-from afmsr_core.errors import AfmsrError, MissingExtraError, OutputError, OutputExistsError
+from afmsr_core.errors import (
+    AfmsrError,
+    FieldError,
+    MissingExtraError,
+    OutputError,
+    OutputExistsError,
+)
 from afmsr_core.inference.onnx_engine import usable_threads
 from afmsr_core.methods import Method, Network, registry
 from afmsr_core.upscale import Progress, Settings, Upscaler
-from gwyddion_plugin import protocol, scan_time
+from gwyddion_plugin import protocol, scan_time, verdict
 from gwyddion_plugin.convert import channel_from, write_channel
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 __all__ = ["JOBS", "estimate", "expected"]
 
@@ -31,6 +41,8 @@ Job = Callable[[Mapping[str, Any], Progress], dict[str, Any]]
 _SPEED = 8e9
 _INTERPOLATION = 2e-7  # seconds per input pixel, levelling included; measured
 _FEWEST = 4096  # pixels; a run of fewer measures the overhead, not the speed
+_JUDGED = 512  # pixels per side in the middle that are judged: nobody waits for more, some 0.4 s
+_MOSTLY_NOISE = 0.7  # of the expected error, from where on Coarseness advises to scan more slowly
 
 _rates: dict[str, float] = {}
 
@@ -78,7 +90,12 @@ def expected(request: Mapping[str, Any]) -> float:
         pixels = int(field["xres"]) * int(field["yres"])
     except (KeyError, TypeError, ValueError):
         return 0.0
-    return pixels * estimate(registry.get(_settings(request).method))
+    return pixels * _passes(request) * estimate(registry.get(_settings(request).method))
+
+
+def _passes(request: Mapping[str, Any]) -> int:
+    """Return how often the method will run."""
+    return protocol.CONFIDENCE_PASSES if request.get("confidence") else 1
 
 
 def _timed(upscaler: Upscaler, channel: Channel, progress: Progress) -> tuple[Channel, float]:
@@ -141,14 +158,18 @@ def _require(method: Method) -> None:
 
 def _upscale(request: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
     folder, channel = _given(request)
-    upscaler = _upscaler(_settings(request))
-    result, seconds = _timed(upscaler, channel, progress)
+    upscaler, passes = _upscaler(_settings(request)), _passes(request)
+    result, seconds = _timed(upscaler, channel, lambda fraction: progress(fraction / passes))
     result = result.after(_scan_time(channel, upscaler.method.scale))
     from afmsr_core.io.gwylog import log_entry
 
+    extras: list[Channel] = []
+    if request.get("confidence"):
+        extras = _extras(channel, result, upscaler.settings)
+        progress(1.0)  # nothing is written that nobody wants any more
     saved = request.get("save")
     if saved:
-        _save(Path(saved), channel, result)
+        _save(Path(saved), channel, [result, *extras])
     return {
         "type": "result",
         "field": write_channel(folder, result),
@@ -156,7 +177,29 @@ def _upscale(request: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
         "log": [log_entry(f"afmsr_{step.name}", step.settings) for step in result.history],
         "seconds": seconds,
         "saved": saved or None,
+        "extras": [
+            {
+                "field": write_channel(folder, extra, names),
+                "history": [step.as_dict() for step in extra.history],
+            }
+            for extra, names in zip(extras, protocol.EXTRAS, strict=False)
+        ],
     }
+
+
+def _extras(channel: Channel, result: Channel, settings: Settings) -> list[Channel]:
+    """Return the half-width of the interval around each height, and the residuals."""
+    from afmsr_core.trust import assess
+
+    try:
+        found = assess(channel, result, settings)
+    except FieldError as error:
+        raise FieldError(f"{error}, or do not mark the least certain regions") from error
+    extras = [found.confidence, found.residual]
+    if found.noise.pixel > 0:  # without noise there is no sigma
+        extras.append(found.residual_sigma)
+    # Without a number: palette and range of the heights are not theirs.
+    return [extra.replace(number=None) for extra in extras]
 
 
 def _scan_time(channel: Channel, scale: int) -> Step:
@@ -164,13 +207,13 @@ def _scan_time(channel: Channel, scale: int) -> Step:
     return Step("scan_time", __version__, lines, scan_time.saved(channel.yres, scale))
 
 
-def _save(target: Path, channel: Channel, result: Channel) -> None:
-    """Write the field and the result to a new file of Gwyddion's."""
+def _save(target: Path, channel: Channel, results: list[Channel]) -> None:
+    """Write the field and what was made of it to a new file of Gwyddion's."""
     from afmsr_core.io.gwy import GwyFile
     from afmsr_core.io.results import write_results
 
     try:
-        write_results(target, GwyFile.new([channel]), [result])
+        write_results(target, GwyFile.new([channel]), results)
     except OutputExistsError as error:
         raise OutputError(f"{target}: exists already; choose another name") from error
 
@@ -201,5 +244,40 @@ def _preview(request: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
     }
 
 
-JOBS: Mapping[str, Job] = {"methods": _methods, "upscale": _upscale, "preview": _preview}
+# --- judge ---------------------------------------------------------------------------------
+
+
+def _judge(request: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
+    from afmsr_core.levelling import level
+    from afmsr_core.trust import judge, noise_of
+
+    _, channel = _given(request)
+    settings = _settings(request)
+    relief = _middle(level(channel, settings.level, settings.mask).channel.heights)
+    progress(0.5)
+    found = judge(relief, noise_of(relief))
+    helps = found.noise_share <= _MOSTLY_NOISE * found.expected_error
+    # As many more on the whole field as on what was judged of it.
+    sides = zip(found.pixels, relief.shape[::-1], (channel.xres, channel.yres), strict=True)
+    pixels = [round(wanted / has * whole) for wanted, has, whole in sides]
+    answer = {
+        "type": "verdict",
+        "verdict": found.verdict,
+        "expected_error": found.expected_error,
+        "pixels": pixels if helps else None,
+    }
+    return answer | {"told": verdict.told(answer)}
+
+
+def _middle(heights: NDArray[np.float64]) -> NDArray[np.float64]:
+    rows, columns = (max(0, n - _JUDGED) // 2 for n in heights.shape)
+    return heights[rows : rows + _JUDGED, columns : columns + _JUDGED]
+
+
+JOBS: Mapping[str, Job] = {
+    "methods": _methods,
+    "upscale": _upscale,
+    "preview": _preview,
+    "judge": _judge,
+}
 """Every request that is work, by type."""

@@ -48,12 +48,15 @@ class PreviewPane:
         }
         self._note = ttk.Label(self.frame, wraplength=2 * _SIDE, justify="left")
         self._note.grid(row=2, column=0, columnspan=2, sticky="w", pady=(PAD, 0))
+        # A line from the beginning, so that nothing moves when the verdict comes.
+        self._sampling = ttk.Label(self.frame, text=" ", wraplength=2 * _SIDE, justify="left")
+        self._sampling.grid(row=3, column=0, columnspan=2, sticky="w", pady=(PAD, 0))
         self._overview = self._canvas(self.frame, _OVERVIEW)
-        self._overview.grid(row=3, column=0, sticky="nw", pady=(PAD, 0))
+        self._overview.grid(row=4, column=0, sticky="nw", pady=(PAD, 0))
         self._overview.bind("<Button-1>", self._move)
         self._overview.configure(cursor="crosshair")
         facts = ttk.Frame(self.frame)
-        facts.grid(row=3, column=0, columnspan=2, sticky="nw", padx=(_OVERVIEW + 2 * PAD, 0))
+        facts.grid(row=4, column=0, columnspan=2, sticky="nw", padx=(_OVERVIEW + 2 * PAD, 0))
         for line in (*_facts(field), "Click the small image to move the preview."):
             ttk.Label(facts, text=line).pack(anchor="w", pady=(PAD, 0))
         buttons = ttk.Frame(facts)
@@ -83,6 +86,10 @@ class PreviewPane:
     def say(self, text: str) -> None:
         """Show a text below the pictures, which are no longer those of the settings."""
         self._note["text"] = text
+
+    def tell_sampling(self, text: str) -> None:
+        """Say whether the pixels of the scan are small enough."""
+        self._sampling["text"] = text
 
     def busy(self) -> None:
         """Show that a preview is on its way."""

@@ -36,6 +36,12 @@ request ends with exactly one answer of its own type's kind, ``error`` or ``canc
     ``keep``
         seconds for which the worker may stay in memory after the client has closed its stdin, so
         that the next ``worker`` that is started finds it and hands over to it. 0 by default.
+    ``confidence``
+        true: say also how far the result is to be trusted. The method runs `CONFIDENCE_PASSES`
+        times. The answer then has ``"extras": [{"field": FIELD, "history": [...]}, ...]``: the
+        half-width of the interval around each height, whose mask marks the least certain regions;
+        the residual, on the pixels of the scan; and, if the scan has noise, the same in sigma.
+        ``save`` writes them too.
 
     While it works: ``{"type": "progress", "id": 2, "fraction": 0.25}``, several a second; the
     fraction is partly an estimate and never falls. Then ``{"type": "result", "id": 2, "field":
@@ -48,6 +54,13 @@ request ends with exactly one answer of its own type's kind, ``error`` or ``canc
     upscales a crop around the pixel (X, Y) of the levelled field. The answer ``{"type":
     "preview", "id": 3, "before": NAME, "after": NAME, "overview": NAME, "crop": [LEFT, TOP, WIDTH,
     HEIGHT], "seconds_per_pixel": S}`` names three pictures (binary PPM) in the folder.
+
+``{"type": "judge", "id": 4, "folder": PATH, "field": FIELD, "settings": {...}}``
+    asks whether the pixels of the scan are small enough. The answer ``{"type": "verdict", "id": 4,
+    "verdict": V, "expected_error": E, "pixels": [COLUMNS, ROWS] or null, "told": LINE}`` has one of
+    ``fine``, ``doubtful`` and ``too coarse``, the error of the result over Sq that is to be
+    expected, the number of pixels that would do (null if more pixels do not help against noise),
+    and all of that in a line for the user.
 
 ``{"type": "cancel"}``
     stops the running request, which ends with ``{"type": "cancelled", "id": N}``. A worker that
@@ -80,6 +93,8 @@ from typing import Any
 from afmsr_core.errors import AfmsrError, UsageError
 
 __all__ = [
+    "CONFIDENCE_PASSES",
+    "EXTRAS",
     "LONGEST_LINE",
     "RESULT",
     "RESULT_MASK",
@@ -95,6 +110,10 @@ __all__ = [
 
 VERSION = 1
 RESULT, RESULT_MASK = "result.raw", "result-mask.raw"
+EXTRAS = tuple((f"extra-{n}.raw", f"extra-{n}-mask.raw") for n in (1, 2, 3))
+"""Files of the further channels, each with that of its mask."""
+CONFIDENCE_PASSES = 5
+"""How often a method runs if confidence is asked for: once, and for `afmsr_core.trust.evidence`."""
 LONGEST_LINE = 1 << 20  # bytes; the longest honest message, a history, has a few thousand
 SETTINGS = (
     "method",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,8 @@ class Outcome:
     Parameters
     ----------
     field : RawField
-        The result.
+        The result. Its mask marks the least certain regions if that was chosen, else it is that
+        of the scan.
     saved : Path or None
         File with the full result.
     """
@@ -73,6 +74,7 @@ class Run:
             time_limit=self._limit,
             keep=choices.keep,
             save=None if save is None else str(save),
+            confidence=choices.confidence,
         )
 
     def cancel(self) -> None:
@@ -134,6 +136,9 @@ class Run:
             raise Cancelled("cancelled")
         saved = message.get("saved")
         field = RawField.read_from(self._folder, message["field"])
+        if extras := message.get("extras"):  # Gwyddion takes one field back, and its mask
+            uncertain = RawField.read_from(self._folder, extras[0]["field"])
+            field = replace(field, mask=uncertain.mask)
         return Outcome(field, Path(saved) if saved else None)
 
 

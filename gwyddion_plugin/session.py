@@ -240,7 +240,8 @@ def _remove_files(request: Mapping[str, Any]) -> None:
     if not places.private(Path(folder)):
         return
     names = (field.get("data"), field.get("mask"), protocol.RESULT, protocol.RESULT_MASK)
-    for name in (*names, *_PREVIEWS):
+    extras = (name for pair in protocol.EXTRAS for name in pair)
+    for name in (*names, *extras, *_PREVIEWS):
         with contextlib.suppress(OSError, AfmsrError):
             Path(folder, protocol.file_name(name)).unlink()
     with contextlib.suppress(OSError):

@@ -35,6 +35,9 @@ class Choices:
         Put back what levelling took off.
     open_full : bool
         Write the full result to a new file and open it.
+    confidence : bool
+        Mark the least certain regions of the result, and put what is known about its errors into
+        the full result.
     folder : str
         Where such files go; empty: the home folder.
     instant : bool
@@ -52,6 +55,7 @@ class Choices:
     mask: str = "ignore"
     restore_background: bool = True
     open_full: bool = False
+    confidence: bool = False
     folder: str = ""
     instant: bool = True
     warm_minutes: float = 5.0

@@ -46,7 +46,7 @@ META = "afmsr history"  # as in the files that afmsr writes
 # The settings that every window of afmsr in Gwyddion shares, as gwyddion_plugin/settings.py.
 DEFAULTS = {
     "method": "afm", "background": "plane", "rows": "none", "mask": "ignore",
-    "restore_background": True, "warm_minutes": 5.0, "time_limit": 600.0,
+    "restore_background": True, "confidence": False, "warm_minutes": 5.0, "time_limit": 600.0,
 }
 BACKGROUNDS = [("none", "None"), ("plane", "Plane")]
 BACKGROUNDS += [("poly%d" % n, "Polynomial, degree %d" % n) for n in range(2, 6)]
@@ -104,37 +104,47 @@ def upscale(data, interactive):
     worker = None
     try:
         worker = Worker(WORKER)
-        if interactive:
-            choices = Dialog(worker, window, field, mask is not None, choices).ask()
-            store_choices(choices)
-        steps = [step for step in (choices["background"], choices["rows"]) if step != "none"]
         title = gwy.gwy_app_get_data_field_title(data, number) or ""
-        answer = wait_for(worker, window, choices["time_limit"], {
-            "type": "upscale",
-            "folder": as_text(folder),
-            "field": describe(folder, field, mask, title),
-            "settings": {
-                "method": choices["method"],
-                "level": "+".join(steps) or "none",
-                "mask": "ignore" if mask is None else choices["mask"],
-                "restore_background": choices["restore_background"],
-            },
-            "time_limit": choices["time_limit"],
-            "keep": 60.0 * choices["warm_minutes"],
-        })
-        made = answer["field"]
-        result = new_field(field, made, folder, made["data"])
-        unit = field.get_si_unit_z().duplicate()
-        if (made["unit_z"] or "1") != (plain(unit) or "1"):  # the worker converted the values
-            unit.set_from_string(made["unit_z"].encode("utf-8"))
-        result.set_si_unit_z(unit)
-        result_mask = new_field(field, made, folder, made["mask"]) if made.get("mask") else None
+        given = {}
+
+        def request(kind, choices):
+            """Return a request; the files are written for the first, when a dialog is there."""
+            if not given:
+                given.update(folder=as_text(folder), field=describe(folder, field, mask, title))
+            settings = settings_of(choices)
+            if mask is None:
+                settings["mask"] = "ignore"
+            return dict(given, type=kind, settings=settings)
+
+        if interactive:
+            choices = Dialog(worker, window, field, mask is not None, choices, request).ask()
+            store_choices(choices)
+        answer = wait_for(worker, window, choices["time_limit"], dict(
+            request("upscale", choices),
+            time_limit=choices["time_limit"],
+            keep=60.0 * choices["warm_minutes"],
+            confidence=choices["confidence"],
+        ))
+        result, result_mask = fields_of(answer, field, folder)
+        extras = [(extra, fields_of(extra, field, folder)) for extra in answer.get("extras", [])]
         worker.close()
     finally:
         if worker is not None:
             worker.kill()
         shutil.rmtree(folder, True)
     add_channel(data, number, result, result_mask, answer, choices["restore_background"])
+    for extra, (values, marks) in extras:
+        # Not shown: the next Ctrl+F would be for them. The data browser lists them.
+        add_channel(data, number, values, marks, extra, False, False)
+
+
+def settings_of(choices):
+    """Return the settings of a request."""
+    steps = [step for step in (choices["background"], choices["rows"]) if step != "none"]
+    return {
+        "method": choices["method"], "level": "+".join(steps) or "none", "mask": choices["mask"],
+        "restore_background": choices["restore_background"],
+    }
 
 
 # --- between Gwyddion's fields and files of doubles ---------------------------------------------
@@ -201,8 +211,20 @@ def new_field(like, made, folder, name):
     return field
 
 
-def add_channel(data, number, result, mask, answer, restored):
-    new = gwy.gwy_app_data_browser_add_data_field(result, data, True)
+def fields_of(answer, like, folder):
+    """Return the field that an answer describes, and its mask or None."""
+    made = answer["field"]
+    field = new_field(like, made, folder, made["data"])
+    unit = like.get_si_unit_z().duplicate()
+    if (made["unit_z"] or "1") != (plain(unit) or "1"):  # the worker converted the values
+        unit.set_from_string(made["unit_z"].encode("utf-8"))
+    field.set_si_unit_z(unit)
+    mask = new_field(like, made, folder, made["mask"]) if made.get("mask") else None
+    return field, mask
+
+
+def add_channel(data, number, result, mask, answer, restored, shown=True):
+    new = gwy.gwy_app_data_browser_add_data_field(result, data, shown)
     data["/%d/data/title" % new] = answer["field"]["title"].encode("utf-8")
     items = (gwy.DATA_ITEM_GRADIENT, gwy.DATA_ITEM_MASK_COLOR, gwy.DATA_ITEM_REAL_SQUARE,
              gwy.DATA_ITEM_META)
@@ -287,6 +309,7 @@ class Worker(object):
             raise Failure("The worker speaks version %s of the protocol, this script version %d; "
                           "run `afmsr plugin install` again" % (message.get("protocol"), PROTOCOL))
         if kind == "ended":
+            self.messages.put((kind, message))  # for whoever asks next
             raise self.died()
         if message.get("id") not in (self.requests, None):
             return None, None
@@ -444,10 +467,11 @@ class Dialog(object):
 
     RESET, FAILED = 1, 2  # responses
 
-    def __init__(self, worker, window, field, masked, choices):
+    def __init__(self, worker, window, field, masked, choices, request):
         import gtk
 
-        self.worker, self.choices, self.failure = worker, choices, None
+        self.worker, self.choices, self.failure, self.request = worker, choices, None, request
+        self.waiting, self.judged = True, None  # for an answer; what the verdict is about
         self.xres, self.yres = field.get_xres(), field.get_yres()
         self.default, self.methods, self.combos = DEFAULTS["method"], [], {}
         self.ok = gtk.RESPONSE_OK
@@ -455,11 +479,13 @@ class Dialog(object):
             "_Reset", self.RESET, gtk.STOCK_CANCEL, gtk.RESPONSE_CANCEL,
             gtk.STOCK_OK, self.ok))
         self.dialog.set_default_response(self.ok)
-        self.note, self.saved = gtk.Label(), gtk.Label()
-        for label in (self.note, self.saved):
+        self.note, self.sampling, self.saved = gtk.Label(), gtk.Label(), gtk.Label()
+        for label in (self.note, self.sampling, self.saved):
             label.set_line_wrap(True)
             label.set_selectable(True)  # a command that gets what is missing can be copied
         self.restore = gtk.CheckButton("Restore background: same _tilt, datum and mean")
+        self.confidence = gtk.CheckButton(
+            "Add con_fidence and residual as channels (5 times the time)")
         table = gtk.Table(4, 2)
         for row, (text, name, values) in enumerate((
                 ("_Method:", "method", []), ("_Background:", "background", BACKGROUNDS),
@@ -472,7 +498,8 @@ class Dialog(object):
             for _, shown in values:
                 combo.append_text(shown)
             self.combos[name] = combo, [value for value, _ in values]
-        for widget in (table, self.note, self.restore, self.saved):
+        for widget in (table, self.note, self.sampling, self.restore, self.confidence,
+                       self.saved):
             self.dialog.vbox.pack_start(widget, False, False, 4)
         self.combos["mask"][0].set_sensitive(masked)
         self.method = self.combos["method"][0]
@@ -503,6 +530,7 @@ class Dialog(object):
         for name in self.combos:
             self.choose(name, choices[name])
         self.restore.set_active(choices["restore_background"])
+        self.confidence.set_active(choices["confidence"])
 
     def explain(self, combo):
         """Say what the chosen method is, or lacks, and what its factor saves."""
@@ -520,17 +548,41 @@ class Dialog(object):
         self.dialog.set_response_sensitive(self.ok, not method["problem"])
 
     def listen(self):
-        if len(self.methods) > 1 or self.failure:
-            return True  # heard; if the worker ends now, the run will tell
+        if self.failure:
+            return True
+        if not self.waiting:
+            self.judge()
+        if not self.waiting:
+            return True  # nothing to hear; if the worker ends now, the run will tell
         try:
             kind, message = self.worker.poll()
             if kind == "methods":
                 self.default = str(message["default"])
                 self.list_methods(message["methods"])
+            elif kind == "verdict":
+                self.sampling.set_text(message["told"])
+            self.waiting = kind not in ("methods", "verdict")
         except Failure as failure:
-            self.failure = failure
-            self.dialog.response(self.FAILED)
+            if self.judged:  # no reason not to go on
+                self.sampling.set_text("Pixels not judged; " + failure.message)
+                self.waiting = False
+            else:
+                self.failure = failure
+                self.dialog.response(self.FAILED)
         return True
+
+    def judge(self):
+        """Ask whether the scan is fine enough, once for each levelling."""
+        chosen = dict(self.choices, **dict((name, self.chosen(name)) for name in self.combos))
+        asked = dict((name, chosen[name]) for name in ("background", "rows", "mask"))
+        if asked != self.judged:
+            self.judged = asked
+            try:
+                request = self.request("judge", dict(self.choices, **asked))
+            except EnvironmentError:
+                return  # the run, which needs the same files, will tell
+            self.worker.send(request)
+            self.waiting = True
 
     def ask(self):
         import gobject
@@ -545,6 +597,7 @@ class Dialog(object):
                 response = self.dialog.run()
             chosen = dict((name, self.chosen(name)) for name in self.combos)
             chosen["restore_background"] = self.restore.get_active()
+            chosen["confidence"] = self.confidence.get_active()
         finally:
             gobject.source_remove(watch)
             self.dialog.destroy()

@@ -22,7 +22,8 @@ import pytest
 
 import gwyddion_plugin.pygwy
 from afmsr_core.channel import Channel
-from afmsr_core.upscale import upscale
+from afmsr_core.trust import assess
+from afmsr_core.upscale import Settings, upscale
 from gwyddion_plugin import menu, protocol, scan_time
 from gwyddion_plugin.client import worker_command
 from gwyddion_plugin.settings import Choices
@@ -333,6 +334,37 @@ def test_pixels_that_were_not_measured_are_marked(host: Host, scan: np.ndarray) 
     assert _values(new["mask"]).sum() == 16
 
 
+def test_confidence_and_residual_come_as_further_channels(host: Host, scan: np.ndarray) -> None:
+    rng = np.random.default_rng(0)
+    scan = np.tile(scan, (2, 1)) + rng.normal(0, 2e-10, (48, 36))
+    host.add_channel(scan)
+    chosen = {"Add con_fidence and residual as channels (5 times the time)": True}
+    report = host.run(mode="RUN_INTERACTIVE", user=["wait for methods", chosen, "gtk-ok"])
+    assert report["errors"] == []
+    result, width, residual, sigma = (_added(report, number) for number in (1, 2, 3, 4))
+    assert "mask" not in result and result["data/title"] == "Höhe <1> (x4 afm)"
+    low = Channel(scan / METRE, xreal=3e-6 / METRE, yreal=2e-6 / METRE, title="Höhe <1>")
+    expected = assess(low, upscale(low), Settings())
+    for added, one in (
+        (width, expected.confidence),
+        (residual, expected.residual),
+        (sigma, expected.residual_sigma),
+    ):
+        assert added["data/title"] == one.title
+        factor = METRE if one.unit == "nm" else 1.0
+        atol = 1e-5 * factor * np.ptp(one.heights)
+        np.testing.assert_allclose(
+            _values(added["data"]), one.heights * factor, rtol=1e-5, atol=atol
+        )
+        assert "base/min" not in added, "the range is that of heights"
+        history = json.loads(added["meta"]["afmsr history"])
+        assert history[-1]["name"] == "assess"
+    assert (width["data"]["unit_z"], sigma["data"]["unit_z"]) == ("m", "")
+    assert np.array_equal(_values(width["mask"]) > 0.5, expected.confidence.mask)
+    again = host.run()  # Ctrl+F
+    assert len([key for key in again["items"] if key.endswith("/data")]) == 5
+
+
 def test_works_on_the_channel_that_is_shown(host: Host, scan: np.ndarray) -> None:
     host.home.choose(method="bicubic")
     host.add_channel(scan, title="Zero")
@@ -416,6 +448,28 @@ def test_the_dialog_tells_what_there_is_and_what_is_missing(host: Host, scan: np
     assert any("takes about" in text for text in last["labels"])
     assert not last["combos"]["Mas_king:"]["sensitive"]
     assert _added(report)["data/title"].endswith("(x4 bicubic)")
+
+
+def test_the_dialog_tells_whether_the_scan_is_fine_enough(host: Host, scan: np.ndarray) -> None:
+    host.add_channel(np.tile(scan, (2, 1)))
+    changed = {"_Method:": "bicubic", "_Background:": "Polynomial, degree 5"}
+    user = ["wait for methods", "wait a second", "look", changed, "wait a second", "gtk-ok"]
+    report = host.run(mode="RUN_INTERACTIVE", user=user)
+    first, second = (
+        [text for text in shown["labels"] if text.startswith("Pixels ")]
+        for shown in report["shown"]
+    )
+    assert len(first) == len(second) == 1 and first != second
+    assert "% of Sq" in first[0] and "% of Sq" in second[0]
+    assert _added(report)["data/title"].endswith("(x4 bicubic)")
+
+
+def test_a_scan_that_is_too_small_to_judge_is_upscaled(host: Host, scan: np.ndarray) -> None:
+    host.home.choose(method="bicubic")
+    host.add_channel(scan[:9, :9])
+    report = host.run(mode="RUN_INTERACTIVE", user=["wait for methods", "wait a second", "gtk-ok"])
+    assert any("not judged" in text for text in report["shown"][0]["labels"])
+    assert report["errors"] == [] and "data" in _added(report)
 
 
 def test_choices_are_remembered_beside_those_of_the_other_plug_in(

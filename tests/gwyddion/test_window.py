@@ -268,6 +268,23 @@ def test_reset_goes_back_to_the_defaults(dialog, installed, screen, monkeypatch)
     assert settings.load() == settings.Choices(time_limit=77.0)
 
 
+def test_ctrl_f_marks_the_least_certain_regions_again(dialog, installed, screen, field_file):
+    given = field_file.read_bytes()
+    process = dialog()
+    screen.window(DIALOG)
+    methods_are_listed(installed)
+    screen.key("alt+m", "Tab", "Tab", "space")  # from masking past restoring to the marks
+    screen.key("Return")
+    assert process.wait(LATE) == 0
+    first = dump.read(field_file)
+    share = np.frombuffer(first.mask).mean()
+    assert len(first.mask) == len(first.data) and 0 < share < 0.16
+    field_file.write_bytes(given)
+    done = installed.call(installed.launcher, "run", "noninteractive", field_file)
+    assert done.returncode == 0, done.stderr
+    assert dump.read(field_file) == first
+
+
 def test_a_method_that_is_not_ready_cannot_be_chosen(dialog, installed, screen):
     installed.choose(method="edsr")
     process = dialog()

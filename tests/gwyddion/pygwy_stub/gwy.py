@@ -176,7 +176,7 @@ def gwy_app_find_window_for_channel(data, number):
 
 
 def gwy_app_data_browser_add_data_field(field, data, show):
-    assert isinstance(field, _Field) and isinstance(data, Container) and show is True
+    assert isinstance(field, _Field) and isinstance(data, Container) and isinstance(show, bool)
     number = 0
     while "/%d/data" % number in data.items:
         number += 1
