@@ -7,24 +7,30 @@ area that their alignments have in common, so none can be scored before all are 
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures
 import contextlib
 import dataclasses
 import hashlib
 import importlib.metadata
 import importlib.util
 import json
-import logging
 import pickle
-import sys
 import threading
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from afmsr_cli.scheduler import (
+    AHEAD,
+    LOST,
+    POLL_SECONDS,
+    RETRIES,
+    Workers,
+    connected,
+    why_it_failed,
+)
 from afmsr_core import __version__
-from afmsr_core.errors import AfmsrError, MissingExtraError, ReadError, UsageError
+from afmsr_core.errors import AfmsrError, ReadError
 
 if TYPE_CHECKING:
     from afmsr_core.evaluation import EvaluationSettings, Evaluator
@@ -32,16 +38,11 @@ if TYPE_CHECKING:
 
 __all__ = ["on_cluster"]
 
-CONNECT_SECONDS = 5.0  # until a scheduler must have answered
-WORKERS_SECONDS = 600.0  # without any worker; batch systems take their time to start some
-NOTE_SECONDS = 5.0  # without any worker, until that is told
 VISIBLE_SECONDS = 90.0  # until a file of a worker is seen here: NFS keeps old listings a minute
-POLL_SECONDS = 1.0
-AHEAD = 2  # pairs in flight a worker: one is computed, one is there when it is done
-RETRIES = 2  # of what the network did; a worker that died is another matter, see KilledWorker
 KEPT = 2  # evaluators in a worker, which may serve several runs at once
 
-_LOST = (OSError, asyncio.CancelledError, concurrent.futures.CancelledError)
+AGAIN = "give the same command again"
+TOOK = "this pair", "give the workers more, or crop the scans", "eval,dask"
 
 
 def on_cluster(
@@ -83,53 +84,10 @@ def on_cluster(
     """
     if not pairs:
         return
-    client, where = _connect(address, scheduler_file)
-    try:
-        with contextlib.closing(_Run(client, where, settings, folder).finished(pairs)) as finished:
+    with connected(address, scheduler_file, AGAIN) as (client, where):
+        run = _Run(client, where, settings, folder)
+        with contextlib.closing(run.finished(pairs)) as finished:
             yield from finished
-    except _LOST as error:
-        raise AfmsrError(
-            f"the scheduler at {where} was lost; what is finished is kept: start the cluster and "
-            f"give the same command again"
-        ) from error
-    finally:
-        with contextlib.suppress(*_LOST):
-            client.close(timeout=CONNECT_SECONDS)
-
-
-def _connect(address: str | None, scheduler_file: Path | None) -> tuple[Any, str]:
-    """Return a client and the address as people know it."""
-    if importlib.util.find_spec("distributed") is None:
-        raise MissingExtraError("--dask, --scheduler-file: pip install 'afmsr[dask]'")
-    if scheduler_file is not None:
-        address = _address_in(scheduler_file)
-    option = f"--dask {address}" if scheduler_file is None else f"--scheduler-file {scheduler_file}"
-    from distributed import Client
-
-    # What it would log about connections is raised here, or mended by itself.
-    for noisy in ("distributed", "tornado", "asyncio"):
-        logging.getLogger(noisy).setLevel(logging.CRITICAL)
-    try:
-        client = Client(address, timeout=CONNECT_SECONDS, name="afmsr")
-    except _LOST as error:
-        raise AfmsrError(
-            f"{option}: no scheduler answered at {address} within {CONNECT_SECONDS:g} s; start one "
-            f"with `dask scheduler`, or check the address and the firewall"
-        ) from error
-    except (ValueError, TypeError, ImportError) as error:
-        raise UsageError(f"{option}: {error}; give an address such as tcp://node1:8786") from error
-    return client, str(address)
-
-
-def _address_in(scheduler_file: Path) -> str:
-    cure = "give what `dask scheduler --scheduler-file` wrote"
-    try:
-        found = json.loads(scheduler_file.read_text(encoding="utf-8"))
-        return str(found["address"])
-    except OSError as error:
-        raise UsageError(f"--scheduler-file {scheduler_file}: {error.strerror}; {cure}") from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise UsageError(f"--scheduler-file {scheduler_file}: holds no address; {cure}") from error
 
 
 class _Run:
@@ -137,15 +95,13 @@ class _Run:
 
     def __init__(self, client: Any, where: str, settings: EvaluationSettings, folder: Path) -> None:
         self._client = client
-        self._where = where
         self._settings = settings
         self._folder = folder
         # A worker has a working directory of its own.
         self._settings_there = _absolute(settings)
         self._pickled = pickle.dumps(self._settings_there)
         self._network = _identity(settings, self._pickled)
-        self._alone_since: float | None = None
-        self._told = False
+        self._workers = Workers(client, where, "afmsr-eval", AGAIN)
 
     def finished(self, pairs: Sequence[Pair]) -> Generator[tuple[Pair, dict[str, Any]], None, None]:
         """Yield pairs and records in the order of completion."""
@@ -156,7 +112,7 @@ class _Run:
         flying: dict[Any, tuple[Pair, str]] = {}
         try:
             while waiting or flying:
-                room = AHEAD * max(1, self._workers())
+                room = AHEAD * max(1, self._workers.count())
                 while waiting and len(flying) < room:
                     pair = waiting.pop()
                     key = _key(pair, self._settings)
@@ -171,31 +127,8 @@ class _Run:
                     pair, key = flying.pop(future)
                     yield pair, self._record(pair, key, future)
         finally:
-            with contextlib.suppress(*_LOST):
+            with contextlib.suppress(*LOST):
                 self._client.cancel(list(flying), force=False)
-
-    def _workers(self) -> int:
-        """Return how many workers there are; raise if there have been none for too long."""
-        count = len(self._client.nthreads())
-        if count:
-            self._alone_since, self._told = None, False
-            return count
-        now = time.monotonic()
-        self._alone_since = self._alone_since or now
-        alone = now - self._alone_since
-        if alone > NOTE_SECONDS and not self._told:
-            self._told = True
-            print(
-                f"afmsr-eval: the scheduler at {self._where} has no workers; waiting for some "
-                f"(`dask worker {self._where}`)",
-                file=sys.stderr,
-            )
-        if alone > WORKERS_SECONDS:
-            raise AfmsrError(
-                f"the scheduler at {self._where} has had no workers for {WORKERS_SECONDS:g} s; "
-                f"start some with `dask worker {self._where}` and give the same command again"
-            )
-        return 0
 
     def _submit(self, pair: Pair, key: str) -> Any:
         seen = _key(pair, self._settings_there)
@@ -221,7 +154,7 @@ class _Run:
         if future.status == "cancelled":
             raise asyncio.CancelledError
         if future.status == "error":
-            record = _failed(pair, _why(future.exception()))
+            record = _failed(pair, why_it_failed(future.exception(), *TOOK))
         else:
             record = future.result()
             if isinstance(record, AfmsrError):
@@ -301,23 +234,6 @@ def _failed(pair: Pair, reason: str) -> dict[str, Any]:
     none = dict.fromkeys(("alignment", "crop", "fields"))
     words = {"id": pair.id, "data_set": pair.data_set, "status": "failed", "reason": reason}
     return words | none | empty
-
-
-def _why(error: BaseException) -> str:
-    """Return why a task failed for good; raise if all others would fail like it."""
-    from distributed import KilledWorker
-
-    if isinstance(error, KilledWorker):
-        return (
-            "every worker that took this pair died, perhaps for lack of memory; give the workers "
-            "more, or crop the scans"
-        )
-    if isinstance(error, ModuleNotFoundError) and str(error.name).startswith("afmsr"):
-        raise AfmsrError(
-            f"a worker has no afmsr {__version__}: install it there: "
-            f"pip install 'afmsr[eval,dask]=={__version__}'"
-        ) from error
-    return f"on the cluster: {type(error).__name__}: {error}"
 
 
 # --- in the workers ----------------------------------------------------------------------

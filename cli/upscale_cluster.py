@@ -12,22 +12,20 @@ import dataclasses
 import hashlib
 import pickle
 import queue
-import sys
 import threading
 import time
 from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from afmsr_cli.cluster import _LOST as LOST
-from afmsr_cli.cluster import (
+from afmsr_cli.scheduler import (
     AHEAD,
-    CONNECT_SECONDS,
-    NOTE_SECONDS,
+    LOST,
     POLL_SECONDS,
     RETRIES,
-    WORKERS_SECONDS,
-    _connect,
+    Workers,
+    connected,
+    why_it_failed,
 )
 from afmsr_core import __version__
 from afmsr_core.errors import AfmsrError
@@ -41,6 +39,12 @@ __all__ = ["on_cluster"]
 
 SCANS_A_TASK = 8  # 0.1 s of work at 64 x 64 pixels, a minute at 1024 x 1024
 KEPT = 2  # upscalers in a worker, which may serve several runs at once
+AGAIN = "give the same command with --resume"
+TOOK = (
+    "this scan and those beside it",
+    "give the workers more, or --tile 128",
+    "dask",
+)
 
 
 def on_cluster(
@@ -80,17 +84,8 @@ def on_cluster(
     """
     if not jobs:
         return
-    client, where = _connect(address, scheduler_file)
-    try:
+    with connected(address, scheduler_file, AGAIN) as (client, where):
         yield from _Run(client, where, upscaler, work).finished(jobs)
-    except LOST as error:
-        raise AfmsrError(
-            f"the scheduler at {where} was lost; what is finished is kept: start the cluster and "
-            f"give the same command with --resume"
-        ) from error
-    finally:
-        with contextlib.suppress(*LOST):
-            client.close(timeout=CONNECT_SECONDS)
 
 
 class _Run:
@@ -98,15 +93,13 @@ class _Run:
 
     def __init__(self, client: Any, where: str, upscaler: Upscaler, work: Work) -> None:
         self._client = client
-        self._where = where
         settings = upscaler.settings
         if settings.weights is not None:
             settings = dataclasses.replace(settings, weights=settings.weights.absolute())
         # What is written twice is the same; that nothing else is there was seen to before.
         self._what = pickle.dumps((settings, dataclasses.replace(work, force=True)))
         self._weights = upscaler.weights_sha256
-        self._alone_since: float | None = None
-        self._told = False
+        self._workers = Workers(client, where, "afmsr", AGAIN)
 
     def finished(self, jobs: Sequence[Job]) -> Iterator[dict[str, Any]]:
         """Yield records in the order of completion."""
@@ -119,7 +112,7 @@ class _Run:
         try:
             while left or flying:
                 if not workers or time.monotonic() - asked > POLL_SECONDS:
-                    workers, asked = self._workers(), time.monotonic()
+                    workers, asked = self._workers.count(), time.monotonic()
                 while left and len(flying) < AHEAD * max(1, workers):
                     chunk = next(chunks, None)
                     if chunk is None:
@@ -157,7 +150,7 @@ class _Run:
         if future.status == "cancelled":
             raise asyncio.CancelledError
         if future.status == "error":
-            reason = _why(future.exception())
+            reason = why_it_failed(future.exception(), *TOOK)
             found: Any = [{"error": f"{job.source}: {reason}"} for job in chunk]
         else:
             found = future.result()
@@ -165,46 +158,6 @@ class _Run:
             raise found
         for job, record in zip(chunk, found, strict=True):
             yield record | {"input": str(job.source), "output": str(job.target)}
-
-    def _workers(self) -> int:
-        """Return how many workers there are; raise if there have been none for too long."""
-        count = len(self._client.nthreads())
-        if count:
-            self._alone_since, self._told = None, False
-            return count
-        now = time.monotonic()
-        self._alone_since = self._alone_since or now
-        alone = now - self._alone_since
-        if alone > NOTE_SECONDS and not self._told:
-            self._told = True
-            print(
-                f"afmsr: the scheduler at {self._where} has no workers; waiting for some "
-                f"(`dask worker {self._where}`)",
-                file=sys.stderr,
-            )
-        if alone > WORKERS_SECONDS:
-            raise AfmsrError(
-                f"the scheduler at {self._where} has had no workers for {WORKERS_SECONDS:g} s; "
-                f"start some with `dask worker {self._where}` and give the command with --resume"
-            )
-        return 0
-
-
-def _why(error: BaseException) -> str:
-    """Return why a task failed for good; raise if all others would fail like it."""
-    from distributed import KilledWorker
-
-    if isinstance(error, KilledWorker):
-        return (
-            "every worker that took this scan and those beside it died, perhaps for lack of "
-            "memory; give the workers more, or --tile 128"
-        )
-    if isinstance(error, ModuleNotFoundError) and str(error.name).startswith("afmsr"):
-        raise AfmsrError(
-            f"a worker has no afmsr {__version__}: install it there: "
-            f"pip install 'afmsr[dask]=={__version__}'"
-        ) from error
-    return f"on the cluster: {type(error).__name__}: {error}"
 
 
 # --- in the workers ----------------------------------------------------------------------

@@ -26,7 +26,7 @@ from test_evaluation import coarse, surface, write_pair
 import afmsr_core.evaluation
 import afmsr_core.pairing
 import afmsr_core.report
-from afmsr_cli import cluster
+from afmsr_cli import cluster, scheduler
 from afmsr_cli.cluster import on_cluster
 from afmsr_cli.main import main
 from afmsr_core.errors import AfmsrError, MissingWeightsError
@@ -289,7 +289,9 @@ def test_a_pair_that_kills_its_workers_is_named_and_the_rest_is_done(
     assert run(pairs, tmp_path / "out", "--dask", running.address, "--quiet") == 1
     assert "p1 failed: every worker that took this pair died" in capsys.readouterr().err
     found = records(tmp_path / "out")
-    assert {name for name, one in found.items() if one["status"] == "failed"} == {"broken", "p1"}
+    failed = {name for name, one in found.items() if one["status"] == "failed"}
+    # A pair that waited beside it on every worker that died is under the same suspicion.
+    assert {"broken", "p1"} <= failed and len(failed) <= 3
     assert len(found) == COUNT + 1 and found["p1"].keys() <= found["p2"].keys()
     until(lambda: sum(worker.poll() is None for worker in running.workers) == 1)
 
@@ -319,8 +321,8 @@ def test_without_workers_the_command_says_so_and_ends(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(cluster, "WORKERS_SECONDS", 1.0)
-    monkeypatch.setattr(cluster, "NOTE_SECONDS", 0.2)
+    monkeypatch.setattr(scheduler, "WORKERS_SECONDS", 1.0)
+    monkeypatch.setattr(scheduler, "NOTE_SECONDS", 0.2)
     for worker in running.workers:
         worker.kill()
         worker.wait()
@@ -337,14 +339,14 @@ def test_a_scheduler_that_dies_is_told(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    count = cluster._Run._workers
+    count = scheduler.Workers.count
 
-    def without_scheduler(self: cluster._Run) -> int:
+    def without_scheduler(self: scheduler.Workers) -> int:
         running.scheduler.kill()
         running.scheduler.wait()
         return count(self)
 
-    monkeypatch.setattr(cluster._Run, "_workers", without_scheduler)
+    monkeypatch.setattr(scheduler.Workers, "count", without_scheduler)
     assert run(pairs, tmp_path / "out", "--dask", running.address, "--quiet") == 1
     assert "was lost; what is finished is kept" in capsys.readouterr().err
 
@@ -377,7 +379,7 @@ def test_without_a_cluster_the_cure_is_told_soon(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(cluster, "CONNECT_SECONDS", 1.0)
+    monkeypatch.setattr(scheduler, "CONNECT_SECONDS", 1.0)
     (tmp_path / "empty.json").write_text("{}")
     given = [one.format(port=free_port(), folder=tmp_path) for one in options]
     began = time.monotonic()
@@ -398,7 +400,7 @@ def test_without_distributed_the_extra_is_named(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(cluster.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(scheduler.importlib.util, "find_spec", lambda name: None)
     settings = EvaluationSettings(methods=METHODS)
     found = afmsr_core.pairing.find_pairs(pairs).pairs
     with pytest.raises(AfmsrError, match=r"pip install 'afmsr\[dask\]'") as told:
