@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
+
+# A shell that runs the tests in the background makes them deaf to Ctrl+C, and what they start too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Where the machine promises to have everything (CI), a test that skips has failed to test.
 NO_SKIPS = bool(os.environ.get("AFMSR_NO_SKIPS"))

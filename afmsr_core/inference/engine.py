@@ -117,7 +117,14 @@ def _prefers_onnx(network: Network, device: str, weights: Path | None) -> bool:
         return False
     if network.onnx is not None:
         return True
-    return CHOICES.get(network.name) == "onnx" and not (device == "auto" and _torch_has_a_card())
+    if CHOICES.get(network.name) != "onnx" or (device == "auto" and _torch_has_a_card()):
+        return False
+    from importlib.util import find_spec
+
+    from afmsr_core.inference.exported import was_exported
+
+    # Without torch nothing can be exported, and the torch engine says what to install.
+    return find_spec("torch") is not None or was_exported(network)
 
 
 def _torch_has_a_card() -> bool:

@@ -24,7 +24,7 @@ from afmsr_core.methods.weights import locate, model_dir, verify
 if TYPE_CHECKING:
     from afmsr_core.inference.torch_engine import TorchEngine
 
-__all__ = ["THINNEST", "exported", "name_of"]
+__all__ = ["THINNEST", "exported", "name_of", "was_exported"]
 
 THINNEST = 3  # pixels; folded tails need a row between two edges, and a graph has no other way
 TOLERANCE = 2e-5  # of the range, of ONNX Runtime to torch: float32 sums in another order
@@ -67,6 +67,11 @@ def exported(network: Network, weights: Path | None = None) -> tuple[Path, str]:
     if not file.is_file():
         _export(network, weights, file)
     return file, digest
+
+
+def was_exported(network: Network) -> bool:
+    """Whether the cache holds an export of the network, of whatever weights and versions."""
+    return any((model_dir() / "exported").glob(f"{network.name}-*.onnx"))
 
 
 def name_of(network: Network, digest: str) -> str:
