@@ -131,7 +131,7 @@ class Browser:
 
 def program() -> str:
     """Return the path of a Chromium, or skip."""
-    pytest.importorskip("websocket")
+    pytest.importorskip("websocket", reason="websocket-client of the extra `dev` is not installed")
     for name in NAMES:
         if found := shutil.which(name):
             return found

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 import numpy as np
 
 from afmsr_core.errors import UsageError
+from afmsr_core.statistics.bootstrap import check_levels
 from afmsr_core.statistics.equivalence import MARGINS
 from afmsr_core.statistics.paired import PairedComparison, compare
 from afmsr_core.statistics.ranks import Friedman, friedman
@@ -65,15 +66,7 @@ class Settings(Result):
     margins: Mapping[str, float] = field(default_factory=lambda: dict(MARGINS))
 
     def __post_init__(self) -> None:
-        for name in ("alpha", "confidence"):
-            if not 0 < getattr(self, name) < 1:
-                raise UsageError(
-                    f"{name} is {getattr(self, name)!r}; give a number between 0 and 1, as 0.05"
-                )
-        if self.resamples < 100:
-            raise UsageError(f"resamples is {self.resamples}; give 100 or more, better 10000")
-        if self.seed < 0:
-            raise UsageError(f"seed is {self.seed}; give 0 or more")
+        check_levels(self.alpha, self.confidence, self.resamples, self.seed)
         for metric, margin in self.margins.items():
             if not 0 < margin < math.inf:
                 raise UsageError(f"the margin of {metric} is {margin!r}; give a number above 0")

@@ -8,13 +8,24 @@ from numpy.typing import ArrayLike
 from afmsr_core.errors import UsageError
 from afmsr_core.statistics.result import Floats, library
 
-__all__ = ["FEWEST_UNITS", "bca_intervals"]
+__all__ = ["FEWEST_UNITS", "bca_intervals", "check_levels"]
 
 FEWEST_UNITS = 5
 """Fewer images (or samples) give no interval: 4 have 35 resamples that differ, 5 have 126."""
 
 CHUNK = 4_000_000
 """Resampling counts held at a time: 32 MB."""
+
+
+def check_levels(alpha: float, confidence: float, resamples: int, seed: int) -> None:
+    """Raise UsageError if level, confidence or what the bootstrap is given makes no sense."""
+    for name, value in (("alpha", alpha), ("confidence", confidence)):
+        if not 0 < value < 1:
+            raise UsageError(f"{name} is {value!r}; give a number between 0 and 1, as 0.05")
+    if resamples < 100:
+        raise UsageError(f"resamples is {resamples}; give 100 or more, better 10000")
+    if seed < 0:
+        raise UsageError(f"seed is {seed}; give 0 or more")
 
 
 def bca_intervals(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from afmsr_core.errors import UsageError
 from afmsr_core.statistics import Friedman, PairedComparison, PairMatrix
+from afmsr_core.statistics.bootstrap import check_levels
 from afmsr_core.statistics.result import Floats, Result
 from afmsr_core.survey.agreement import Agreement, Repeatability
 from afmsr_core.survey.cumulative import CumulativeModel
@@ -49,15 +49,7 @@ class Settings(Result):
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("alpha", "confidence"):
-            if not 0 < getattr(self, name) < 1:
-                raise UsageError(
-                    f"{name} is {getattr(self, name)!r}; give a number between 0 and 1, as 0.05"
-                )
-        if self.resamples < 100:
-            raise UsageError(f"resamples is {self.resamples}; give 100 or more, better 10000")
-        if self.seed < 0:
-            raise UsageError(f"seed is {self.seed}; give 0 or more")
+        check_levels(self.alpha, self.confidence, self.resamples, self.seed)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
