@@ -85,6 +85,27 @@ def test_it_starts_as_bicubic() -> None:
         assert not AFM.build()(planes).any()
 
 
+def test_a_grown_network_computes_what_the_smaller_did() -> None:
+    from afmsr_core.methods.afm_network import AfmNetwork
+
+    torch.manual_seed(0)
+    small = AfmNetwork(blocks=3)
+    torch.nn.init.normal_(small.tail.weight)  # untrained, it is zero
+    grown = AfmNetwork.grown_from(small.state_dict())
+    assert len(grown.body) > 3
+    planes = torch.rand(1, 1, 12, 15)
+    with torch.inference_mode():
+        assert torch.equal(grown(planes), small(planes)) and grown(planes).any()
+
+
+def test_foreign_weights_are_not_grown() -> None:
+    from afmsr_core.methods.afm_network import AfmNetwork
+
+    weights = {**AfmNetwork(blocks=3).state_dict(), "body.1.third.weight": torch.zeros(1)}
+    with pytest.raises(ValueError, match=r"body\.1\.third"):
+        AfmNetwork.grown_from(weights)
+
+
 def test_datum_and_unit_of_the_heights_do_not_matter(engines: tuple[Engine, Engine]) -> None:
     """``network(a z + b) == a network(z)``: what is made of a feature is not a matter of range."""
     planes = np.random.default_rng(2).random((1, 1, 40, 50), dtype=np.float32)

@@ -60,6 +60,14 @@ def test_dev_files_are_not_in_the_training(shared: Path) -> None:
     assert not dev & {scan.file_sha256 for scan in corpus.training_scans(folder)}
 
 
+def test_unseen_samples_are_in_no_training(shared: Path) -> None:
+    folder = shared / "data" / "afm"
+    unseen = {scan.sample for scan in corpus.unseen_scans(folder)}
+    assert len(unseen) > 25
+    assert not unseen & {scan.sample for scan in corpus.training_scans(folder)}
+    assert not unseen & {scan.sample for scan in corpus.dev_scans(folder)}
+
+
 def test_truth_is_registered_to_the_coarse_scan(source: Source) -> None:
     stream = batches(source, np.random.default_rng(0), size=16, patch=24)
     import cv2

@@ -14,18 +14,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afmsr_core.channel import Channel
-from afmsr_core.errors import AfmsrError
-from afmsr_core.methods import registry
+from afmsr_core.errors import AfmsrError, UsageError
 from afmsr_core.upscale import Settings, Upscaler
 from training import corpus
 from training.score import CONDITIONS, Score, score
-from training.table import as_json, card, table, wins
+from training.table import as_json, table, wins
 
 if TYPE_CHECKING:
     from afmsr_core.methods.afm_network import AfmNetwork
 
 DATA = Path(__file__).parent.parent / "afmsr_core" / "data"
+PICTURES = Path(__file__).parent.parent / "docs" / "images"
 RIVALS = ("bilinear", "bicubic", "lanczos4")
+SPLITS = {"dev": corpus.dev_scans, "unseen": corpus.unseen_scans}
 
 _EPILOG = """\
 examples:
@@ -33,7 +34,7 @@ examples:
   python -m training tune pairs/ -o runs/ours             your pairs, laid out as for afmsr-eval
   python -m training export runs/a                        -> afmsr_core/data
   python -m training --corpus CORPUS score                the table of the model card
-  python -m training --corpus CORPUS score --weights carn_m=carn_m.pth
+  python -m training --corpus CORPUS score --scans unseen --weights carn_m=carn_m.pth
   python -m training --corpus CORPUS card runs/a          -> afmsr_core/data/afm.md
 """
 
@@ -55,6 +56,17 @@ def main() -> int:
     fit.add_argument(
         "--from", dest="start", type=Path, metavar="FILE", help="weights to go on from"
     )
+    fit.add_argument(
+        "--seed", type=int, default=20251129,
+        help="of batches and generated surfaces (%(default)s); another one when going on",
+    )  # fmt: skip
+    fit.add_argument(
+        "--per-kind", type=int, default=60, help="generated surfaces of a kind (%(default)s)"
+    )
+    fit.add_argument(
+        "--photographs", type=Path, metavar="FOLDER",
+        help="train on photographs instead, without noise: a rival, not to be shipped",
+    )  # fmt: skip
     fit.add_argument("--quiet", type=float, default=0.5, help="share without noise (%(default)s)")
     fit.add_argument(
         "--noise", type=float, default=0.005, help="median, of the range (%(default)s)"
@@ -82,22 +94,22 @@ def main() -> int:
     export = commands.add_parser("export", help="put trained weights into the package")
     export.add_argument("folder", type=Path)
     export.set_defaults(run=_export)
-    scores = commands.add_parser("score", help="score methods on the dev split")
-    scores.add_argument(
-        "--weights", action="append", default=[], metavar="METHOD=FILE", help="also this network"
-    )
-    scores.add_argument("--max-side", type=int, help="leave out scans with a longer side")
+    judging = argparse.ArgumentParser(add_help=False)
+    judging.add_argument(
+        "--weights", action="append", default=[], metavar="METHOD[@LABEL]=FILE",
+        help="also this network; LABEL tells two files of one method apart",
+    )  # fmt: skip
+    judging.add_argument("--scans", choices=list(SPLITS), default="dev", help="(%(default)s)")
+    judging.add_argument("--max-side", type=int, help="leave out scans with a longer side")
+    judging.add_argument("--results", type=Path, metavar="FOLDER", help="keep results here")
+    scores = commands.add_parser("score", help="PSNR, SSIM, sharpness", parents=[judging])
     scores.add_argument("--json", type=Path, help="every score of every scan, into a file")
     scores.set_defaults(run=_score)
     look = commands.add_parser(
-        "quality", help="roughness, spectrum, NIQE, streaks on the dev split"
+        "quality", help="roughness, spectrum, NIQE, streaks, invented detail", parents=[judging]
     )
-    look.add_argument(
-        "--weights", action="append", default=[], metavar="METHOD=FILE", help="also this network"
-    )
-    look.add_argument("--max-side", type=int, help="leave out scans with a longer side")
     look.set_defaults(run=_quality)
-    page = commands.add_parser("card", help="score, and write the model card")
+    page = commands.add_parser("card", help="score, and write the model card", parents=[judging])
     page.add_argument("folder", type=Path, help="of the training")
     page.set_defaults(run=_card)
     commands.add_parser("example", help="make the example pair").set_defaults(run=_example)
@@ -116,6 +128,7 @@ def _fit(args: argparse.Namespace) -> int:
     from training.batches import Noise, Source
     from training.fields import generated_fields, real_fields
     from training.fit import Recipe, fit
+    from training.photographs import photographs
 
     torch.set_num_threads(args.threads)
     held_out = corpus.set_aside_scans(args.corpus)
@@ -139,12 +152,25 @@ def _fit(args: argparse.Namespace) -> int:
         return figures
 
     start = hashlib.sha256(args.start.read_bytes()).hexdigest() if args.start else ""
-    noise = Noise(quiet=args.quiet, white=args.noise, loudest=args.loudest)
-    recipe = Recipe(steps=args.steps, rate=args.rate, noise=noise, start=start)
-    real = real_fields(corpus.training_scans(args.corpus), corpus.training_pairs(args.corpus))
-    generated = generated_fields(recipe.per_kind, recipe.seed)
+    quiet = 1.0 if args.photographs else args.quiet
+    noise = Noise(quiet=quiet, white=args.noise, loudest=args.loudest)
+    recipe = Recipe(
+        steps=args.steps,
+        rate=args.rate,
+        noise=noise,
+        start=start,
+        seed=args.seed,
+        per_kind=args.per_kind,
+        photographs=args.photographs.name if args.photographs else "",
+    )
+    if args.photographs:
+        source = Source(photographs(args.photographs), {}, 0.0)
+    else:
+        real = real_fields(corpus.training_scans(args.corpus), corpus.training_pairs(args.corpus))
+        generated = generated_fields(recipe.per_kind, recipe.seed)
+        source = Source(real, generated, recipe.generated)
     network = fit(
-        Source(real, generated, recipe.generated),
+        source,
         recipe,
         args.folder,
         report=lambda line: print(line, flush=True),
@@ -191,32 +217,31 @@ def _export(args: argparse.Namespace) -> int:
     return 0
 
 
-def _dev(args: argparse.Namespace) -> list[corpus.Scan]:
-    return [
+def _scans(args: argparse.Namespace, split: str | None = None) -> list[corpus.Scan]:
+    scans = [
         scan
-        for scan in corpus.dev_scans(args.corpus)
+        for scan in SPLITS[split or args.scans](args.corpus)
         if args.max_side is None or max(scan.heights.shape) <= args.max_side
     ]
-
-
-def _more(args: argparse.Namespace) -> dict[str, str]:
-    return dict(item.split("=", 1) for item in args.weights)
+    if not scans:
+        raise UsageError(f"--max-side {args.max_side}: no scan is that small; give a larger one")
+    return scans
 
 
 def _quality(args: argparse.Namespace) -> int:
     from training.quality import niqe_model, quality, quality_table
 
-    scans, methods, model = _dev(args), _methods(_more(args)), niqe_model()
-    print(f"{len(scans)} dev scans\n")
+    scans, methods, model = _scans(args), _methods(args), niqe_model()
+    print(f"{len(scans)} {args.scans} scans\n")
     for condition in CONDITIONS:
         print(f"{condition}\n\n{quality_table(quality(scans, methods, condition), model)}")
     return 0
 
 
 def _score(args: argparse.Namespace) -> int:
-    scans = _dev(args)
-    scores = _scores(scans, _more(args))
-    print(f"{len(scans)} dev scans\n")
+    scans = _scans(args)
+    scores = _scores(scans, _methods(args))
+    print(f"{len(scans)} {args.scans} scans\n")
     for condition, by_method in scores.items():
         share = wins(by_method, "afm")
         print(f"{condition}: afm beats all interpolations on {share:.0%} of the scans")
@@ -227,20 +252,18 @@ def _score(args: argparse.Namespace) -> int:
 
 
 def _card(args: argparse.Namespace) -> int:
+    from training.card import Judged, card
+    from training.pictures import draw
     from training.quality import niqe_model, quality, quality_table
 
-    scans = corpus.dev_scans(args.corpus)
-    methods = _methods({})
-    judged = {condition: quality(scans, methods, condition) for condition in CONDITIONS}
-    text = card(
-        _scores(scans, {}),
-        {condition: quality_table(rows, niqe_model()) for condition, rows in judged.items()},
-        scans,
-        corpus.training_scans(args.corpus),
-        DATA,
-        json.loads((args.folder / "recipe.json").read_text(encoding="utf-8")),
-        registry.get("afm").parameters,
-    )
+    model, methods, judged = niqe_model(), _methods(args), []
+    for split in SPLITS:
+        scans = _scans(args, split)
+        looks = {condition: quality(scans, methods, condition) for condition in CONDITIONS}
+        tables = {condition: quality_table(rows, model) for condition, rows in looks.items()}
+        judged.append(Judged(split, scans, _scores(scans, methods), tables))
+    pictures = draw(judged[0].scans, judged[0].scores["clean"], methods, PICTURES)
+    text = card(judged, pictures, corpus.training_scans(args.corpus), DATA, _recipes(args.folder))
     (DATA / "afm.md").write_text(text, encoding="utf-8")
     print(text)
     return 0
@@ -254,15 +277,58 @@ def _example(args: argparse.Namespace) -> int:
 
 
 def _scores(
-    scans: Sequence[corpus.Scan], more: Mapping[str, str]
+    scans: Sequence[corpus.Scan], methods: Mapping[str, Callable[[NDArray[Any]], NDArray[Any]]]
 ) -> dict[str, dict[str, list[Score]]]:
-    methods = _methods(more)
     return {condition: score(scans, methods, condition) for condition in CONDITIONS}
 
 
-def _methods(more: Mapping[str, str]) -> dict[str, Callable[[NDArray[Any]], NDArray[Any]]]:
+def _methods(args: argparse.Namespace) -> dict[str, Callable[[NDArray[Any]], NDArray[Any]]]:
     methods = {name: _upscaler(name) for name in (*RIVALS, "afm")}
-    return methods | {name: _upscaler(name, Path(file)) for name, file in more.items()}
+    for item in args.weights:
+        name, _, file = item.partition("=")
+        if not file:
+            raise UsageError(f"--weights {item}: give it as METHOD=FILE")
+        method, _, label = name.partition("@")
+        methods[label or method] = _kept(
+            _upscaler(method, Path(file)), Path(file), args.results / name if args.results else None
+        )
+    return methods
+
+
+def _kept(
+    upscale: Callable[[NDArray[Any]], NDArray[Any]], weights: Path, folder: Path | None
+) -> Callable[[NDArray[Any]], NDArray[Any]]:
+    """Return `upscale` with its results kept in `folder`, for networks that take minutes."""
+    if folder is None:
+        return upscale
+    folder.mkdir(parents=True, exist_ok=True)
+    of_weights = hashlib.sha256(weights.read_bytes())
+
+    def kept(coarse: NDArray[Any]) -> NDArray[Any]:
+        key = of_weights.copy()
+        key.update(f"{coarse.shape}".encode() + np.ascontiguousarray(coarse).tobytes())
+        path = folder / f"{key.hexdigest()[:32]}.npy"
+        if not path.is_file():
+            np.save(path, upscale(coarse))
+        return np.asarray(np.load(path))
+
+    return kept
+
+
+def _recipes(folder: Path) -> list[dict[str, Any]]:
+    """Return the recipe of a training, and those of the ones that it went on from."""
+    recipes: list[dict[str, Any]] = []
+    while True:
+        recipes.insert(0, json.loads((folder / "recipe.json").read_text(encoding="utf-8")))
+        start = recipes[0].get("start")
+        before = [
+            file
+            for file in (folder.parent.glob("*/afm.safetensors") if start else ())
+            if hashlib.sha256(file.read_bytes()).hexdigest() == start
+        ]
+        if not before:
+            return recipes
+        folder = before[0].parent
 
 
 def _upscaler(name: str, weights: Path | None = None) -> Callable[[NDArray[Any]], NDArray[Any]]:

@@ -46,6 +46,8 @@ class Recipe:
         Of weights, batches and generated surfaces.
     start : str
         SHA-256 of the weights that training started from; empty if from scratch.
+    photographs : str
+        Folder of the photographs that it trained on instead of scans; empty for scans.
     """
 
     steps: int = 20_000
@@ -59,6 +61,7 @@ class Recipe:
     noise: Noise = field(default_factory=Noise)
     seed: int = 20251129
     start: str = ""
+    photographs: str = ""
 
 
 WARM_UP = 500
@@ -94,7 +97,7 @@ def fit(
     device : str
         As torch names it.
     start : mapping of str to Tensor, optional
-        Weights to start from.
+        Weights to start from; of a network with fewer blocks they are grown.
 
     Returns
     -------
@@ -103,9 +106,7 @@ def fit(
     """
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(recipe.seed)
-    network = AfmNetwork()
-    if start is not None:
-        network.load_state_dict(start)
+    network = AfmNetwork() if start is None else AfmNetwork.grown_from(start)
     network = network.to(device, memory_format=torch.channels_last)
     average = AfmNetwork().to(device)
     average.load_state_dict(network.state_dict())

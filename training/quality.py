@@ -1,4 +1,4 @@
-"""What PSNR does not say: roughness, spectrum, look and streaks of the upscaled dev scans."""
+"""What PSNR does not say: roughness, spectrum, look, streaks and detail of upscaled scans."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from afmsr_core.metrics import niqe, parameters
 from afmsr_core.metrics.streaks import on_lines
 from afmsr_core.normalisation import to_8bit
 from afmsr_core.simulation.acquisition import Acquisition, coarse_scan, scars_of
+from afmsr_core.trust.detail import compare_detail
+from afmsr_core.trust.noise import noise_of
 from training.corpus import Scan
 from training.score import BORDER, CONDITIONS, FACTOR, Upscaler
 
@@ -41,6 +43,10 @@ class Quality:
         NIQE's, of the result as 8-bit grey values.
     scars_left : float
         Median share of the height of injected scars that is left; 1 is all. NaN without any.
+    invented, missing : int
+        Small features that only the result has, or only the truth.
+    invented_share, missing_share : float
+        Of all features of the result, or of the truth; NaN without any.
     """
 
     rmse: float
@@ -52,6 +58,10 @@ class Quality:
     psd_beyond: float
     features: NDArray[np.float64]
     scars_left: float
+    invented: int
+    invented_share: float
+    missing: int
+    missing_share: float
 
 
 def quality(
@@ -74,27 +84,42 @@ def quality(
         scars = scars_of(coarse.shape, SCARS, np.random.default_rng([seed, index]))
         scars *= np.ptp(coarse)
         pixel = scan.nm_per_px or 1.0
+        of_truth, of_scan = noise_of(fine).white, noise_of(coarse).pixel
         for name, upscale in methods.items():
             result = upscale(coarse)
             moved = ndimage.shift(result, acquisition.offset, mode="nearest")
             left = on_lines(upscale(coarse + scars) - result, coarse.shape)
             hit = np.abs(scars) > 0
             share = float(np.median(left[hit] / scars[hit])) if hit.any() else np.nan
-            results[name].append(_judge(moved, fine, pixel, share))
-        results["truth"].append(_judge(fine, fine, pixel, np.nan))
+            results[name].append(_judge(moved, fine, pixel, of_truth, of_scan, share))
+        results["truth"].append(_judge(fine, fine, pixel, of_truth, of_scan, np.nan))
     return results
 
 
 def _judge(
-    result: NDArray[np.float64], truth: NDArray[np.float64], pixel: float, scars_left: float
+    result: NDArray[np.float64],
+    truth: NDArray[np.float64],
+    pixel: float,
+    of_truth: float,
+    of_scan: float,
+    scars_left: float,
 ) -> Quality:
     inside = np.s_[BORDER:-BORDER, BORDER:-BORDER]
     result, truth = result[inside], truth[inside]
+    detail = compare_detail(result, truth, of_truth, of_scan)
     found = metrics.evaluate(result, truth, pixel, "nm", {"scale": FACTOR}, only=NM)
     values = {name: np.nan if value.value is None else value.value for name, value in found.items()}
     low, high = result.min(), result.max()
     grey = to_8bit((result - low) / (high - low))
-    return Quality(**values, features=niqe.patch_features(grey), scars_left=scars_left)
+    return Quality(
+        **values,
+        features=niqe.patch_features(grey),
+        scars_left=scars_left,
+        invented=int(detail.invented.sum()),
+        invented_share=float(detail.invented.mean()) if detail.invented.size else np.nan,
+        missing=int(detail.missing.sum()),
+        missing_share=float(detail.missing.mean()) if detail.missing.size else np.nan,
+    )
 
 
 def pooled_niqe(
@@ -127,8 +152,8 @@ def quality_table(judged: Mapping[str, Sequence[Quality]], model: niqe.Model | N
     """
     lines = [
         "| method | RMSE / bicubic's | error of Sq | Sdq ratio | PSD ratio: coarse | medium | fine "
-        "| beyond | NIQE [95 %] | scars left |",
-        "|---|---|---|---|---|---|---|---|---|---|",
+        "| beyond | NIQE [95 %] | scars left | invented | missing |",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     reference = np.array([one.rmse for one in judged["bicubic"]])
     for name, rows in judged.items():
@@ -141,7 +166,13 @@ def quality_table(judged: Mapping[str, Sequence[Quality]], model: niqe.Model | N
             look = f"{value:.2f} [{low:.2f}, {high:.2f}]"
         scars = np.nanmedian([one.scars_left for one in rows]) if name != "truth" else np.nan
         left = "" if np.isnan(scars) else f"{scars:.0%}"
-        lines.append(f"| {name} | {rmse:.2f} | {sq:.1%} | {' | '.join(ratios)} | {look} | {left} |")
+        found = [
+            f"{sum(getattr(one, kind) for one in rows)} "
+            f"({np.nanmean([getattr(one, f'{kind}_share') for one in rows]):.1%})"
+            for kind in ("invented", "missing")
+        ]
+        cells = [name, f"{rmse:.2f}", f"{sq:.1%}", *ratios, look, left, *found]
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 

@@ -5,6 +5,8 @@ Kept apart from its descriptor because it needs torch.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import nn
 from torch.nn import functional
@@ -16,7 +18,7 @@ N_FEATS = 32
 SCALE = 4
 SIDE = 3
 BRANCH_SCALE = 0.1
-"""What a block adds at the start of training, so that twelve of them do not blow up."""
+"""What a block adds at the start of training, so that all of them do not blow up."""
 
 
 class AfmNetwork(nn.Module):
@@ -41,6 +43,25 @@ class AfmNetwork(nn.Module):
         self.tail = nn.Conv2d(features, SCALE**2, SIDE, padding=SIDE // 2, bias=False)
         self.shuffle = nn.PixelShuffle(SCALE)
         nn.init.zeros_(self.tail.weight)  # training starts as bicubic
+
+    @classmethod
+    def grown_from(cls, weights: Mapping[str, torch.Tensor]) -> AfmNetwork:
+        """Return a network that computes what those of `weights` did, with blocks to spare.
+
+        Parameters
+        ----------
+        weights : mapping of str to Tensor
+            Of a network with as many blocks or fewer. The blocks that it lacks add nothing
+            until they are trained.
+        """
+        network = cls()
+        missing, unknown = network.load_state_dict(weights, strict=False)
+        spare = [name for name in missing if name.endswith("second.weight")]
+        if unknown or len(missing) != 2 * len(spare):
+            raise ValueError(f"these are not weights of an AfmNetwork: {[*missing, *unknown]}")
+        for name in spare:
+            nn.init.zeros_(network.get_parameter(name))
+        return network
 
     @property
     def head_filters(self) -> torch.Tensor:

@@ -1,0 +1,132 @@
+"""The model card says what was measured: figures, losses, recipes, pictures."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from afmsr_core.simulation.specimens import specimen
+from training import __main__ as program
+from training.card import Judged, card
+from training.corpus import Scan
+from training.pictures import draw
+from training.quality import quality, quality_table
+from training.score import CONDITIONS, score
+
+Heights = NDArray[np.float64]
+
+
+def _bicubic(coarse: Heights) -> Heights:
+    return np.asarray(
+        cv2.resize(coarse, None, fx=4, fy=4, interpolation=cv2.INTER_CUBIC), np.float64
+    )
+
+
+def _worse(coarse: Heights) -> Heights:
+    """Invents a fine chequerboard, a sixth of the range high."""
+    result = _bicubic(coarse)
+    rows, columns = np.indices(result.shape)
+    return result + np.ptp(coarse) / 6 * np.sin(rows / 2) * np.sin(columns / 2)
+
+
+@pytest.fixture(scope="module")
+def scans() -> list[Scan]:
+    rng = np.random.default_rng(3)
+    return [
+        Scan(
+            id=kind, file_sha256=kind, sample=kind, category="", licence="MIT (see file)",
+            source="virtual", quality="good", nm_per_px=2.0,
+            heights=50 * specimen(kind).make(192, 192, rng),
+        )
+        for kind in ("grains", "steps", "particles")
+    ]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def methods() -> dict:
+    return {"bilinear": _bicubic, "bicubic": _bicubic, "lanczos4": _bicubic, "afm": _worse}
+
+
+@pytest.fixture(scope="module")
+def judged(scans: list[Scan], methods: dict) -> Judged:
+    scores = {name: score(scans, methods, name) for name in CONDITIONS}
+    looks = {name: quality(scans, methods, name) for name in CONDITIONS}
+    return Judged(
+        "dev", scans, scores, {name: quality_table(rows, None) for name, rows in looks.items()}
+    )
+
+
+def test_a_method_that_loses_is_shown_to_lose(judged: Judged) -> None:
+    assert all(name in judged.losses() for name in ("grains", "steps", "particles"))
+    assert judged.losses("bicubic") != "none"  # no gain over itself
+    assert "beats all three interpolations on 0% of the scans" in judged.as_markdown()
+
+
+def test_invented_detail_is_counted(judged: Judged) -> None:
+    rows = {
+        row.split("|")[1].strip(): row.split("|")[-3:-1]
+        for row in judged.quality["clean"].splitlines()[2:]
+    }
+    invented = {name: int(cells[0].split()[0]) for name, cells in rows.items()}
+    assert invented["truth"] == 0
+    assert invented["afm"] > 20 * (1 + invented["bicubic"])
+
+
+def test_pictures_show_the_best_and_the_worst(
+    scans: list[Scan], methods: dict, judged: Judged, tmp_path: Path
+) -> None:
+    legends = draw(scans, judged.scores["clean"], methods, tmp_path)
+    assert [*legends] == ["card-best.png", "card-middle.png", "card-worst.png"]
+    assert all(cv2.imread(str(tmp_path / name)) is not None for name in legends)
+    gains = [
+        ours.psnr - theirs.psnr
+        for ours, theirs in zip(
+            judged.scores["clean"]["afm"], judged.scores["clean"]["bicubic"], strict=True
+        )
+    ]
+    assert scans[int(np.argmin(gains))].sample in legends["card-worst.png"]
+
+
+def test_the_card_names_weights_recipes_and_sources(judged: Judged, scans: list[Scan]) -> None:
+    text = card([judged], {"card-best.png": "The best"}, scans, program.DATA, [{"steps": 7}, {}])
+    assert '1. `{"steps": 7}`' in text
+    assert "virtual (MIT): grains" in text
+    assert "images/card-best.png" in text
+
+
+def test_recipes_are_followed_back(tmp_path: Path) -> None:
+    import hashlib
+
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "a" / "afm.safetensors").write_bytes(b"first")
+    (tmp_path / "a" / "recipe.json").write_text('{"steps": 1, "start": ""}')
+    start = hashlib.sha256(b"first").hexdigest()
+    (tmp_path / "b" / "recipe.json").write_text(f'{{"steps": 2, "start": "{start}"}}')
+    assert [one["steps"] for one in program._recipes(tmp_path / "b")] == [1, 2]
+    shutil.rmtree(tmp_path / "a")
+    assert [one["steps"] for one in program._recipes(tmp_path / "b")] == [2]
+
+
+def test_kept_results_belong_to_their_weights(tmp_path: Path) -> None:
+    weights, calls = tmp_path / "weights", []
+
+    def upscale(coarse: Heights) -> Heights:
+        calls.append(coarse)
+        return _bicubic(coarse)
+
+    weights.write_bytes(b"one")
+    coarse = np.arange(64.0).reshape(8, 8)
+    for _ in range(2):
+        kept = program._kept(upscale, weights, tmp_path / "results")
+        assert np.array_equal(kept(coarse), _bicubic(coarse))
+    assert len(calls) == 1
+    weights.write_bytes(b"two")
+    program._kept(upscale, weights, tmp_path / "results")(coarse)
+    program._kept(upscale, weights, tmp_path / "results")(coarse + 1)
+    assert len(calls) == 3
