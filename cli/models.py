@@ -6,10 +6,11 @@ import argparse
 import importlib.metadata
 import json
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from afmsr_cli.actions import add_action
 from afmsr_cli.doctor import PARTS
 from afmsr_cli.meter import Meter
 from afmsr_core.errors import AfmsrError, MissingWeightsError, WeightsError
@@ -48,15 +49,17 @@ def add_parser(commands: Any) -> None:
     )
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
 
-    listing = _action(actions, "list", _list, "a table of all methods", "afmsr models list --json")
+    listing = add_action(
+        actions, "list", _list, "a table of all methods", "  afmsr models list --json"
+    )
     listing.add_argument("--json", action="store_true", help="the same as JSON")
 
-    fetch = _action(
+    fetch = add_action(
         actions,
         "fetch",
         _fetch,
         "download weights and parameters",
-        "afmsr models fetch ninasr_b0 carn",
+        "  afmsr models fetch ninasr_b0 carn",
     )
     fetch.add_argument(
         "names",
@@ -69,41 +72,29 @@ def add_parser(commands: Any) -> None:
     fetch.add_argument("--force", action="store_true", help="again, even if the file is here")
     fetch.add_argument("--quiet", action="store_true", help="no progress")
 
-    verify = _action(
+    verify = add_action(
         actions,
         "verify",
         _verify,
         "check files against their recorded hashes",
-        "afmsr models verify carn",
+        "  afmsr models verify carn",
     )
     verify.add_argument("names", nargs="*", metavar="NAME", help="by default those that are here")
     verify.add_argument("--json", action="store_true", help="the findings as JSON")
 
-    path = _action(actions, "path", _path, "print where weights are kept", "afmsr models path carn")
+    path = add_action(
+        actions, "path", _path, "print where weights are kept", "  afmsr models path carn"
+    )
     path.add_argument("name", nargs="?", metavar="NAME", help="of one method, in place of all")
 
-    importing = _action(
+    importing = add_action(
         actions,
         "import",
         _import,
         "copy weights and parameters from a file, folder or zip",
-        "afmsr models import ~/Downloads/carn.pt",
+        "  afmsr models import ~/Downloads/carn.pt",
     )
     importing.add_argument("sources", nargs="+", type=Path, metavar="FILE")
-
-
-def _action(
-    actions: Any, name: str, run: Callable[[argparse.Namespace], int], summary: str, example: str
-) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = actions.add_parser(
-        name,
-        help=summary,
-        description=f"{summary[0].upper()}{summary[1:]}.",
-        epilog=f"example:\n  {example}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.set_defaults(run=run)
-    return parser
 
 
 # --- list ------------------------------------------------------------------------------------

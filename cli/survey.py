@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from afmsr_cli.actions import add_action
 from afmsr_cli.progress import Progress
 from afmsr_cli.survey_analyse import add_analyse, add_export, add_import
 from afmsr_core.errors import UsageError
@@ -27,14 +28,12 @@ Keep study.key.json to yourself: it tells which method made which image.
 """
 
 _BUILD = """\
-examples:
   afmsr survey build scans-results -o study/ --methods bicubic,carn,afm --raters anna,ben,carl
   afmsr survey build scans-results -o study/ --sets 12 --repeats 3 --catch 2 --sheets sheets/
   afmsr survey build images/ -o study/      images/PAIR/truth.png, images/PAIR/METHOD.png
 """
 
 _SERVE = """\
-examples:
   afmsr survey serve study/
   afmsr survey serve study/ --raters dora --key study.key.json     one rater more
   afmsr survey serve study/ --host 192.168.1.7                     for the whole network
@@ -59,20 +58,6 @@ def add_parser(commands: Any) -> None:
     add_import(actions)
 
 
-def _action(
-    actions: Any, name: str, run: Callable[[argparse.Namespace], int], summary: str, examples: str
-) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = actions.add_parser(
-        name,
-        help=summary,
-        description=f"{summary[0].upper()}{summary[1:]}.",
-        epilog=examples,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.set_defaults(run=run)
-    return parser
-
-
 # --- build ---------------------------------------------------------------------------------
 
 
@@ -80,7 +65,7 @@ def _add_build(actions: Any) -> None:
     from afmsr_core.survey.build import RATERS
     from afmsr_core.survey.sheets import FORMATS
 
-    build = _action(actions, "build", _build, "make a study folder and its key", _BUILD)
+    build = add_action(actions, "build", _build, "make a study folder and its key", _BUILD)
     build.add_argument(
         "results", type=Path, metavar="RESULTS", help="what afmsr-eval wrote, or a folder of images"
     )
@@ -186,7 +171,9 @@ def _build(args: argparse.Namespace) -> int:
 
 
 def _add_serve(actions: Any) -> None:
-    serve = _action(actions, "serve", _serve, "show a study to its raters, as a web page", _SERVE)
+    serve = add_action(
+        actions, "serve", _serve, "show a study to its raters, as a web page", _SERVE
+    )
     serve.add_argument("study", type=Path, metavar="STUDY", help="what survey build made")
     serve.add_argument(
         "--host",

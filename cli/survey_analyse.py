@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from afmsr_cli.actions import add_action
 from afmsr_core.errors import UsageError
 
 __all__ = ["add_analyse", "add_export", "add_import"]
@@ -15,7 +15,7 @@ __all__ = ["add_analyse", "add_export", "add_import"]
 
 def add_analyse(actions: Any) -> None:
     """Add ``afmsr survey analyse``."""
-    parser = _action(
+    parser = add_action(
         actions,
         "analyse",
         _analyse,
@@ -42,7 +42,7 @@ def add_analyse(actions: Any) -> None:
 
 def add_export(actions: Any) -> None:
     """Add ``afmsr survey export``."""
-    parser = _action(
+    parser = add_action(
         actions,
         "export",
         _export,
@@ -65,7 +65,7 @@ def add_export(actions: Any) -> None:
 
 def add_import(actions: Any) -> None:
     """Add ``afmsr survey import``."""
-    parser = _action(
+    parser = add_action(
         actions,
         "import",
         _import,
@@ -78,21 +78,6 @@ def add_import(actions: Any) -> None:
     parser.add_argument("--rater", metavar="NAME", help="whose, for files without that column")
     parser.add_argument("--force", action="store_true", help="replace scores that contradict")
     parser.add_argument("--dry-run", action="store_true", help="check the files, add nothing")
-
-
-def _action(
-    actions: Any, name: str, run: Callable[[argparse.Namespace], int], summary: str, examples: str
-) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = actions.add_parser(
-        name,
-        help=summary,
-        description=f"{summary[0].upper()}{summary[1:]}.",
-        epilog=f"examples:\n{examples}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("study", type=Path, metavar="STUDY", help="folder of the study")
-    parser.set_defaults(run=run)
-    return parser
 
 
 def _analyse(args: argparse.Namespace) -> int:
