@@ -52,6 +52,7 @@ def main() -> int:
     fit = commands.add_parser("fit", help="train, or go on after an interruption")
     fit.add_argument("folder", type=Path)
     fit.add_argument("--steps", type=int, default=20_000)
+    fit.add_argument("--blocks", type=int, help="of the network (default: as shipped)")
     fit.add_argument("--rate", type=float, default=1e-3, help="learning rate (%(default)s)")
     fit.add_argument(
         "--from", dest="start", type=Path, metavar="FILE", help="weights to go on from"
@@ -125,6 +126,7 @@ def _fit(args: argparse.Namespace) -> int:
     import torch
     from safetensors.torch import load_file, save_file
 
+    from afmsr_core.methods.afm_network import N_BLOCKS
     from training.batches import Noise, Source
     from training.fields import generated_fields, real_fields
     from training.fit import Recipe, fit
@@ -155,6 +157,7 @@ def _fit(args: argparse.Namespace) -> int:
     quiet = 1.0 if args.photographs else args.quiet
     noise = Noise(quiet=quiet, white=args.noise, loudest=args.loudest)
     recipe = Recipe(
+        blocks=args.blocks or N_BLOCKS,
         steps=args.steps,
         rate=args.rate,
         noise=noise,

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from afmsr_core.methods.afm_network import AfmNetwork
+from afmsr_core.methods.afm_network import N_BLOCKS, AfmNetwork
 from training.batches import Noise, Source, batches
 
 __all__ = ["Recipe", "fit", "loss_of"]
@@ -25,6 +25,8 @@ class Recipe:
 
     Parameters
     ----------
+    blocks : int
+        Of the network.
     steps : int
         Optimiser steps; the learning rate follows a cosine from `rate` to nearly zero.
     batch, patch : int
@@ -50,6 +52,7 @@ class Recipe:
         Folder of the photographs that it trained on instead of scans; empty for scans.
     """
 
+    blocks: int = N_BLOCKS
     steps: int = 20_000
     batch: int = 8
     patch: int = 32
@@ -106,9 +109,11 @@ def fit(
     """
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(recipe.seed)
-    network = AfmNetwork() if start is None else AfmNetwork.grown_from(start)
+    network = (
+        AfmNetwork(recipe.blocks) if start is None else AfmNetwork.grown_from(start, recipe.blocks)
+    )
     network = network.to(device, memory_format=torch.channels_last)
-    average = AfmNetwork().to(device)
+    average = AfmNetwork(recipe.blocks).to(device)
     average.load_state_dict(network.state_dict())
     optimiser = torch.optim.Adam(network.parameters(), lr=recipe.rate)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate(step, recipe))

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-__all__ = ["AfmNetwork"]
+__all__ = ["N_BLOCKS", "AfmNetwork"]
 
 N_BLOCKS = 12
 N_FEATS = 32
@@ -45,7 +45,7 @@ class AfmNetwork(nn.Module):
         nn.init.zeros_(self.tail.weight)  # training starts as bicubic
 
     @classmethod
-    def grown_from(cls, weights: Mapping[str, torch.Tensor]) -> AfmNetwork:
+    def grown_from(cls, weights: Mapping[str, torch.Tensor], blocks: int = N_BLOCKS) -> AfmNetwork:
         """Return a network that computes what those of `weights` did, with blocks to spare.
 
         Parameters
@@ -53,8 +53,10 @@ class AfmNetwork(nn.Module):
         weights : mapping of str to Tensor
             Of a network with as many blocks or fewer. The blocks that it lacks add nothing
             until they are trained.
+        blocks : int
+            That it shall have.
         """
-        network = cls()
+        network = cls(blocks)
         missing, unknown = network.load_state_dict(weights, strict=False)
         spare = [name for name in missing if name.endswith("second.weight")]
         if unknown or len(missing) != 2 * len(spare):
