@@ -26,6 +26,7 @@ def add_analyse(actions: Any) -> None:
         "exit status: 0 done, 1 the study or key cannot be used, 2 usage, 3 no scores yet,\n"
         "4 the extra eval is missing",
     )
+    parser.add_argument("study", type=Path, metavar="STUDY", help="folder of the study")
     parser.add_argument("--key", type=Path, metavar="FILE", help="default: STUDY.key.json beside")
     parser.add_argument(
         "-o", "--output", type=Path, metavar="FOLDER", help="default: STUDY-analysis beside it"
@@ -51,6 +52,7 @@ def add_export(actions: Any) -> None:
         "  afmsr survey export study/ --with-methods   with what the items are; needs the key\n"
         "  afmsr survey export study/ --form --rater anna -o anna.csv",
     )
+    parser.add_argument("study", type=Path, metavar="STUDY", help="folder of the study")
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="default: stdout")
     parser.add_argument("--force", action="store_true", help="overwrite an existing output")
     what = parser.add_mutually_exclusive_group()
@@ -74,6 +76,7 @@ def add_import(actions: Any) -> None:
         "  afmsr survey import study/ filled.csv --rater anna --dry-run\n\n"
         "All files are taken, or none. Empty cells are no scores.",
     )
+    parser.add_argument("study", type=Path, metavar="STUDY", help="folder of the study")
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="CSV, wide or long")
     parser.add_argument("--rater", metavar="NAME", help="whose, for files without that column")
     parser.add_argument("--force", action="store_true", help="replace scores that contradict")
