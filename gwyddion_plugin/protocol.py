@@ -112,7 +112,7 @@ VERSION = 1
 RESULT, RESULT_MASK = "result.raw", "result-mask.raw"
 EXTRAS = tuple((f"extra-{n}.raw", f"extra-{n}-mask.raw") for n in (1, 2, 3))
 """Files of the further channels, each with that of its mask."""
-CONFIDENCE_PASSES = 5
+CONFIDENCE_PASSES = 2
 """How often a method runs if confidence is asked for: once, and for `afmsr_core.trust.evidence`."""
 LONGEST_LINE = 1 << 20  # bytes; the longest honest message, a history, has a few thousand
 SETTINGS = (

@@ -10,7 +10,7 @@ import pytest
 
 from afmsr_core.errors import UsageError
 from afmsr_core.trust.calibration import Calibration, Observation, calibrate, observe
-from afmsr_core.trust.evidence import LENGTHS, Evidence, gather
+from afmsr_core.trust.evidence import LENGTHS, PASSES, Evidence, gather
 from afmsr_core.trust.noise import Noise
 
 SIDE = 64
@@ -93,7 +93,7 @@ def test_a_calibration_survives_its_file_and_knows_its_weights(tmp_path: Path) -
         made.scales(0.77)
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"format": 9}', '{"format": 1, "method": "afm"}'])
+@pytest.mark.parametrize("text", ["", "[]", '{"format": 9}', '{"format": 2, "method": "afm"}'])
 def test_what_is_no_calibration_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "other.json"
     path.write_text(text)
@@ -103,11 +103,14 @@ def test_what_is_no_calibration_is_refused(tmp_path: Path, text: str) -> None:
 
 def test_evidence_follows_the_unit_and_knows_where_was_measured() -> None:
     relief = np.random.default_rng(0).normal(0, 1, (24, 32)).cumsum(axis=1)
+    runs = []
 
     def method(z: np.ndarray) -> np.ndarray:
+        runs.append(z.shape)
         return np.repeat(np.repeat(z, 4, axis=0), 4, axis=1)
 
     result, of = gather(relief, method, Noise(0.1, 0.0, None, "scan"))
+    assert len(runs) == PASSES
     _, larger = gather(1000 * relief, method, Noise(100.0, 0.0, None, "scan"))
     assert result.shape == (96, 128) and set(of.maps) == set(LENGTHS)
     for name in LENGTHS:

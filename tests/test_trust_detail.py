@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from afmsr_core.errors import FieldError
-from afmsr_core.trust.detail import compare_detail
+from afmsr_core.trust.detail import compare_detail, detail_of, gain
 
 RNG = np.random.default_rng(0)
 SIDE = 256
@@ -62,3 +62,10 @@ def test_what_is_not_known_does_not_count() -> None:
     assert not compare_detail(result, truth, 0.1).invented.any()
     with pytest.raises(FieldError, match="align them"):
         compare_detail(result, truth[1:], 0.1)
+
+
+def test_how_strong_a_feature_must_be_can_be_chosen() -> None:
+    smooth, bump = with_bumps([], noise=0.0), with_bumps(PLACES[:1], noise=0.0)
+    four = float(np.nanmax(detail_of(bump))) / gain() / 4  # the noise of which it is four sigma
+    at_three, at_five = (compare_detail(bump, smooth, four, strong=strong) for strong in (3.0, 5.0))
+    assert int(at_three.invented.sum()) == 1 and at_five.result.count == 0

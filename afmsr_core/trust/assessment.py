@@ -82,7 +82,7 @@ def assess(
     result : Channel
         What :func:`afmsr_core.upscale.upscale` made of it.
     settings : Settings
-        What it was made with. The method runs four more times.
+        What it was made with. The method runs once more, on bare relief.
     calibration : Calibration, optional
         Of a lab's own pairs; by default the one that ships.
     coverage : float
@@ -127,7 +127,7 @@ def assess(
     calibration = calibration or shipped()
     calibrated = calibration is not None and calibration.fits(upscaler.method.name, digest)
     if calibration is None:
-        width = evidence.maps["spread"]  # nothing better is known
+        width = evidence.maps["disagreement"]  # nothing better is known
     else:
         width = calibration.scales(coverage) * calibration.scale_of(evidence)
     width = np.where(np.isfinite(result.heights), width, np.nan)

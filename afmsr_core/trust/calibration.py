@@ -24,7 +24,7 @@ __all__ = ["COVERAGES", "SHIPPED", "Calibration", "Observation", "calibrate", "o
 
 Field = NDArray[np.float64]
 
-FORMAT = 1
+FORMAT = 2  # of the evidence that it is made of
 COVERAGES = (0.5, 0.68, 0.8, 0.9, 0.95)
 REFERENCE = "curvature"  # the map whose mean has no free exponent: the exponents add up to 1
 RIDGE = 0.1  # few samples: weights stay near zero unless the samples agree
@@ -317,7 +317,7 @@ def _fit(observations: Sequence[Observation]) -> _Model:
 def _ridge(normal: Field, right: Field, free: int) -> Field:
     """Solve the normal equations; all but the first `free` unknowns are held near zero.
 
-    A map that is the same everywhere, such as the spread of an interpolation, gets no weight.
+    A map that is the same everywhere, such as bicubic's disagreement with itself, gets no weight.
     """
     ridge = np.diag([0.0] * free + [RIDGE] * (len(right) - free))
     return np.asarray(np.linalg.lstsq(normal + ridge, right, rcond=None)[0], dtype=np.float64)

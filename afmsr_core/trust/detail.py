@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -128,12 +129,19 @@ def detail_of(heights: Field, scale: int = 4) -> Field:
     known, beyond = np.isfinite(heights), round(4 * SMALL * scale)
     # Beyond the border the heights go on with the same slope, so the border is no feature.
     field = np.pad(np.nan_to_num(heights), beyond, mode="reflect", reflect_type="odd")
-    share = np.pad(known.astype(np.float64), beyond, mode="reflect")
-    share *= np.pad(known, beyond, mode="edge")
+    share: Field | None = None
+    if not known.all():  # else the share of what is known is 1 everywhere, blurred or not
+        share = np.pad(known.astype(np.float64), beyond, mode="reflect")
+        share *= np.pad(known, beyond, mode="edge")
+
+    @cache
+    def share_of(sigma: float) -> Field:
+        return np.asarray(np.maximum(cv2.GaussianBlur(share, (0, 0), sigma), 1e-6))
 
     def smooth(z: Field, sigma: float) -> Field:
-        blurred = cv2.GaussianBlur(z * share, (0, 0), sigma)
-        return blurred / np.maximum(cv2.GaussianBlur(share, (0, 0), sigma), 1e-6)
+        if share is None:
+            return np.asarray(cv2.GaussianBlur(z, (0, 0), sigma))
+        return np.asarray(cv2.GaussianBlur(z * share, (0, 0), sigma)) / share_of(sigma)
 
     once = smooth(field, SMALL * scale)
     # Twice, so that what is removed follows slopes and curvatures exactly.
@@ -168,7 +176,14 @@ def _highest(field: Field, reach: int) -> Field:
 
 
 def compare_detail(
-    result: Field, truth: Field, noise: float, noise_of_scan: float = 0.0, scale: int = 4
+    result: Field,
+    truth: Field,
+    noise: float,
+    noise_of_scan: float = 0.0,
+    scale: int = 4,
+    *,
+    detail_of_truth: Field | None = None,
+    strong: float = STRONG,
 ) -> Detail:
     """Tell which features are invented and which are missing.
 
@@ -183,6 +198,10 @@ def compare_detail(
         both leave in the detail, nothing is a feature.
     scale : int
         Fine pixels per measured pixel.
+    detail_of_truth : ndarray of float64, shape (yres, xres), optional
+        :func:`detail_of` of the truth, if it is known already; it serves any number of results.
+    strong : float
+        In place of `STRONG`, where it is known what is a feature and what is noise.
 
     Returns
     -------
@@ -200,13 +219,18 @@ def compare_detail(
             f"result has the shape {result.shape}, truth {truth.shape}; align them first"
         )
     known = np.isfinite(result) & np.isfinite(truth)
-    one, other = (np.where(known, detail_of(field, scale), np.nan) for field in (result, truth))
+    if detail_of_truth is None:
+        detail_of_truth = detail_of(truth, scale)
+    one, other = (
+        np.where(known, field, np.nan) for field in (detail_of(result, scale), detail_of_truth)
+    )
     sigma = float(np.hypot(noise * gain(scale), noise_of_scan * coarse_gain(scale)))
-    of_result, of_truth = (features_of(field, STRONG * sigma, scale) for field in (one, other))
+    of_result, of_truth = (features_of(field, strong * sigma, scale) for field in (one, other))
     invented, missing = _absent(of_result, other, scale), _absent(of_truth, one, scale)
     return Detail(of_result, of_truth, invented, missing, sigma)
 
 
+@cache
 def gain(scale: int = 4) -> float:
     """Return the standard deviation of the detail of white noise with deviation 1."""
     impulse = np.zeros((24 * scale + 1,) * 2)
@@ -214,6 +238,7 @@ def gain(scale: int = 4) -> float:
     return float(np.sqrt(np.nansum(detail_of(impulse, scale) ** 2)))
 
 
+@cache
 def coarse_gain(scale: int = 4) -> float:
     """Return the same of white noise of the coarse scan, after bicubic interpolation."""
     import cv2

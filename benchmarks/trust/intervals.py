@@ -24,6 +24,7 @@ __all__ = ["Judged", "intervals", "judged"]
 PIXELS = 20_000  # drawn for rank correlations: more do not change the second digit
 WINDOW = 8  # fine pixels, two measured ones: the local variance that the map must beat
 AREAS = (4, 16)  # fine pixels per side over which errors are pooled
+KNOWN = (4, 8, 16)  # fine pixels per side within which a map that knows the truth is blurred
 RESAMPLES = 2000
 
 
@@ -39,6 +40,7 @@ class Judged:
     width: float
     rank: dict[str, float]
     rank_variance: dict[str, float]
+    rank_known: dict[int, float]
     invented: int
     invented_flagged: int
     projection_db: float
@@ -75,6 +77,7 @@ def judged(case: Case, method: Method, calibration: Calibration) -> Judged:
         width=float(np.mean(half) / np.quantile(error, 0.9)),
         rank=_ranks(there, error),
         rank_variance=_ranks(variance, error),
+        rank_known={side: _rank_known(error, side) for side in KNOWN},
         invented=len(invented[0]),
         invented_flagged=int(doubt[invented].sum()),
         projection_db=float(10 * np.log10(np.mean(error**2) / np.mean(moved**2))),
@@ -141,6 +144,16 @@ def _ranking(found: Sequence[Judged]) -> str:
             cells.append(f"{mean:.2f} [{low:.2f}, {high:.2f}]")
         better = np.mean([one.rank[area] > one.rank_variance[area] for one in found])
         lines.append(f"| {area} | {' | '.join(cells)} | {better:.0%} |")
+    lines += [
+        "\nWhat is possible: the rank correlation, for a pixel, of a map that knows the true root "
+        "mean square error of every square, but not where in the square it is.\n",
+        "| square, fine pixels | squares of the truth | ours |",
+        "|---|---:|---:|",
+    ]
+    ours = _mean(found, lambda one: one.rank["a pixel"])[0]
+    for side in KNOWN:
+        mean, low, high = _mean(found, lambda one, s=side: one.rank_known[s])
+        lines.append(f"| {side} x {side} | {mean:.2f} [{low:.2f}, {high:.2f}] | {ours:.2f} |")
     return "\n".join(lines) + "\n"
 
 
@@ -197,6 +210,15 @@ def _ranks(predicted: Field, error: Field) -> dict[str, float]:
         pooled = [np.sqrt(_blocks(field**2, side)).ravel() for field in (predicted, error)]
         found[f"{side} x {side} pixels"] = _spearman(*pooled)
     return found
+
+
+def _rank_known(error: Field, side: int) -> float:
+    """Return how well the true root mean square error of every square ranks its pixels."""
+    pooled = np.sqrt(_blocks(error**2, side))
+    known = np.repeat(np.repeat(pooled, side, axis=0), side, axis=1)
+    inside = error[: known.shape[0], : known.shape[1]]
+    drawn = np.random.default_rng(0).permutation(inside.size)[:PIXELS]
+    return _spearman(known.ravel()[drawn], inside.ravel()[drawn])
 
 
 def _spearman(predicted: Field, error: Field) -> float:

@@ -485,7 +485,7 @@ class Dialog(object):
             label.set_selectable(True)  # a command that gets what is missing can be copied
         self.restore = gtk.CheckButton("Restore background: same _tilt, datum and mean")
         self.confidence = gtk.CheckButton(
-            "Add con_fidence and residual as channels (5 times the time)")
+            "Add con_fidence and residual as channels (twice the time)")
         table = gtk.Table(4, 2)
         for row, (text, name, values) in enumerate((
                 ("_Method:", "method", []), ("_Background:", "background", BACKGROUNDS),
