@@ -2,8 +2,10 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
+# What `make bench` is compared with, in an environment apart: the builds exclude ours.
+PEERS ?= .venv-peers
 
-.PHONY: install test check format bench
+.PHONY: install test check format bench peers
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -25,5 +27,9 @@ format:
 	$(BIN)/python -m ruff check --fix .
 	$(BIN)/python -m ruff format .
 
-bench:                        ## start-up, speed and memory against peers; PART=forward for one
-	$(BIN)/python -m benchmarks $(PART)
+peers:                        ## once, for bench: OpenCV's contrib build and OpenVINO
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet 'opencv-contrib-python-headless>=4.14,<6' openvino onnxruntime
+
+bench:                        ## the report of docs/performance.md; PART=forward shows one part
+	AFMSR_PEERS=$(PEERS) $(BIN)/python -m benchmarks $(PART)

@@ -1,7 +1,9 @@
 """Each network's forward pass on both engines against the plain torchSR call and the sgemm roof.
 
-The roof is the time that the multiplications of our folded network would take at the rate of a
-large matrix product, measured in the same run.
+The plain call is ``model(x)`` as torchSR's README has it, on the grey plane in three colours; of
+our own network, which torchSR does not have, the same in plain torch. The roof is the time that
+the multiplications of our folded network would take at the rate of a large matrix product,
+measured in the same run. ``differs`` is the largest difference of our engines from the plain call.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import math
 import os
 import tempfile
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,23 +22,53 @@ import numpy as np
 
 from afmsr_core.inference import choices, open_engine
 from afmsr_core.methods import Network, methods, registry
-from benchmarks import clock
+from benchmarks import clock, real_weights
 
-SLOW = 3_000_000  # parameters; above, one run a turn is enough
+LARGE = 3_000_000  # parameters; above, a smaller field and fewer runs
+LARGE_RUNS = 2
 SEED = 0
 MATRIX = 1024
 WORTH = 1.1  # ONNX Runtime may take so much longer: it starts seconds earlier than torch
 PAPER = ("ninasr_b0", "ninasr_b1", "ninasr_b2", "carn", "rcan", "rdn", "edsr")
 
 
+@dataclass(frozen=True)
+class Found:
+    """What one network took."""
+
+    times: dict[str, clock.Times]
+    plain_flops: int
+    our_flops: int
+    differs: float
+    weights: str
+
+    @property
+    def best(self) -> float:
+        return min(self.times["torch"].median, self.times["onnx"].median)
+
+    @property
+    def gain(self) -> float:
+        return self.times["plain"].median / self.best
+
+    @property
+    def choice(self) -> str:
+        onnx, torch = self.times["onnx"].median, self.times["torch"].median
+        return "onnx" if onnx <= WORTH * torch else "torch"
+
+
 def add_options(parser: argparse.ArgumentParser) -> None:
     clock.add_options(parser, runs=5)
     parser.add_argument("--side", type=int, default=128, help="input pixels (%(default)s)")
+    parser.add_argument(
+        "--large-side",
+        type=int,
+        default=64,
+        help="of networks of 3 million parameters and more (%(default)s)",
+    )
     parser.add_argument("--methods", help="with commas (default: every network)")
     parser.add_argument(
         "--choose", action="store_true", help="write afmsr_core/inference/choices.py by the result"
     )
-    parser.add_argument("--superres", type=Path, help="folder with OpenCV's .pb networks")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -48,61 +81,77 @@ def run(args: argparse.Namespace) -> None:
     names = args.methods.split(",") if args.methods else list(methods())
     networks = [net for name in names if isinstance(net := registry.get(name), Network)]
     product = torch.rand(MATRIX, MATRIX)
-    rate = 2 * MATRIX**3 / clock.fastest({"": lambda: product @ product}, 9, args.clock)[""]
+    best = clock.turns({"": lambda: product @ product}, 9, args.clock)[""].low
+    rate = 2 * MATRIX**3 / best
     print(f"sgemm {MATRIX}: {rate / 1e9:.0f} GFLOP/s on {args.threads} thread(s)\n")
     print(
-        f"| network, {args.side} x {args.side} | plain torchSR, s | torch, s | ONNX Runtime, s "
-        f"| GFLOP plain / ours | share of the roof | plain / best of ours |"
+        "| network | weights | input | plain torchSR, s | torch, s | ONNX Runtime, s "
+        "| GFLOP plain / ours | share of the roof | differs, of the range | plain / best of ours |"
     )
-    print("|---|---|---|---|---|---|---|")
-    gains, found = {}, {}
+    print("|---|---|---|---|---|---|---|---|---|---|")
+    found = {}
     for network in networks:
-        best, flops = _compared(network, args)
-        ours = min(best["torch"], best["onnx"])
-        gains[network.name] = best["plain"] / ours
-        found[network.name] = "onnx" if best["onnx"] <= WORTH * best["torch"] else "torch"
+        side = args.side if network.count < LARGE else args.large_side
+        found[network.name] = one = _compared(network, side, args)
         print(
-            f"| {network.name} | {best['plain']:.3f} | {best['torch']:.3f} | {best['onnx']:.3f} "
-            f"| {flops[0] / 1e9:.1f} / {flops[1] / 1e9:.1f} | {flops[1] / rate / ours:.2f} "
-            f"| {gains[network.name]:.2f} |",
+            f"| {network.name} | {one.weights} | {side} x {side} | {one.times['plain']} "
+            f"| {one.times['torch']} | {one.times['onnx']} "
+            f"| {one.plain_flops / 1e9:.1f} / {one.our_flops / 1e9:.1f} "
+            f"| {one.our_flops / rate / one.best:.2f} | {one.differs:.1e} | {one.gain:.2f} |",
             flush=True,
         )
-    seven = [gains[name] for name in PAPER if name in gains]
+    seven = [found[name].gain for name in PAPER if name in found]
     if len(seven) == len(PAPER):
-        print(f"\ngeometric mean of the paper's seven: {math.prod(seven) ** (1 / 7):.2f}")
-    _superres(args)
+        print(f"\nGeometric mean of the paper's seven: {math.prod(seven) ** (1 / 7):.2f}.")
     if args.choose:
-        _write({**choices.CHOICES, **found})
+        _write({**choices.CHOICES, **{name: one.choice for name, one in found.items()}})
 
 
-def _compared(network: Network, args: argparse.Namespace) -> tuple[dict[str, float], list[int]]:
-    """Return seconds of the plain call and both engines, and the FLOPs of plain and folded.
-
-    The time of a network does not depend on its weights, so generated ones serve here.
-    """
+def _compared(network: Network, side: int, args: argparse.Namespace) -> Found:
+    """Return what the plain call and both engines take, on the same weights and field."""
     import torch
-    from safetensors.torch import save_file
 
-    torch.manual_seed(SEED)
-    plain = network.build()
-    grey = torch.rand(1, 1, args.side, args.side)
+    grey = torch.from_numpy(np.random.default_rng(SEED).random((1, 1, side, side), np.float32))
     planes = grey.expand(-1, network.colours, -1, -1).contiguous()
     single = grey.numpy()
     with tempfile.TemporaryDirectory() as folder:
-        os.environ["AFMSR_MODEL_DIR"] = folder
-        weights = None
-        if not network.weights.packaged:
-            weights = Path(folder) / "generated.safetensors"
-            save_file(plain.state_dict(), weights)
+        file, which = real_weights.weights_of(network, Path(folder))
+        if file is not None:
+            os.environ["AFMSR_MODEL_DIR"] = folder  # for the export, which is of no further use
+        engines: dict[str, Any] = {
+            kind: open_engine(
+                network,
+                engine=kind,
+                device="cpu",
+                weights=None if network.weights.packaged else file,
+                threads=args.threads,
+            )
+            for kind in ("torch", "onnx")
+        }
+        os.environ.pop("AFMSR_MODEL_DIR", None)
+        torch.set_num_threads(args.threads)  # the export took all that there are
+        plain = network.build()
+        plain.load_state_dict(engines["torch"].module(network.colours).state_dict())
         calls: dict[str, Callable[[], object]] = {"plain": lambda: plain(planes)}
-        engines = {}
-        for kind in ("torch", "onnx"):
-            chosen = {"weights": weights, "threads": args.threads, "device": "cpu"}
-            engines[kind] = engine = open_engine(network, engine=kind, **chosen)  # type: ignore[arg-type]
+        for kind, engine in engines.items():
             calls[kind] = lambda engine=engine: engine.run(single)  # type: ignore[misc]
-        best = clock.fastest(calls, args.runs if network.count < SLOW else 0, args.clock)
-        folded: Any = engines["torch"]
-        return best, [_flops(plain, planes), _flops(folded.module(1), grey)]
+        runs = args.runs if network.count < LARGE else min(args.runs, LARGE_RUNS)
+        times = clock.turns(calls, runs, args.clock)
+        flops = _flops(plain, planes), _flops(engines["torch"].module(1), grey)
+        expected = _to_grey(plain, planes)
+        apart = max(np.abs(engine.run(single) - expected).max() for engine in engines.values())
+        return Found(times, *flops, float(apart / np.ptp(expected)), which)
+
+
+def _to_grey(plain: Any, planes: Any) -> Any:
+    import torch
+
+    from afmsr_core.normalisation import REC601
+
+    with torch.no_grad():
+        fine = plain(planes).numpy()
+    weights = np.array(REC601 if fine.shape[1] == 3 else (1.0,), np.float64)
+    return np.tensordot(weights, fine, (0, 1))[:, None]
 
 
 def _flops(module: Any, planes: Any) -> int:
@@ -114,40 +163,24 @@ def _flops(module: Any, planes: Any) -> int:
     return int(counter.get_total_flops())
 
 
-def _superres(args: argparse.Namespace) -> None:
-    """Run OpenCV's own super-resolution networks, where this build reads them."""
-    import cv2
-
-    print(f"\nOpenCV {cv2.__version__}: ", end="")
-    if args.superres is None:
-        print("its networks were not asked for (--superres FOLDER)")
-        return
-    cv2.setNumThreads(args.threads)
-    for file in sorted(args.superres.glob("*.pb")):
-        try:
-            cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-            net = cv2.dnn.readNetFromTensorflow(str(file))
-            colours = 3 if file.name.startswith("EDSR") else 1
-            shape = (1, colours, args.side, args.side)
-            net.setInput(np.random.default_rng(0).random(shape, dtype=np.float32))
-            best = clock.fastest({"": net.forward}, 1, args.clock)[""]
-            print(f"{file.name} {best:.3f} s; ", end="", flush=True)
-        except (cv2.error, AttributeError) as error:
-            reason = str(error).strip().partition("\n")[0][:90]
-            print(f"{file.name} is refused ({reason}); ", end="")
-    print()
-
-
 def _write(found: dict[str, str]) -> None:
+    """Write the table behind ``--engine auto``, and say what is not in it and why."""
     path = Path(str(choices.__file__))
     head, _, _ = path.read_text(encoding="utf-8").partition("CHOICES: ")
-    table = "".join(
-        f'    "{name}": "{found[name]}",\n'
+    chosen = {
+        name: found[name]
         for name in _order(list(found))
         if isinstance(net := registry.get(name), Network) and net.onnx is None
-    )
+    }
+    table = "".join(f'    "{name}": "{engine}",\n' for name, engine in chosen.items())
     path.write_text(f"{head}CHOICES: dict[str, str] = {{\n{table}}}\n", encoding="utf-8")
-    print(f"\nwritten: {path.name}")
+    print(f"\n`--engine auto` ({path.name}, written): ", end="")
+    print(", ".join(f"{name} {engine}" for name, engine in chosen.items()), end="")
+    for name, network in methods().items():
+        if isinstance(network, Network) and name not in chosen:
+            why = "ships as ONNX, always onnx" if network.onnx else "not measured, so torch"
+            print(f"; {name}: {why}", end="")
+    print(".")
 
 
 def _order(names: Sequence[str]) -> list[str]:
