@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import cv2
@@ -93,24 +92,39 @@ def test_pictures_show_the_best_and_the_worst(
 
 
 def test_the_card_names_weights_recipes_and_sources(judged: Judged, scans: list[Scan]) -> None:
-    text = card([judged], {"card-best.png": "The best"}, scans, program.DATA, [{"steps": 7}, {}])
-    assert '1. `{"steps": 7}`' in text
+    text = card([judged], {"card-best.png": "The best"}, scans, program.DATA, {"steps": 7})
+    assert '"steps": 7' in text
     assert "virtual (MIT): grains" in text
     assert "images/card-best.png" in text
 
 
-def test_recipes_are_followed_back(tmp_path: Path) -> None:
-    import hashlib
+def test_a_blend_lies_between_its_two(tmp_path: Path) -> None:
+    import torch
+    from safetensors.torch import load_file, save_file
 
-    for name in ("a", "b"):
+    from afmsr_core.methods.afm_network import AfmNetwork
+    from training.blend import blend
+
+    torch.manual_seed(1)
+    for name, blocks in (("before", 2), ("after", 3)):
+        network = AfmNetwork(blocks)
+        torch.nn.init.normal_(network.tail.weight)
         (tmp_path / name).mkdir()
-    (tmp_path / "a" / "afm.safetensors").write_bytes(b"first")
-    (tmp_path / "a" / "recipe.json").write_text('{"steps": 1, "start": ""}')
-    start = hashlib.sha256(b"first").hexdigest()
-    (tmp_path / "b" / "recipe.json").write_text(f'{{"steps": 2, "start": "{start}"}}')
-    assert [one["steps"] for one in program._recipes(tmp_path / "b")] == [1, 2]
-    shutil.rmtree(tmp_path / "a")
-    assert [one["steps"] for one in program._recipes(tmp_path / "b")] == [2]
+        save_file(network.state_dict(), tmp_path / name / "afm.safetensors")
+        (tmp_path / name / "recipe.json").write_text(f'{{"blocks": {blocks}}}')
+    planes = torch.rand(1, 1, 9, 11)
+    results = {}
+    for share in (0.0, 0.3, 1.0):
+        blend(tmp_path / "before", tmp_path / "after", share, tmp_path / "blend")
+        network = AfmNetwork.grown_from(load_file(tmp_path / "blend" / "afm.safetensors"), 3)
+        with torch.inference_mode():
+            results[share] = network(planes)
+    for share, name, blocks in ((0.0, "before", 2), (1.0, "after", 3)):
+        end = AfmNetwork.grown_from(load_file(tmp_path / name / "afm.safetensors"), blocks)
+        with torch.inference_mode():
+            assert torch.allclose(results[share], end(planes), atol=1e-5)
+    assert not torch.allclose(results[0.3], results[0.0], atol=1e-2)
+    assert '"blend": 1.0' in (tmp_path / "blend" / "recipe.json").read_text()
 
 
 def test_kept_results_belong_to_their_weights(tmp_path: Path) -> None:

@@ -92,6 +92,12 @@ def main() -> int:
     )  # fmt: skip
     tune.add_argument("--threads", type=int, default=1)
     tune.set_defaults(run=_tune)
+    mix = commands.add_parser("blend", help="average a training and the one that went on from it")
+    mix.add_argument("before", type=Path, metavar="FOLDER")
+    mix.add_argument("after", type=Path, metavar="FOLDER")
+    mix.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER")
+    mix.add_argument("--share", type=float, default=0.3, help="of the second (%(default)s)")
+    mix.set_defaults(run=_blend)
     export = commands.add_parser("export", help="put trained weights into the package")
     export.add_argument("folder", type=Path)
     export.set_defaults(run=_export)
@@ -212,6 +218,15 @@ def _tune(args: argparse.Namespace) -> int:
     return 0
 
 
+def _blend(args: argparse.Namespace) -> int:
+    from training.blend import blend
+
+    if not 0 <= args.share <= 1:
+        raise UsageError(f"--share {args.share}: give a number from 0 to 1")
+    blend(args.before, args.after, args.share, args.output)
+    return 0
+
+
 def _export(args: argparse.Namespace) -> int:
     from training.export import export
 
@@ -266,7 +281,8 @@ def _card(args: argparse.Namespace) -> int:
         tables = {condition: quality_table(rows, model) for condition, rows in looks.items()}
         judged.append(Judged(split, scans, _scores(scans, methods), tables))
     pictures = draw(judged[0].scans, judged[0].scores["clean"], methods, PICTURES)
-    text = card(judged, pictures, corpus.training_scans(args.corpus), DATA, _recipes(args.folder))
+    recipe = json.loads((args.folder / "recipe.json").read_text(encoding="utf-8"))
+    text = card(judged, pictures, corpus.training_scans(args.corpus), DATA, recipe)
     (DATA / "afm.md").write_text(text, encoding="utf-8")
     print(text)
     return 0
@@ -316,22 +332,6 @@ def _kept(
         return np.asarray(np.load(path))
 
     return kept
-
-
-def _recipes(folder: Path) -> list[dict[str, Any]]:
-    """Return the recipe of a training, and those of the ones that it went on from."""
-    recipes: list[dict[str, Any]] = []
-    while True:
-        recipes.insert(0, json.loads((folder / "recipe.json").read_text(encoding="utf-8")))
-        start = recipes[0].get("start")
-        before = [
-            file
-            for file in (folder.parent.glob("*/afm.safetensors") if start else ())
-            if hashlib.sha256(file.read_bytes()).hexdigest() == start
-        ]
-        if not before:
-            return recipes
-        folder = before[0].parent
 
 
 def _upscaler(name: str, weights: Path | None = None) -> Callable[[NDArray[Any]], NDArray[Any]]:

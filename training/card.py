@@ -71,7 +71,7 @@ def card(
     pictures: Mapping[str, str],
     trained: Sequence[Scan],
     data: Path,
-    recipes: Sequence[Mapping[str, object]],
+    recipe: Mapping[str, object],
 ) -> str:
     """Return the model card as Markdown.
 
@@ -85,8 +85,8 @@ def card(
         What was trained on.
     data : Path
         Folder with the shipped weights.
-    recipes : sequence of mapping
-        Of the trainings one after the other, as written by them.
+    recipe : mapping
+        Of the training, as written by it.
     """
     from safetensors.numpy import load_file
 
@@ -100,7 +100,12 @@ def card(
     seen = "\n\n".join(
         f"![{legend}](../../docs/images/{name})\n\n{legend}" for name, legend in pictures.items()
     )
-    steps = "\n".join(f"{i}. `{json.dumps(dict(one))}`" for i, one in enumerate(recipes, 1))
+    blended = (
+        f"the weights {recipe['blend']:.0%} of the way from a training (`of`) to one that went on "
+        "from it (`and`), by `python -m training blend`; the share was chosen on the unseen samples"
+        if "blend" in recipe
+        else "one training"
+    )
     credits = "\n".join(f"- {line}" for line in sorted({_credit(scan) for scan in trained}))
     return f"""# Model card: afm
 
@@ -166,10 +171,11 @@ smallest, without added noise; below each the square with the largest error of b
 Adam with cosine decay, Huber loss on the error in units of the error that bicubic makes on that
 field and L1 on its slopes, averaged weights. Generated surfaces are those of
 `afmsr_core.simulation`. Where a file has trace and retrace and they align to 0.5 px, the retrace
-is also trained on its trace. `python -m training fit FOLDER` repeats it, with `--from` the weights
-of the step before:
+is also trained on its trace. What ships is {blended}:
 
-{steps}
+```json
+{json.dumps(recipe, indent=1)}
+```
 
 Set aside and never trained on, for calibration: {"; ".join(sorted(SET_ASIDE))}.
 

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 __all__ = ["N_BLOCKS", "AfmNetwork"]
 
-N_BLOCKS = 12
+N_BLOCKS = 14
 N_FEATS = 32
 SCALE = 4
 SIDE = 3
