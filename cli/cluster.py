@@ -190,7 +190,13 @@ def _absolute(settings: EvaluationSettings) -> EvaluationSettings:
         for name, value in settings.metrics.items()
         if name.endswith("_parameters") and value
     }
-    return dataclasses.replace(settings, weights=weights, metrics={**settings.metrics, **files})
+    own = settings.calibration
+    return dataclasses.replace(
+        settings,
+        weights=weights,
+        calibration=None if own is None else own.absolute(),
+        metrics={**settings.metrics, **files},
+    )
 
 
 def _identity(settings: EvaluationSettings, pickled: bytes) -> str:

@@ -82,6 +82,9 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--weights", action="append", default=[], metavar="METHOD=FILE", help="other weights"
     )
+    parser.add_argument(
+        "--calibration", type=Path, metavar="FILE", help="of afmsr calibrate (default: shipped)"
+    )
     parser.add_argument("--device", help="auto, cpu, cuda, cuda:N, mps")
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="pairs at a time")
     cluster = parser.add_mutually_exclusive_group()
@@ -180,7 +183,7 @@ def _options(args: argparse.Namespace) -> dict[str, Any]:
     return chosen
 
 
-WORDS = ("methods", "protocol", "align", "channel", "level", "crop", "device")
+WORDS = ("methods", "protocol", "align", "channel", "level", "crop", "calibration", "device")
 TABLES = ("metrics", "alignment", "statistics", "weights")
 
 
@@ -204,7 +207,7 @@ def _read_config(path: Path) -> dict[str, Any]:
             )
     if isinstance(chosen.get("channel"), int):  # a number, as on the command line
         chosen["channel"] = str(chosen["channel"])
-    for name in ("protocol", "align", "channel", "level", "device"):
+    for name in ("protocol", "align", "channel", "level", "calibration", "device"):
         if not isinstance(chosen.get(name, ""), str):
             raise UsageError(f"{path}: {name} = {chosen[name]!r}: put it between quotes")
     return chosen
@@ -232,6 +235,7 @@ def _settings(options: dict[str, Any], jobs: int) -> tuple[EvaluationSettings, d
         names, missing = evaluation.methods_at_hand(methods.names(), weights)
     protocol = options.pop("protocol", None)
     alignment = options.pop("alignment", {})
+    calibration = options.pop("calibration", None)
     try:
         statistics = StatisticsSettings(**options.pop("statistics", {}))
     except (TypeError, AttributeError) as error:
@@ -245,6 +249,7 @@ def _settings(options: dict[str, Any], jobs: int) -> tuple[EvaluationSettings, d
         ),
         statistics=statistics,
         weights=weights,
+        calibration=None if calibration is None else Path(calibration),
         threads=max(1, usable_threads() // jobs),
         **options,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,9 +30,6 @@ def add_trust_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-PARAMETERS = ("Sa", "Sq", "Sdq", "Sdr")
-
-
 @dataclass(frozen=True)
 class Trust:
     """What is asked beside the heights."""
@@ -41,14 +38,19 @@ class Trust:
     residual: bool = False
     calibration: Path | None = None
 
+    @property
+    def asked(self) -> bool:
+        """Whether anything was."""
+        return self.confidence or self.residual
+
     @classmethod
     def of(cls, args: argparse.Namespace) -> Trust:
         """Return what was asked; a file that is no calibration is refused before anything runs."""
-        from afmsr_core.trust import Calibration
-
         if args.calibration is not None:
             if not args.confidence:
                 raise UsageError("--calibration is used by --confidence only; give both")
+            from afmsr_core.trust import Calibration
+
             Calibration.read(args.calibration)
         if (args.confidence or args.residual) and args.protocol != "nm":
             raise UsageError("--confidence and --residual need --protocol nm")
@@ -58,7 +60,7 @@ class Trust:
         self, channel: Channel, result: Channel, upscaler: Upscaler, record: dict[str, Any]
     ) -> list[Channel]:
         """Return the channels that were asked for; their numbers go into the record."""
-        if not (self.confidence or self.residual):
+        if not self.asked:
             return []
         from afmsr_core.trust import Calibration, assess
 
@@ -76,18 +78,22 @@ class Trust:
 
 
 def _parameters(channel: Channel, result: Channel, spec: str) -> dict[str, Any]:
-    """Return surface parameters of scan and result, and what levelling takes off Sq."""
+    """Return what is reported of scan and result, and what tells the quality of the scan."""
     from afmsr_core.levelling import level
-    from afmsr_core.metrics.roughness import surface_parameters
+    from afmsr_core.metrics.grains import Rule
+    from afmsr_core.metrics.numbers import numbers_of, quality_of
     from afmsr_core.trust.bias import levelling_bias
 
-    both: dict[str, Any] = {}
-    for name, one in (("scan", channel), ("result", result)):
-        relief = level(one, spec).channel
-        found = surface_parameters(relief.heights, (one.dy, one.dx), one.is_height)
-        both[name] = {parameter: found[parameter] for parameter in PARAMETERS}
-    both["sq_bias_of_levelling"] = levelling_bias(level(channel, spec).channel.heights, spec)
-    return both
+    scan, fine = (level(one, spec).channel.heights for one in (channel, result))
+    pixel = channel.dy, channel.dx
+    rule = Rule.of(scan, pixel, max(pixel))
+    return {
+        "scan": numbers_of(scan, pixel, rule, channel.is_height),
+        "result": numbers_of(fine, (result.dy, result.dx), rule, channel.is_height),
+        "grain_rule": asdict(rule),
+        "sq_bias_of_levelling": levelling_bias(scan, spec),
+        "quality": quality_of(scan),
+    }
 
 
 def told(record: Mapping[str, Any]) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -26,6 +28,22 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real data: {folder} is not a folder; set AFMSR_SHARED")
     return folder
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """Run ``afmsr models``; returns exit status, stdout and stderr."""
+    from afmsr_cli import models
+
+    def models_command(*arguments: str) -> tuple[int, str, str]:
+        parser = argparse.ArgumentParser()
+        models.add_parser(parser.add_subparsers())
+        args = parser.parse_args(["models", *arguments])
+        status = args.run(args)
+        said = capsys.readouterr()
+        return status, said.out, said.err
+
+    return models_command
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

@@ -51,6 +51,14 @@ def test_confidence_and_residual_become_channels(
     record, sides = told["trust"], told["parameters"]
     assert sides["scan"]["Sq"] == pytest.approx(sides["result"]["Sq"], rel=0.2)
     assert -0.2 < sides["sq_bias_of_levelling"] < 0
+    for one in (sides["scan"], sides["result"]):
+        assert one["intervals"]["Sq"][0] < one["Sq"] < one["intervals"]["Sq"][1]
+        assert one["hills"]["count_low"] < one["hills"]["count"] < one["hills"]["count_high"]
+    assert sides["result"]["hills"]["count"] == pytest.approx(
+        sides["scan"]["hills"]["count"], rel=0.25
+    )
+    assert sides["grain_rule"]["cutoff"] == pytest.approx(2 * SIZE / (SIDE // 4))
+    assert {"noise_floor", "streak_index", "resolved_frequency"} <= set(sides["quality"])
     _, result, width, residual, sigma = io.read(scan.with_name("scan_x4.gwy"))
     assert width.heights.shape == result.heights.shape == (SIDE, SIDE)
     assert (width.xreal, width.xoff, width.yoff, width.unit) == (SIZE, 500.0, -100.0, "nm")

@@ -17,6 +17,7 @@ from scipy import ndimage
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 import afmsr_core.evaluation.pair as room
+import afmsr_core.evaluation.scene as scene_room
 from afmsr_core import io, metrics
 from afmsr_core.alignment import Crop, align
 from afmsr_core.channel import Channel
@@ -70,6 +71,12 @@ def evaluator() -> Evaluator:
     return Evaluator(settings())
 
 
+def test_what_networks_run_on_does_not_matter_to_interpolations(tmp_path: Path) -> None:
+    asked = settings(device="cuda", engine="torch")
+    pair = write_pair(tmp_path, "a", coarse(surface(1)), surface(1))
+    assert Evaluator(asked)(pair).record["status"] == "scored"
+
+
 # --- the numbers -------------------------------------------------------------------------
 
 
@@ -95,7 +102,7 @@ def identity(monkeypatch: pytest.MonkeyPatch) -> tuple[slice, slice]:
         found = align(*fields, **options)
         return dataclasses.replace(found, matrix=np.eye(3), crop=crop, accepted=True)
 
-    monkeypatch.setattr(room, "align", known)
+    monkeypatch.setattr(scene_room, "align", known)
     return crop.slices
 
 
@@ -170,7 +177,7 @@ def test_a_network_runs_once_and_its_bytes_are_those_of_the_corridor(
         aligned.append(result)
         return align(result, *fields, **options)
 
-    monkeypatch.setattr(room, "align", noted)
+    monkeypatch.setattr(scene_room, "align", noted)
     record = evaluator(pair).record
     assert record["status"] == "scored", record["reason"]
     assert "paper afm" in record["seconds"] and "nm afm" not in record["seconds"]
@@ -272,7 +279,7 @@ def test_a_method_that_cannot_be_aligned_has_empty_cells_with_the_reason(
             raise PairError("result: all heights are the same")
         return dataclasses.replace(found, accepted=False, reasons=("residual 9.00 px beyond 2 px",))
 
-    monkeypatch.setattr(room, "align", second_fails)
+    monkeypatch.setattr(scene_room, "align", second_fails)
     pair = write_pair(tmp_path, "a", coarse(surface(4)), surface(4))
     outcome = Evaluator(settings(protocols=("paper",)))(pair)
     scores = outcome.record["scores"]["paper"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +19,16 @@ pytest.importorskip("matplotlib")
 
 from test_evaluation import METHODS, coarse, settings, surface, write_pair
 
+from afmsr_cli.eval import main
 from afmsr_core import io
 from afmsr_core.channel import Channel
-from afmsr_core.errors import AfmsrError
+from afmsr_core.errors import AfmsrError, UsageError
 from afmsr_core.evaluation import Evaluator, begin, collect, outcome_of, outdated
 from afmsr_core.evaluation import run as run_room
 from afmsr_core.evaluation.trust import COVERAGE, REGION, Witness, detail_in, interval_in
 from afmsr_core.levelling import level
+from afmsr_core.metrics.grains import Rule
+from afmsr_core.metrics.numbers import numbers_of
 from afmsr_core.report import write_report
 from afmsr_core.report.contents import Results
 from afmsr_core.report.sections import trusted
@@ -239,6 +243,19 @@ def test_the_report_shows_what_the_records_hold(reported: Path) -> None:
         ]
         assert float(row["Inside, %"]) == pytest.approx(np.mean(inside))
         assert float(row["Least, %"]) == pytest.approx(min(inside))
+    for row, side in zip(
+        rows_of(folder, "numbers"), ("low", "bicubic", "afm", "truth"), strict=True
+    ):
+        assert row["Surface"] == side
+        for pair in pairs[:1]:  # the second has the same
+            numbers = pair["trust"]["numbers"]
+            one = numbers["methods"].get(side) or numbers[side]
+            assert float(row["Sq, nm"]) == pytest.approx(one["Sq"])
+            assert float(row["Grains"]) == one["hills"]["count"]
+            assert float(row["Pores, width, nm"]) == pytest.approx(one["dales"]["width"])
+    assert len(rows_of(folder, "trust-numbers")) == 2 * 4 * 12
+    low, high = rows_of(folder, "quality")
+    assert float(low["Noise floor, nm"]) > float(high["Noise floor, nm"]) > 0
     assert len(rows_of(folder, "trust-detail")) == 4
     assert len(rows_of(folder, "trust-intervals")) == 10
     for form in ("csv", "md", "tex"):
@@ -247,6 +264,84 @@ def test_the_report_shows_what_the_records_hold(reported: Path) -> None:
         assert (folder / "figures" / name).stat().st_size > 3000
     for part in ('id="trust"', 'id="figure-calibration"', 'id="figure-trust-worst"', "above 5 σ"):
         assert part in page
+
+
+def test_the_numbers_are_those_of_the_fields(evaluated: tuple[Path, Any, Any]) -> None:
+    folder, _, _ = evaluated
+    record, *_ = json.loads((folder / "results.json").read_text())["pairs"]
+    with np.load(folder / record["fields"]) as file:
+        fields = {name: file[name].astype(float) for name in file.files}
+    told, scores = record["trust"]["numbers"], record["scores"]["nm"]
+    pixel = (float(fields["pixel_size"][0]), float(fields["pixel_size"][1]))
+    rule = Rule.of(fields["high"], pixel, 4 * pixel[0])
+    assert told["rule"]["cutoff"] == pytest.approx(rule.cutoff)
+    assert told["rule"]["least"] == pytest.approx(rule.least, rel=1e-4)
+    for name, one in (*told["methods"].items(), ("high", told["truth"])):
+        again = numbers_of(fields[name], pixel, rule)
+        assert abs(again["hills"]["count"] - one["hills"]["count"]) <= 1  # kept in 32 bits
+        assert one["hills"]["count_low"] < one["hills"]["count"] < one["hills"]["count_high"]
+        if name != "high":
+            ratio = one["hills"]["count"] / told["truth"]["hills"]["count"]
+            assert scores[name]["hills"]["value"] == ratio
+            assert scores[name]["sq"]["details"]["result"] == pytest.approx(one["Sq"], rel=1e-12)
+    assert -0.3 < told["sq_bias_of_levelling"] < 0
+    low = record["trust"]["quality"]["low"]
+    assert low["noise_floor"] > 0 and 0 <= low["streak_index"] < 1
+    assert 0 < low["resolved_frequency"] <= 0.25 and low["reason"] == ""
+
+
+def test_the_detail_of_the_truth_is_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    from afmsr_core.evaluation import trust as room
+    from afmsr_core.trust import detail
+
+    truth = planted((60, 60), (40, 110)) + noisy(1)
+    results = {name: planted((60, 60)) + noisy(2) for name in ("a", "b", "c")}
+    noise = noise_of(truth).white, noise_of(coarse(truth)).pixel
+    alone = {name: compare_detail(one, truth, *noise).as_dict() for name, one in results.items()}
+    calls: list[int] = []
+    genuine = detail.detail_of
+
+    def counted(heights: np.ndarray, scale: int = 4) -> np.ndarray:
+        calls.append(int(heights is truth))
+        return genuine(heights, scale)
+
+    monkeypatch.setattr(detail, "detail_of", counted)
+    monkeypatch.setattr(room, "detail_of", counted)
+    found = detail_in(results, truth, coarse(truth), scan(truth), 4)["methods"]
+    assert sum(calls) == 1
+    assert all(found[name].items() >= one.items() for name, one in alone.items())
+
+
+def test_a_calibration_of_a_lab_takes_the_place_of_the_shipped_one(
+    evaluated: tuple[Path, Any, Any], tmp_path: Path
+) -> None:
+    folder, pair, chosen = evaluated
+    found = shipped()
+    assert found is not None
+    held = json.loads(found.as_json())
+    held["quantiles"] = {key: 2 * value for key, value in held["quantiles"].items()}
+    own = tmp_path / "ours.json"
+    own.write_text(json.dumps(held), encoding="utf-8")
+    other = replace(chosen, calibration=own)
+    assert outdated(pair, other, folder)
+    record = Evaluator(other)(pair).record
+    before, *_ = json.loads((folder / "results.json").read_text())["pairs"]
+    wide, narrow = (one["trust"]["interval"]["levels"] for one in (record, before))
+    for one, two in zip(wide, narrow, strict=True):
+        assert one["half_width"] == pytest.approx(2 * two["half_width"], rel=1e-9)
+    assert record["scores"]["nm"]["afm"]["rmse"] == before["scores"]["nm"]["afm"]["rmse"]
+    assert other.as_dict()["calibration"] == str(own)
+
+
+def test_what_is_no_calibration_is_refused_before_anything_runs(tmp_path: Path) -> None:
+    wrong = tmp_path / "ours.json"
+    wrong.write_text("{}")
+    with pytest.raises(UsageError, match=r"ours\.json: no calibration"):
+        settings(calibration=wrong)
+    pairs = tmp_path / "pairs"
+    write_pair(pairs, "a", coarse(surface(8)), surface(8))
+    assert main([str(pairs), "--calibration", str(wrong), "--methods", "bicubic"]) == 2
+    assert not (tmp_path / "pairs-results").exists()
 
 
 def test_the_second_run_does_nothing_and_another_calibration_does(

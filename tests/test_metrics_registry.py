@@ -79,7 +79,7 @@ def test_the_metrics_of_the_paper_come_first_and_in_its_order() -> None:
     assert names()[: len(names("paper"))] == names("paper")
     assert {"rmse", "mae", "bias", "psnr_nm", "ssim_nm", "sal", "streaks_truth", "streaks_low"} | {
         *("sa", "sq", "ssk", "sku", "sz", "sdq", "sdr"),
-        *("psd_coarse", "psd_medium", "psd_fine", "psd_beyond"),
+        *("psd_coarse", "psd_medium", "psd_fine", "psd_beyond", "hills", "dales"),
     } == set(names("nm"))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import functools
 import http.server
 import json
@@ -52,21 +51,6 @@ def mirror(tmp_path: Path) -> Iterator[str]:
         yield f"http://127.0.0.1:{httpd.server_port}"
         httpd.shutdown()
         thread.join()
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run ``afmsr models``; returns exit status, stdout and stderr."""
-
-    def models_command(*arguments: str) -> tuple[int, str, str]:
-        parser = argparse.ArgumentParser()
-        models.add_parser(parser.add_subparsers())
-        args = parser.parse_args(["models", *arguments])
-        status = args.run(args)
-        said = capsys.readouterr()
-        return status, said.out, said.err
-
-    return models_command
 
 
 def test_list_shows_every_method_and_its_cure(run: Run) -> None:

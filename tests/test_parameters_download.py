@@ -6,7 +6,6 @@ that was made up, in its structure, stands in to exercise the way here, and is r
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import json
 from collections.abc import Callable, Iterator
@@ -15,7 +14,6 @@ from pathlib import Path
 import pytest
 from webserver import Server, serving
 
-from afmsr_cli import models
 from afmsr_core import metrics
 from afmsr_core.errors import DownloadError, MissingWeightsError, WeightsError
 from afmsr_core.methods import download, store
@@ -49,19 +47,6 @@ def cache(tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> Pa
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(download, "BACKOFF", 0.0)
     return folder
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    def models_command(*arguments: str) -> tuple[int, str, str]:
-        parser = argparse.ArgumentParser()
-        models.add_parser(parser.add_subparsers())
-        args = parser.parse_args(["models", *arguments])
-        status = args.run(args)
-        said = capsys.readouterr()
-        return status, said.out, said.err
-
-    return models_command
 
 
 def listed(run: Run, name: str) -> dict[str, object]:

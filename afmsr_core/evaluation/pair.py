@@ -12,14 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afmsr_core import io, methods, metrics
-from afmsr_core.alignment import Alignment, AlignmentSettings, Crop, align, warp
+from afmsr_core.alignment import Alignment, Crop, warp
 from afmsr_core.channel import Channel
 from afmsr_core.errors import AfmsrError, Cancelled, PairError
+from afmsr_core.evaluation.numbers import numbers_in, quality_in
+from afmsr_core.evaluation.scene import Scene
 from afmsr_core.evaluation.settings import NEUTRAL, EvaluationSettings
 from afmsr_core.evaluation.trust import Witness
-from afmsr_core.levelling import level
 from afmsr_core.normalisation import Normalisation, from_8bit, to_8bit
 from afmsr_core.pairing import Pair, check_pair
+from afmsr_core.trust.calibration import Calibration
 from afmsr_core.upscale import Settings, Upscaler
 
 __all__ = ["Evaluator", "Outcome"]
@@ -43,41 +45,6 @@ class Outcome:
 
     record: dict[str, Any]
     fields: dict[str, NDArray[Any]]
-
-
-@dataclass(frozen=True)
-class _Scene:
-    """A pair as all methods and protocols see it; everything here is made once."""
-
-    low: Channel
-    high: Channel
-    relief: Field  # heights of the low scan, levelled
-    truth: Field  # heights of the high scan, levelled
-
-    @classmethod
-    def of(cls, low: Channel, high: Channel, spec: str) -> _Scene:
-        relief, truth = (level(channel, spec).channel.heights for channel in (low, high))
-        return cls(low, high, relief, truth)
-
-    @property
-    def pixel_size(self) -> tuple[float, float]:
-        """Height and width of a pixel of the truth."""
-        return self.high.dy, self.high.dx
-
-    def aligned(self, result: Field, chosen: AlignmentSettings) -> Alignment:
-        """Align a result with the truth, starting from what the pixel sizes promise."""
-        rows, columns = result.shape
-        return align(
-            result,
-            self.truth,
-            pixel_nm=(self.high.dx, self.high.dy),
-            result_pixel_nm=(self.low.xreal / columns, self.low.yreal / rows),
-            settings=chosen,
-        )
-
-    def described(self, found: Alignment) -> dict[str, Any]:
-        """Return an alignment as words and numbers; in nm only where lengths are in nm."""
-        return found.as_dict() | ({} if self.high.lateral_unit == "nm" else {"residual_nm": None})
 
 
 class Evaluator:
@@ -105,18 +72,23 @@ class Evaluator:
             for protocol, upscalers in self._upscalers.items():
                 upscalers[name] = network or self._upscaler(name, protocol)
         in_nm = self._upscalers.get("nm", {})
-        self._witness = Witness([in_nm[name] for name in settings.methods if name in in_nm])
+        path = settings.calibration
+        self._witness = Witness(
+            [in_nm[name] for name in settings.methods if name in in_nm],
+            Calibration.read(path) if path is not None else None,
+        )
 
     def _upscaler(self, name: str, protocol: str) -> Upscaler:
         settings = self.settings
+        is_network = isinstance(methods.get(name), methods.Network)
         return Upscaler(
             Settings(
                 method=name,
                 level=settings.level,
                 restore_background=False,
                 protocol=protocol,
-                device=settings.device,
-                engine=settings.engine,
+                device=settings.device if is_network else "auto",
+                engine=settings.engine if is_network else "auto",
                 weights=settings.weights.get(name),
                 threads=settings.threads,
             )
@@ -151,7 +123,7 @@ class Evaluator:
             low, high = (_channel(path, pair.channel) for path in (pair.low, pair.high))
             record |= {"low": _described(low), "high": _described(high)}
             check_pair(low, high)
-            scene = _Scene.of(low, high, self.settings.level)
+            scene = Scene.of(low, high, self.settings.level)
             fields = self._score(scene, record, progress or (lambda fraction: None))
             record["status"] = "scored"
         except Cancelled:
@@ -173,7 +145,7 @@ class Evaluator:
         return Outcome(record, fields)
 
     def _score(
-        self, scene: _Scene, record: dict[str, Any], progress: Callable[[float], None]
+        self, scene: Scene, record: dict[str, Any], progress: Callable[[float], None]
     ) -> dict[str, NDArray[Any]]:
         settings, names = self.settings, self.settings.methods
         steps = sum(len(upscalers) + len(names) for upscalers in self._upscalers.values())
@@ -201,13 +173,17 @@ class Evaluator:
             crop = _common((shared, *maps.values()), settings.crop)
             record["crop"] = [crop.top, crop.left, crop.height, crop.width]
             scores = record["scores"][protocol] = {}
-            fields = {"high": crop.of(scene.truth), "low": crop.of(_coarse(scene, shared, results))}
+            fields = {
+                "high": crop.of(scene.truth),
+                "low": crop.of(scene.coarse(shared, results[NEUTRAL].shape[0])),
+            }
             reference = self._reference(protocol, fields["high"], scene)
-            score = self._paper_scores if protocol == "paper" else self._nm_scores
+            found_by: dict[str, dict[str, Any]] = {}  # what the metrics made of each result
             for name in names:  # the fields of the last protocol are kept: nm, where it is run
                 if name in maps:
                     fields[name] = crop.of(maps[name].warp(results[name]))
-                    found = score(fields[name], results[name], scene, reference)
+                    told = found_by.setdefault(name, {})
+                    found = self._scores(fields[name], results[name], scene, reference, told)
                     scores[name] = {metric: value.as_dict() for metric, value in found.items()}
                 else:
                     scores[name] = _not_scored(protocol, reasons[name])
@@ -215,13 +191,19 @@ class Evaluator:
             if protocol == "nm":
                 began = time.perf_counter()
                 record["trust"], more = self._trust(scene, crop, maps, fields)
+                record["trust"] |= {
+                    "numbers": numbers_in(
+                        scene.low, scene.relief, settings.level, reference, found_by
+                    ),
+                    "quality": quality_in(scene.relief, fields["high"]),
+                }
                 fields |= more
                 record["seconds"]["trust"] = time.perf_counter() - began
         kept = {name: field.astype(np.float32) for name, field in fields.items()}
         return kept | {"pixel_size": np.array(scene.pixel_size)}
 
     def _trust(
-        self, scene: _Scene, crop: Crop, maps: Mapping[str, Alignment], fields: Mapping[str, Field]
+        self, scene: Scene, crop: Crop, maps: Mapping[str, Alignment], fields: Mapping[str, Field]
     ) -> tuple[dict[str, Any], dict[str, Field]]:
         """Return what the truth says of trust, and the half-width of the interval, if any."""
 
@@ -233,7 +215,7 @@ class Evaluator:
 
     def _maps(
         self,
-        scene: _Scene,
+        scene: Scene,
         protocol: str,
         results: Mapping[str, Field],
         record: dict[str, Any],
@@ -271,7 +253,7 @@ class Evaluator:
                 reasons[name] = "; ".join(found.reasons)
         return shared, maps, reasons
 
-    def _reference(self, protocol: str, truth: Field, scene: _Scene) -> metrics.Reference:
+    def _reference(self, protocol: str, truth: Field, scene: Scene) -> metrics.Reference:
         """Return the truth as a protocol scores it, which is the same for all methods."""
         if protocol == "paper":
             right = to_8bit(Normalisation.of(scene.truth).apply(truth))
@@ -285,19 +267,23 @@ class Evaluator:
             low=scene.relief,
         )
 
-    def _paper_scores(
-        self, warped: Field, result: Field, scene: _Scene, reference: metrics.Reference
+    def _scores(
+        self,
+        warped: Field,
+        result: Field,
+        scene: Scene,
+        reference: metrics.Reference,
+        made: dict[str, Any],
     ) -> dict[str, metrics.Value]:
-        """Score grey values, each member of the pair by its own minimum and maximum."""
-        return reference.evaluate(to_8bit(Normalisation.of(scene.relief).apply(warped)))
+        """Score a result as the protocol of the reference does; `made` gets what metrics share.
 
-    def _nm_scores(
-        self, warped: Field, result: Field, scene: _Scene, reference: metrics.Reference
-    ) -> dict[str, metrics.Value]:
-        """Score heights."""
-        return reference.evaluate(warped, upscaled=result)
+        On paper grey values, each member of the pair by its own minimum and maximum.
+        """
+        if reference.context.protocol == "paper":
+            return reference.evaluate(to_8bit(Normalisation.of(scene.relief).apply(warped)))
+        return reference.evaluate(warped, upscaled=result, shared=made)
 
-    def _metrics(self, scene: _Scene) -> dict[str, Any]:
+    def _metrics(self, scene: Scene) -> dict[str, Any]:
         """Return the choices in metrics; how much coarser the low scan was is the pair's own."""
         return {"scale": scene.low.dx / scene.high.dx} | dict(self.settings.metrics)
 
@@ -319,13 +305,6 @@ def _through_bytes(heights: Field, relief: Field) -> Field:
     normalisation, missing = Normalisation.of(relief), np.isnan(heights)
     grey = to_8bit(np.where(missing, 0.0, normalisation.apply(heights)))
     return np.where(missing, np.nan, normalisation.invert(from_8bit(grey)))
-
-
-def _coarse(scene: _Scene, shared: Alignment, results: Mapping[str, Field]) -> Field:
-    """Return the low scan on the pixels of the truth, its own pixels still to be seen."""
-    scale = results[NEUTRAL].shape[0] // scene.relief.shape[0]
-    repeated = np.repeat(np.repeat(scene.relief, scale, axis=0), scale, axis=1)
-    return warp(repeated, shared.matrix, scene.truth.shape, "linear")
 
 
 def _common(found: Iterable[Alignment], side: int | None) -> Crop:

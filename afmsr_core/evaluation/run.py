@@ -48,7 +48,7 @@ FORMAT = 1
 PACKAGES = (  # what scores come from
     *("numpy", "scipy", "opencv-python", "scikit-image", "onnxruntime", "torch", "torchsr"),
 )
-TRUST = 1
+TRUST = 2
 """Of what a record says of trust; a record of another one is computed again."""
 RESULTS = "results.json"
 SETTINGS = "settings.json"
@@ -311,7 +311,8 @@ def _decisive(settings: EvaluationSettings) -> str:
         for name in settings.methods
         if isinstance(method := methods.get(name), methods.Network)
     ]
-    files += [SHIPPED] if SHIPPED.is_file() else []
+    calibration = settings.calibration or SHIPPED
+    files += [calibration] if calibration.is_file() else []
     chosen = metrics.resolve(settings.metrics)
     for parameters in (NIQE, MA):
         with contextlib.suppress(MissingWeightsError, WeightsError):  # no score, and a reason

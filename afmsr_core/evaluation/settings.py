@@ -13,6 +13,7 @@ from afmsr_core.errors import UsageError
 from afmsr_core.levelling import parse_spec
 from afmsr_core.metrics import resolve
 from afmsr_core.statistics import Settings as StatisticsSettings
+from afmsr_core.trust.calibration import Calibration
 
 __all__ = ["ALIGNMENTS", "CONVENTIONS", "NEUTRAL", "PROTOCOLS", "EvaluationSettings"]
 
@@ -33,7 +34,7 @@ CONVENTIONS: Mapping[str, str] = MappingProxyType(
         "RGB to grey": "ITU-R BT.601",
         "directionless metrics": "tested by their distance from the ideal",
         "detail": "hills and hollows above 5 sigma of what the noise of both scans leaves in them",
-        "intervals": "of the calibration that ships, for the weights that it was made for",
+        "intervals": "of the calibration, for the method and weights that it was made for",
     }
 )
 """Choices that are no options; they are written into the result beside those that are."""
@@ -68,6 +69,9 @@ class EvaluationSettings:
         Levels, bootstrap, margins of equivalence.
     weights : mapping of str to Path
         Files with other weights, by method.
+    calibration : Path, optional
+        Of a lab's own pairs (``afmsr calibrate``), for the intervals; by default the one that
+        ships.
     device, engine : str
         As in ``afmsr upscale``.
     threads : int, optional
@@ -84,6 +88,7 @@ class EvaluationSettings:
     metrics: Mapping[str, Any] = field(default_factory=dict)
     statistics: StatisticsSettings = field(default_factory=StatisticsSettings)
     weights: Mapping[str, Path] = field(default_factory=dict)
+    calibration: Path | None = None
     device: str = "auto"
     engine: str = "auto"
     threads: int | None = None
@@ -108,6 +113,8 @@ class EvaluationSettings:
             raise UsageError(f"level {self.level!r}: give steps, such as plane+rows-median")
         parse_spec(self.level)
         resolve(self.metrics)
+        if self.calibration is not None:
+            Calibration.read(self.calibration)
         reference = self.statistics.reference
         if reference is not None and reference not in self.methods:
             raise UsageError(
@@ -139,6 +146,7 @@ class EvaluationSettings:
         return self.scoring() | {
             "statistics": asdict(self.statistics),
             "weights": {name: str(path) for name, path in self.weights.items()},
+            "calibration": None if self.calibration is None else str(self.calibration),
             "device": self.device,
             "engine": self.engine,
             "conventions": dict(CONVENTIONS),

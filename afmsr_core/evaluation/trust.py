@@ -61,14 +61,14 @@ def detail_in(
         noise, noise_of_scan = noise_of(truth).white, noise_of(relief).pixel
     except FieldError as error:
         return {"reason": str(error)}
-    methods = {}
+    methods, of_truth = {}, detail_of(truth, scale)
     for name, result in results.items():
-        found = compare_detail(result, truth, noise, noise_of_scan, scale)
+        found = compare_detail(result, truth, noise, noise_of_scan, scale, detail_of_truth=of_truth)
         methods[name] = found.as_dict() | {
             "invented_highest": _highest(found.result.heights[found.invented]),
             "missing_highest": _highest(found.truth.heights[found.missing]),
         }
-    searched = int(np.isfinite(detail_of(truth, scale)).sum())
+    searched = int(np.isfinite(of_truth).sum())
     in_nm = channel.lateral_unit == "nm"
     return {
         "reason": "",

@@ -160,8 +160,11 @@ class Reference:
         *,
         only: Iterable[str] | None = None,
         upscaled: ArrayLike | None = None,
+        shared: dict[str, Any] | None = None,
     ) -> dict[str, Value]:
         """Return the metrics of one result; parameters and errors as :func:`evaluate`.
+
+        `shared`, if given, gets what several metrics need of the result, by name.
 
         Examples
         --------
@@ -172,13 +175,20 @@ class Reference:
         10.76
         7.24
         """
-        return self._values(result, upscaled, _chosen(self.context.protocol, only))
+        return self._values(result, upscaled, _chosen(self.context.protocol, only), shared)
 
     def _values(
-        self, result: ArrayLike, upscaled: ArrayLike | None, chosen: Iterable[Metric]
+        self,
+        result: ArrayLike,
+        upscaled: ArrayLike | None,
+        chosen: Iterable[Metric],
+        shared: dict[str, Any] | None = None,
     ) -> dict[str, Value]:
-        fields = self.prepare(result, upscaled)
-        return {metric.name: metric.compute(*fields) for metric in chosen}
+        found, right, context = self.prepare(result, upscaled)
+        values = {metric.name: metric.compute(found, right, context) for metric in chosen}
+        if shared is not None:
+            shared.update(context.shared)
+        return values
 
     def prepare(
         self, result: ArrayLike, upscaled: ArrayLike | None = None

@@ -13,7 +13,7 @@ from afmsr_core.errors import FieldError
 from afmsr_core.metrics.base import Context, Field, Metric, Value
 from afmsr_core.surfaces import fit_plane
 
-__all__ = ["METRICS", "PARAMETERS", "SLOPES", "Parameter", "surface_parameters"]
+__all__ = ["METRICS", "PARAMETERS", "ROUGHNESS", "SLOPES", "Parameter", "surface_parameters"]
 
 Floats = NDArray[np.float64]
 
@@ -50,6 +50,9 @@ PARAMETERS = (
     Parameter("Sdq", "root mean square gradient", "", "ratio"),
     Parameter("Sdr", "developed interfacial area ratio", "%", "ratio"),
 )
+
+ROUGHNESS = "surface parameters"
+"""Where a context keeps them."""
 
 SLOPES = "means of opposite edges of every cell of 2x2 pixels"
 
@@ -108,23 +111,25 @@ def surface_parameters(
         "Sdq": None,
         "Sdr": None,
     }
-    squared = _squared_slopes(level, pixel_size)
+    squared = squared_slopes(level, pixel_size)
+    squared = squared[np.isfinite(squared)]
     if squared.size:
         found["Sdq"] = 0.0 if flat else float(np.sqrt(squared.mean()))
         if lengths:
-            found["Sdr"] = 0.0 if flat else 100.0 * float(_excess_area(squared).mean())
+            found["Sdr"] = 0.0 if flat else 100.0 * float(excess_area(squared).mean())
     return found
 
 
-def _squared_slopes(level: Floats, pixel_size: tuple[float, float]) -> Floats:
+def squared_slopes(level: Floats, pixel_size: tuple[float, float]) -> Floats:
+    """Return the squared slope of every cell of 2x2 pixels; NaN where one is unknown."""
     dy, dx = pixel_size
     across, down = np.diff(level, axis=1) / dx, np.diff(level, axis=0) / dy
     squared = (0.5 * (across[1:] + across[:-1])) ** 2 + (0.5 * (down[:, 1:] + down[:, :-1])) ** 2
-    return squared[np.isfinite(squared)]
+    return np.asarray(squared)
 
 
-def _excess_area(squared: Floats) -> Floats:
-    """Return sqrt(1 + s) - 1 without losing small s."""
+def excess_area(squared: Floats) -> Floats:
+    """Return what a squared slope adds to the area, sqrt(1 + s) - 1, without losing small s."""
     return np.asarray(np.expm1(0.5 * np.log1p(squared)))
 
 
@@ -141,7 +146,7 @@ def _compare(parameter: Parameter, result: Field, truth: Field, context: Context
         if not np.isfinite(heights).any():
             raise FieldError(f"no pixel of the {name} is finite; crop where it was measured")
         make = partial(surface_parameters, heights, context.pixel_size, in_length)
-        both[name] = once("surface parameters", make)[parameter.name]
+        both[name] = once(ROUGHNESS, make)[parameter.name]
     got, right = both["result"], both["truth"]
     unit = context.unit if parameter.unit == "height" else parameter.unit
     if parameter.name == "Sdq" and not in_length:

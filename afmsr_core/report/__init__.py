@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from afmsr_core.report import long_tables, pair_tables, scan_time, setup_tables, spectra, trust
+from afmsr_core.report import (
+    long_tables,
+    numbers,
+    pair_tables,
+    scan_time,
+    setup_tables,
+    spectra,
+    trust,
+)
 from afmsr_core.report.contents import Results, read_results, unique_slugs
 from afmsr_core.report.drawing import Picture
 from afmsr_core.report.files import Files
@@ -58,7 +66,7 @@ def write_report(folder: Path) -> Path:
     for table in _tables(results, sections, believed):
         for ending, form in (("csv", as_csv), ("md", as_markdown), ("tex", as_latex)):
             files.write(f"tables/{table.name}.{ending}", form(table).encode())
-    for name, text in (*long_tables.longs(results), *trust.longs(results)):
+    for name, text in (*long_tables.longs(results), *trust.longs(results), *numbers.longs(results)):
         files.write(f"tables/{name}.csv", text.encode())
     curves = {one.data_set: one.curves for one in sections if one.curves}
     if curves:

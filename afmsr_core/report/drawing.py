@@ -27,6 +27,8 @@ CURVES = (
 """Colours of networks among themselves: Okabe and Ito's, and some that keep apart from them."""
 
 PNG_DPI, FINE_DPI = 150, 200
+COMPRESSION = 4
+"""Of PNG files: a few percent larger than at 6, in half of the time."""
 SVG_METADATA: dict[str, Any] = {"Date": None, "Creator": "afmsr"}
 STYLE: dict[str, Any] = {
     "font.family": ["DejaVu Sans"],
@@ -117,7 +119,13 @@ def finish(figure: Figure, name: str, alt: str, caption: str) -> Picture:
     width, _ = figure.get_size_inches()
     vector, raster = io.BytesIO(), io.BytesIO()
     figure.savefig(vector, format="svg", metadata=SVG_METADATA)
-    figure.savefig(raster, format="png", dpi=PNG_DPI, metadata={"Software": "afmsr"})
+    figure.savefig(
+        raster,
+        format="png",
+        dpi=PNG_DPI,
+        metadata={"Software": "afmsr"},
+        pil_kwargs={"compress_level": COMPRESSION},
+    )
     files = {"svg": vector.getvalue(), "png": raster.getvalue()}
     return Picture(name, alt, caption, files, "svg", round(96 * width))
 
@@ -142,7 +150,7 @@ def finish_photo(
     files: dict[str, bytes] = {}
     for kind, at, options in (
         ("jpg", dpi, {"quality": 82, "subsampling": 0, "optimize": True}),
-        ("png", FINE_DPI if fine else dpi, {"compress_level": 4}),
+        ("png", FINE_DPI if fine else dpi, {"compress_level": COMPRESSION}),
     ):
         if figure.get_dpi() != at or not files:
             figure.set_dpi(at)

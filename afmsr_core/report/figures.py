@@ -251,9 +251,9 @@ def _grid(figure: Figure, count: int, results: Results) -> list[Axes]:
         left = LABELS + column * (AXES + GAP)
         bottom = height - (row + 1) * (HEAD + inner) + 0.4
         axes = figure.add_axes((left / width, bottom / height, AXES / width, inner / height))
-        places: Any = range(len(results.ran))
-        labels = [results.label(m) for m in results.ran] if column == 0 else [""] * len(places)
-        axes.set_yticks(places, labels)
+        named = results.ran if column == 0 else []  # a tick without a label is not seen
+        places: Any = range(len(named))
+        axes.set_yticks(places, [results.label(m) for m in named])
         axes.set_ylim(len(results.ran) - 0.4, -0.6)
         axes.tick_params(axis="y", length=0)
         axes.grid(axis="x")

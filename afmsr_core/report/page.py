@@ -6,7 +6,7 @@ import base64
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
-from afmsr_core.report import pair_tables, scan_time, setup_tables, trust, words
+from afmsr_core.report import numbers, pair_tables, scan_time, setup_tables, trust, words
 from afmsr_core.report.contents import Record, Results, slug
 from afmsr_core.report.drawing import Picture
 from afmsr_core.report.sections import Section, Trust
@@ -136,6 +136,8 @@ def _trust(believed: Trust) -> str:
     for part in believed.parts:
         if named:
             inner.append(f"<h3>{escape(part.data_set or 'No data set')}</h3>")
+        inner += [_html(part.numbers)] if part.numbers else []
+        inner += [_html(part.quality)] if part.quality else []
         inner += [_html(part.detail)] if part.detail else []
         beside = [_html(part.intervals)] if part.intervals else []
         beside += [_figure(part.curve)] if part.curve else []
@@ -175,6 +177,8 @@ def _pairs(
             inner += [as_html(one) for one in pair_tables.pair_scores(results, pair, names[key])]
             lost = trust.pair_detail(results, pair, names[key])
             inner += [as_html(lost)] if lost else []
+            told = numbers.pair_reported(results, pair, names[key])
+            inner += [as_html(told)] if told else []
         kind = "status" if status == "scored" else "bad"
         where = f"{pair['data_set']}, " if pair.get("data_set") else ""
         title = f'{escape(key)} <span class="{kind}">{escape(where + status)}</span>'

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from afmsr_core.report import figures, panels, spectra, tables, trust, trust_figures
+from afmsr_core.report import figures, numbers, panels, spectra, tables, trust, trust_figures
 from afmsr_core.report.contents import Fields, Metric, Record, Results, slug
 from afmsr_core.report.drawing import Picture
 from afmsr_core.report.spectra import Curves
@@ -70,11 +70,14 @@ class TrustPart:
     detail: Table | None
     intervals: Table | None
     curve: Picture | None
+    numbers: Table | None
+    quality: Table | None
 
     @property
     def tables(self) -> list[Table]:
         """Those that there are."""
-        return [table for table in (self.detail, self.intervals) if table]
+        every = (self.numbers, self.quality, self.detail, self.intervals)
+        return [table for table in every if table]
 
 
 @dataclass(frozen=True)
@@ -91,9 +94,10 @@ def trusted(results: Results) -> Trust:
     parts = []
     for data_set in results.data_sets:
         lost, held = trust.detail(results, data_set), trust.intervals(results, data_set)
-        if lost or held:
+        told, good = numbers.reported(results, data_set), numbers.quality(results, data_set)
+        if lost or held or told or good:
             drawn = trust_figures.curve(results, data_set)
-            parts.append(TrustPart(data_set, lost, held, drawn))
+            parts.append(TrustPart(data_set, lost, held, drawn, told, good))
     return Trust(parts, trust_figures.worst(results), list(trust.sentences(results)))
 
 

@@ -59,6 +59,7 @@ td { white-space: nowrap; }
 [id^="table-paired"] tbody th { white-space: normal; }
 td.words { white-space: normal; overflow-wrap: break-word; }
 [id^="table-paired"] td.words { white-space: nowrap; }
+[id^="table-numbers"] td, [id^="table-pair-numbers"] td { white-space: normal; }
 #table-settings td, #table-settings th { overflow-wrap: anywhere; white-space: normal; }
 footer { margin-top: 3rem; border-top: 1px solid var(--line); color: var(--soft);
   font-size: .85rem; }

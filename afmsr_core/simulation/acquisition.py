@@ -12,15 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afmsr_core.errors import UsageError
+from afmsr_core.simulation.scars import draw_scars
 
 __all__ = ["Acquisition", "coarse_scan", "scars_of"]
 
-# Scars on real scans: length along the line and height; medians and spread over 233 raw AFM
-# fields with their quartiles (4 % [2-5 %] of a line, 0.36 [0.12-0.54] of the range).
-SCAR_LENGTH = 0.04
-SCAR_LENGTH_SPREAD = 0.7
-SCAR_HEIGHT = 0.30
-SCAR_HEIGHT_SPREAD = 0.9
+SHORTEST = 2  # pixels of a scar on a coarse scan: one alone is taken for noise
 
 
 @dataclass(frozen=True)
@@ -126,13 +122,5 @@ def coarse_scan(
 def scars_of(
     shape: tuple[int, int], per_256_lines: float, rng: np.random.Generator
 ) -> NDArray[np.float64]:
-    """Draw scars in units of the height range."""
-    yres, xres = shape
-    streaks = np.zeros(shape)
-    for _ in range(rng.poisson(per_256_lines * yres / 256)):
-        length = xres * SCAR_LENGTH * np.exp(rng.normal(0, SCAR_LENGTH_SPREAD))
-        length = int(np.clip(round(length), 2, xres))
-        height = SCAR_HEIGHT * np.exp(rng.normal(0, SCAR_HEIGHT_SPREAD)) * rng.choice([-1, 1])
-        start = rng.integers(0, max(1, xres - length + 1))
-        streaks[rng.integers(yres), start : start + length] += np.clip(height, -1, 1)
-    return streaks
+    """Draw scars of a coarse scan in units of its height range, as :func:`draw_scars`."""
+    return draw_scars(*shape, per_256_lines, rng, SHORTEST)

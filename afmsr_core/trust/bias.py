@@ -16,7 +16,7 @@ __all__ = ["correlation_length", "levelling_bias"]
 
 Field = NDArray[np.float64]
 
-TERMS = {"plane": 3} | {f"poly{n}": (n + 1) * (n + 2) // 2 for n in range(2, 10)}
+TERMS = {"plane": 3} | {f"poly{n}": (n + 1) * (n + 2) // 2 for n in range(10)}
 """Free parameters of the fits over the whole area."""
 
 MEDIAN = 0.82

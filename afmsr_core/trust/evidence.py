@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from afmsr_core.gaps import filled
 from afmsr_core.methods import registry
 from afmsr_core.methods.interpolation import Interpolation, interpolate
 from afmsr_core.trust.noise import Noise
@@ -85,7 +86,7 @@ def gather(relief: Field, method: Method, noise: Noise, scale: int = 4) -> tuple
     rival = registry.get(RIVAL)
     if not isinstance(rival, Interpolation):
         raise TypeError(f"{RIVAL} is no interpolation")
-    away = result - interpolate(np.nan_to_num(relief), rival)
+    away = result - interpolate(filled(relief, ~np.isfinite(relief)), rival)
 
     padded = np.pad(relief, 1, mode="reflect") if min(relief.shape) > 1 else np.pad(relief, 1)
     middle, up, down = padded[1:-1, 1:-1], padded[:-2, 1:-1], padded[2:, 1:-1]

@@ -7,9 +7,12 @@ from pathlib import Path
 
 from benchmarks.trust.coarse import coarse
 from benchmarks.trust.detail import detail
+from benchmarks.trust.grains import grains
 from benchmarks.trust.intervals import intervals
 from benchmarks.trust.natural import niqe
 from benchmarks.trust.noisy import noise
+from benchmarks.trust.planted import planted
+from benchmarks.trust.quality import quality
 
 __all__ = ["TABLES"]
 
@@ -18,6 +21,9 @@ TABLES: dict[str, Callable[[Path, Mapping[str, Path]], str]] = {
     "coarse": coarse,
     "intervals": intervals,
     "detail": detail,
+    "planted": planted,
     "niqe": niqe,
+    "grains": grains,
+    "quality": quality,
 }
 """From the folder of the corpus, and files that are not ours, to Markdown."""

@@ -1,0 +1,245 @@
+"""Numbers: what is reported on a surface, each with its uncertainty, and how good a scan is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from afmsr_core.errors import FieldError
+from afmsr_core.metrics.base import Context, Metric, Value
+from afmsr_core.metrics.base import Field as Values
+from afmsr_core.metrics.grains import KINDS, RESAMPLES, TAILS, Kind, Rule, find_grains
+from afmsr_core.metrics.roughness import (
+    ROUGHNESS,
+    excess_area,
+    squared_slopes,
+    surface_parameters,
+)
+from afmsr_core.metrics.spectrum import SCALE
+from afmsr_core.metrics.streaks import find_scars
+from afmsr_core.surfaces import fit_plane
+from afmsr_core.trust.noise import noise_of
+from afmsr_core.trust.resolution import resolved_alone
+
+__all__ = [
+    "METRICS",
+    "OF_PAIR",
+    "OF_RESULT",
+    "REPORTED",
+    "RULE",
+    "numbers_of",
+    "quality_of",
+    "streak_index",
+]
+
+Field = NDArray[np.float64]
+
+REPORTED = ("Sa", "Sq", "Sdq", "Sdr")
+"""Surface parameters that papers report, by their names in ISO 25178-2."""
+
+BLOCKS = 4
+"""Blocks per side in the bootstrap: 16, the least that tell a spread, as large as can be then,
+because only blocks wider than the relief's correlation length are independent."""
+
+
+def numbers_of(
+    heights: ArrayLike,
+    pixel_size: tuple[float, float],
+    rule: Rule,
+    lengths: bool = True,
+    parameters: Mapping[str, float | None] | None = None,
+) -> dict[str, Any]:
+    """Return roughness, and count and size of grains and pores, with uncertainty.
+
+    Parameters
+    ----------
+    heights : array_like of float, shape (yres, xres)
+        Levelled, in any unit; NaN where unknown.
+    pixel_size : tuple of float
+        Height and width of a pixel, in nm.
+    rule : Rule
+        What counts as a grain; the same for all surfaces that stand side by side.
+    lengths : bool
+        Whether the heights are in nm too; else there are no Sdr and no density of grains.
+    parameters : mapping, optional
+        The surface parameters, if they are known already.
+
+    Returns
+    -------
+    dict
+        JSON-serialisable. ``Sa``, ``Sq``, ``Sdq``, ``Sdr`` as from
+        :func:`afmsr_core.metrics.roughness.surface_parameters`; ``intervals``, their 95 %
+        intervals from a bootstrap over blocks; ``hills`` (grains) and ``dales`` (pores), as from
+        :meth:`afmsr_core.metrics.grains.Grains.as_dict`.
+
+    Raises
+    ------
+    FieldError
+        If no pixel is finite.
+
+    Notes
+    -----
+    The intervals say what another place of the same sample may give. How far a method is off is
+    not in them: that takes the truth.
+    """
+    field = np.asarray(heights, dtype=np.float64)
+    found = parameters or surface_parameters(field, pixel_size, lengths)
+    numbers: dict[str, Any] = {name: found[name] for name in REPORTED}
+    numbers["intervals"] = {
+        name: ends if numbers[name] is not None else None
+        for name, ends in _intervals(field, pixel_size).items()
+    }
+    for kind in KINDS:
+        numbers[kind] = find_grains(field, pixel_size, rule, kind).as_dict(lengths)
+    return numbers
+
+
+def _intervals(
+    heights: Field, pixel_size: tuple[float, float]
+) -> dict[str, tuple[float, float] | None]:
+    """Return 95 % intervals of the parameters, from a bootstrap over blocks."""
+    z = fit_plane(heights).subtracted_from(heights)
+    slopes = squared_slopes(z, pixel_size)
+    powers = {"Sa": np.abs(z), "Sq": z**2, "Sdq": slopes, "Sdr": excess_area(slopes)}
+    drawn = np.random.default_rng(0).integers(BLOCKS**2, size=(RESAMPLES, BLOCKS**2))
+    found: dict[str, tuple[float, float] | None] = {}
+    for name, power in powers.items():
+        bands = np.array_split(power, BLOCKS)
+        blocks = [block for band in bands for block in np.array_split(band, BLOCKS, axis=1)]
+        count = np.array([np.isfinite(block).sum() for block in blocks], dtype=np.float64)
+        total = np.array([np.nansum(block) for block in blocks])
+        counts = count[drawn].sum(axis=1)
+        if not counts.all():
+            found[name] = None
+            continue
+        low, high = np.quantile(total[drawn].sum(axis=1) / counts, TAILS)
+        if name in ("Sq", "Sdq"):
+            low, high = np.sqrt(low), np.sqrt(high)
+        scale = 100.0 if name == "Sdr" else 1.0
+        found[name] = (float(scale * low), float(scale * high))
+    return found
+
+
+def quality_of(relief: ArrayLike) -> dict[str, Any]:
+    """Return how good a scan is, as far as it tells itself.
+
+    Parameters
+    ----------
+    relief : array_like of float, shape (lines, pixels)
+        Levelled, the fast axis across; NaN where not measured.
+
+    Returns
+    -------
+    dict
+        JSON-serialisable. ``noise_floor``: standard deviation of the noise of a pixel, white and
+        of lines, in the unit of the heights, and ``noise_over_sq``, the same over Sq;
+        ``streak_index``: mean height of scars over Sq; ``resolved_frequency``: in cycles per
+        pixel, up to which odd and even lines show the same (0.25: that or more). What cannot be
+        told is None, and ``reason`` says why.
+    """
+    field = np.asarray(relief, dtype=np.float64)
+    found: dict[str, Any] = dict.fromkeys(
+        ("noise_floor", "noise_over_sq", "streak_index", "resolved_frequency")
+    )
+    reasons = []
+    spread = float(np.nanstd(field)) if np.isfinite(field).any() else 0.0
+    try:
+        noise = noise_of(field)
+    except FieldError as error:
+        reasons.append(str(error))
+    else:
+        found["noise_floor"] = noise.pixel
+        found["noise_over_sq"] = noise.pixel / spread if spread > 0 else None
+    for name, tell in (("streak_index", streak_index), ("resolved_frequency", resolved_alone)):
+        try:
+            found[name] = tell(field)
+        except FieldError as error:
+            reasons.append(str(error))
+    return found | {"reason": "; ".join(reasons)}
+
+
+def streak_index(heights: ArrayLike) -> float:
+    """Return the mean height of a scan's scars over all of its pixels, over its Sq.
+
+    Parameters
+    ----------
+    heights : array_like of float, shape (lines, pixels)
+        Levelled, the fast axis across; NaN where not measured.
+
+    Returns
+    -------
+    float
+        0 without scars.
+
+    Raises
+    ------
+    FieldError
+        As :func:`afmsr_core.metrics.streaks.find_scars`.
+
+    Examples
+    --------
+    >>> scan = np.random.default_rng(0).normal(size=(64, 64))
+    >>> scan[20, 10:50] += 8.0
+    >>> round(streak_index(scan), 2)
+    0.06
+    """
+    field = np.asarray(heights, dtype=np.float64)
+    scars = find_scars(field)
+    known = field[np.isfinite(field)]
+    total = sum(abs(scar.height) * scar.pixels for scar in scars)
+    return float(total / (known.size * known.std()))
+
+
+# --- the metrics -----------------------------------------------------------------------------
+
+OF_RESULT, OF_PAIR, RULE = "numbers", "numbers of the truth", "rule of grains"
+"""Where a context keeps the numbers that count and sizes of grains come from."""
+
+
+def _counted(kind: Kind, result: Values, truth: Values, context: Context) -> Value:
+    """Return the count of a result over that of its truth, by the same rule."""
+    pixels, lengths = context.pixel_size, context.unit == "nm"
+    measured = context.settings["scale"] * max(pixels)
+    rule = context.once_for_pair(RULE, partial(Rule.of, truth, pixels, measured))
+    known = [made.get(ROUGHNESS) for made in (context.shared, context.of_pair)]
+    made = (
+        partial(numbers_of, field, pixels, rule, lengths, parameters)
+        for field, parameters in zip((result, truth), known, strict=True)
+    )
+    got = context.once(OF_RESULT, next(made))[kind]
+    right = context.once_for_pair(OF_PAIR, next(made))[kind]
+    details = {
+        "result": got["count"],
+        "truth": right["count"],
+        "width_result": got["width"],
+        "width_truth": right["width"],
+        "least": rule.least,
+        "cutoff": rule.cutoff,
+        "unit": context.unit,
+    }
+    return Value(got["count"] / right["count"], details=details)
+
+
+def _metric(rank: int, kind: Kind, what: str) -> Metric:
+    return Metric(
+        name=kind,
+        label=f"{what} ratio",
+        unit="",
+        lower_is_better=None,
+        range=(0.0, np.inf),
+        ideal=1.0,
+        summary=f"count of {what} ({kind}) of the result over the truth's",
+        source="ISO 25178-2:2021, watersheds with Wolf's pruning",
+        kind="surface",
+        protocol="nm",
+        function=partial(_counted, kind),
+        settings=(SCALE,),
+        rank=rank,
+    )
+
+
+METRICS = (_metric(190, "hills", "grains"), _metric(195, "dales", "pores"))
