@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import mmap
 import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +50,8 @@ class LargeField(NDArrayOperatorsMixin):
         self.shape = shape
         self.size = shape[0] * shape[1]
         self.datum = datum
+        import tempfile  # which few fields need, and which takes others along
+
         folder = _folder()
         try:
             with tempfile.TemporaryFile(dir=folder) as file:

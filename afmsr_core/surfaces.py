@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from numpy.polynomial import legendre
 from numpy.typing import ArrayLike, NDArray
 
 from afmsr_core.errors import FieldError, UsageError
@@ -20,6 +19,7 @@ __all__ = [
     "Surface",
     "fit_plane",
     "fit_polynomial",
+    "plane_from_sums",
 ]
 
 Heights = NDArray[np.float64]
@@ -73,15 +73,14 @@ class Plane:
 
     def on_grid(self, yres: int, xres: int, rows: slice = ALL) -> Heights:
         """Return the plane on a grid of `yres` by `xres` pixels, or on some `rows` of it."""
-        return self.datum + self._tilt(yres, xres, rows)
+        across, down = self.slope_x * from_centre(xres), self.slope_y * from_centre(yres)[rows]
+        return (self.datum + down)[:, None] + across
 
     def subtracted_from(self, heights: Heights) -> Heights:
         """Return `heights` less the plane; taking the datum off first keeps small relief."""
-        return (heights - self.datum) - self._tilt(*heights.shape)
-
-    def _tilt(self, yres: int, xres: int, rows: slice = ALL) -> Heights:
-        across, down = self.slope_x * from_centre(xres), self.slope_y * from_centre(yres)[rows]
-        return down[:, None] + across
+        relief: Heights = heights - self.datum
+        relief -= Plane(0.0, self.slope_x, self.slope_y).on_grid(*heights.shape)
+        return relief
 
     def __sub__(self, other: Plane) -> Plane:
         return Plane(
@@ -119,8 +118,8 @@ class Polynomial:
         ny, nx = self.coefficients.shape
         bent = self.coefficients.copy()
         bent[0, 0] = 0.0
-        down = legendre.legvander(_in_domain(yres, self.y_domain)[rows], ny - 1)
-        across = legendre.legvander(_in_domain(xres, self.x_domain), nx - 1)
+        down = _legendre(_in_domain(yres, self.y_domain)[rows], ny - 1)
+        across = _legendre(_in_domain(xres, self.x_domain), nx - 1)
         return np.asarray(down @ bent @ across.T)
 
 
@@ -154,8 +153,11 @@ class Background:
         ndarray of float64, shape (yres, xres) or fewer rows
             In the unit of the heights.
         """
-        total = np.zeros((len(range(yres)[rows]), xres))
-        for surface in self.surfaces:
+        if not self.surfaces:
+            return np.zeros((len(range(yres)[rows]), xres))
+        first, *others = self.surfaces
+        total = first.on_grid(yres, xres, rows)
+        for surface in others:
             total += surface.on_grid(yres, xres, rows)
         return total
 
@@ -191,7 +193,15 @@ def fit_plane(heights: ArrayLike, valid: Pixels | None = None) -> Plane:
     >>> fit_plane([[7.0, float("nan")]])
     Plane(datum=7.0, slope_x=0.0, slope_y=0.0)
     """
-    fitted = fit_polynomial(heights, 1, valid)
+    heights = np.asarray(heights, dtype=np.float64)
+    used = np.isfinite(heights) if valid is None else np.isfinite(heights) & valid
+    if used.size and used.all():
+        # A centre that is exact for a constant field; what is fitted is the small rest.
+        centre = 0.5 * float(heights.min()) + 0.5 * float(heights.max())
+        rest = heights - centre
+        plane = plane_from_sums(rest.sum(axis=0), rest.sum(axis=1))
+        return Plane(plane.datum + centre, plane.slope_x, plane.slope_y)
+    fitted = fit_polynomial(heights, 1, used)
     terms = np.zeros((2, 2))
     ny, nx = fitted.coefficients.shape
     terms[:ny, :nx] = fitted.coefficients
@@ -203,6 +213,26 @@ def fit_plane(heights: ArrayLike, valid: Pixels | None = None) -> Plane:
         + slope_y * (0.5 - 0.5 * (top + bottom))
     )
     return Plane(float(datum), float(slope_x) + 0.0, float(slope_y) + 0.0)  # no -0.0
+
+
+def plane_from_sums(columns: Heights, lines: Heights) -> Plane:
+    """Return the least-squares plane of a field without gaps from the sums along its axes.
+
+    On a complete grid the three terms of a plane are orthogonal, so there are no equations to
+    solve, and a large field can be summed in bands.
+
+    Parameters
+    ----------
+    columns : ndarray of float64, shape (xres,)
+        Sum of each column, best of heights less their rough mean.
+    lines : ndarray of float64, shape (yres,)
+        Sum of each row.
+    """
+    x, y = from_centre(len(columns)), from_centre(len(lines))
+    slope_x = float(columns @ x) / (len(lines) * float(x @ x)) if len(x) > 1 else 0.0
+    slope_y = float(lines @ y) / (len(columns) * float(y @ y)) if len(y) > 1 else 0.0
+    datum = float(lines.sum()) / (len(lines) * len(columns))
+    return Plane(datum, slope_x + 0.0, slope_y + 0.0)  # no -0.0
 
 
 def fit_polynomial(heights: ArrayLike, degree: int, valid: Pixels | None = None) -> Polynomial:
@@ -279,11 +309,17 @@ def _orthonormal(weights: Heights, degree: int) -> tuple[Heights, Heights, tuple
     """
     n, occupied = len(weights), np.flatnonzero(weights)
     domain = (float(occupied[0]) / n, float(occupied[-1] + 1) / n)
-    vander = legendre.legvander(_in_domain(n, domain), min(degree, len(occupied) - 1))
+    vander = _legendre(_in_domain(n, domain), min(degree, len(occupied) - 1))
     _, r = np.linalg.qr(np.sqrt(weights)[:, None] * vander)
     basis = np.linalg.solve(r.T, vander.T).T
     basis[weights == 0] = 0.0  # no pixel there takes part; far outside it would only be large
     return basis, r, domain
+
+
+def _legendre(position: Heights, degree: int) -> Heights:
+    from numpy.polynomial import legendre  # a plane over a complete scan does not need it
+
+    return np.asarray(legendre.legvander(position, degree), dtype=np.float64)
 
 
 def from_centre(n: int) -> Heights:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,14 @@ from numpy.typing import NDArray
 from afmsr_core import __version__
 from afmsr_core.channel import Channel, Step
 from afmsr_core.errors import FieldError, UsageError
+from afmsr_core.gaps import filled
 from afmsr_core.inference import Engine, Tiles, open_engine, run_tiled
 from afmsr_core.large_field import LARGE, LargeField, empty_field
-from afmsr_core.levelling import level
+from afmsr_core.levelling import Levelled, level
 from afmsr_core.methods import Interpolation, Network, registry
 from afmsr_core.methods.interpolation import interpolate
 from afmsr_core.normalisation import Normalisation, from_8bit, to_8bit
-from afmsr_core.surfaces import Plane, fit_plane
+from afmsr_core.surfaces import Plane, fit_plane, from_centre, plane_from_sums
 
 __all__ = ["PROTOCOLS", "Progress", "Settings", "Upscaler", "upscale"]
 
@@ -60,7 +62,8 @@ class Settings:
     engine : {"auto", "onnx", "torch"}
         What runs a network.
     weights : Path, optional
-        File with other weights for the network.
+        File with other weights for the network. Only networks take weights, tiles, an engine
+        and other devices than the processor.
     tile : int, optional
         Side of tiles in input pixels; chosen to fit the memory by default.
     threads : int, optional
@@ -118,8 +121,8 @@ class Upscaler:
                 weights=settings.weights,
                 threads=settings.threads,
             )
-        elif settings.weights is not None:
-            raise UsageError(f"{self.method.name} is an interpolation; it has no weights")
+        else:
+            _refuse_for_networks(self.method.name, settings)
 
     @property
     def weights_sha256(self) -> str | None:
@@ -127,7 +130,11 @@ class Upscaler:
         return None if self._engine is None else self._engine.weights_sha256
 
     def __call__(self, channel: Channel, progress: Progress | None = None) -> Channel:
-        """Upscale one channel.
+        """Upscale one channel: :meth:`begin`, and what is left to do after it."""
+        return self.begin(channel, progress)()
+
+    def begin(self, channel: Channel, progress: Progress | None = None) -> Callable[[], Channel]:
+        """Do what needs the method; what is returned does the rest, in whatever thread.
 
         Pixels that were not measured (NaN) are filled from their nearest measured neighbour
         for the method's sake and are NaN again in the result. The mask is upscaled with the
@@ -142,11 +149,11 @@ class Upscaler:
 
         Returns
         -------
-        Channel
-            Same physical size, offsets and units; with the background restored also the same
-            mean and tilt to rounding. Title and history say how it came about. Above 64 Mpx the
-            heights are a :class:`afmsr_core.large_field.LargeField`, rounded to float32 about
-            their datum.
+        callable
+            Call it once. It gives the channel: same physical size, offsets and units; with the
+            background restored also the same mean and tilt to rounding. Title and history say
+            how it came about. Above 64 Mpx the heights are a
+            :class:`afmsr_core.large_field.LargeField`, rounded to float32 about their datum.
 
         Raises
         ------
@@ -163,21 +170,32 @@ class Upscaler:
         if missing.all():
             raise FieldError(f"{channel.where}: no pixel is measured; choose another channel")
         levelled = level(channel, self.settings.level, self.settings.mask)
-        relief = _filled(levelled.channel.heights, missing)
+        relief = filled(levelled.channel.heights, missing)
         normalisation = Normalisation.of(relief)
         shape = (channel.yres * scale, channel.xres * scale)
         result = empty_field(shape, normalisation.offset)
         ran = self._run(normalisation, normalisation.apply(relief), result, progress)
+        return partial(self._finish, channel, levelled, missing, result, ran)
 
-        effect = ""
-        yres, xres = shape
+    def _finish(
+        self,
+        channel: Channel,
+        levelled: Levelled,
+        missing: NDArray[np.bool_],
+        result: Field,
+        ran: _Ran,
+    ) -> Channel:
+        """Put back, in place, what was taken off, and say what was done."""
+        scale, effect = self.method.scale, ""
+        yres, xres = result.shape
         if self.settings.restore_background:
             datum = 0.0
             if isinstance(result, LargeField):  # which keeps heights close to its datum best
                 datum = float(levelled.background.on_grid(1, 1)[0, 0])
                 result.datum += datum
             for rows in _bands(yres):
-                result[rows] += levelled.background.on_grid(yres, xres, rows) - datum
+                background = levelled.background.on_grid(yres, xres, rows)
+                result[rows] += background - datum if datum else background
             effect = "; background restored"
             if self.settings.protocol == "nm":
                 effect += _match(result, channel, scale)
@@ -224,9 +242,11 @@ class Upscaler:
         base = registry.get(method.base) if method.base else None
 
         def store(rows: slice, cols: slice, values: NDArray[np.float32]) -> None:
-            plane = values[0].astype(np.float64)
             if isinstance(base, Interpolation):
-                plane += _interpolated_part(grey, base, rows, cols)
+                plane = _interpolated_part(grey, base, rows, cols)
+                plane += values[0]
+            else:
+                plane = values[0].astype(np.float64)
             if paper:
                 plane = from_8bit(to_8bit(plane))
             result[rows, cols] = normalisation.invert(plane)
@@ -274,19 +294,16 @@ def upscale(channel: Channel, progress: Progress | None = None, **settings: Any)
     return Upscaler(chosen)(channel, progress)
 
 
-def _filled(heights: Field, missing: NDArray[np.bool_]) -> Field:
-    """Give every missing pixel the value of its nearest measured one."""
-    if not missing.any():
-        return heights
-    import cv2
-
-    _, labels = cv2.distanceTransformWithLabels(
-        missing.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
-    )
-    value_of = np.zeros(int(labels.max()) + 1)
-    measured = ~missing
-    value_of[labels[measured]] = heights[measured]
-    return np.where(missing, value_of[labels], heights)
+def _refuse_for_networks(method: str, settings: Settings) -> None:
+    """Refuse what an interpolation would leave undone without a word."""
+    for given, lack in (
+        (settings.weights is not None, "no weights"),
+        (settings.device not in ("auto", "cpu"), f"no use for the device {settings.device}"),
+        (settings.engine != "auto", f"no engine, be it {settings.engine}"),
+        (settings.tile is not None, "no tiles"),
+    ):
+        if given:
+            raise UsageError(f"{method} is an interpolation; it has {lack}")
 
 
 def _enlarged(pixels: NDArray[np.bool_], scale: int) -> NDArray[np.bool_]:
@@ -306,7 +323,10 @@ def _interpolated_part(grey: Field, base: Interpolation, rows: slice, cols: slic
 def _match(result: Field, channel: Channel, scale: int) -> str:
     """Give `result` the least-squares plane of `channel`, in place; say what it was off by."""
     measured = np.isfinite(channel.heights)
-    off = _plane_of(result, measured, scale) - _fit(channel.heights, measured)
+    own = fit_plane(channel.heights, measured)
+    # What is fitted is small beside the datum, and so is what rounding does to it.
+    found = (_plane_of if measured.all() else _plane_around)(result, measured, scale, own.datum)
+    off = found - Plane(0.0, own.slope_x, own.slope_y)
     yres, xres = result.shape
     for rows in _bands(yres):
         result[rows] -= off.on_grid(yres, xres, rows)
@@ -315,26 +335,19 @@ def _match(result: Field, channel: Channel, scale: int) -> str:
     return f", mean moved by {-off.datum:.3g} {unit} and tilt by {tilt:.3g} {unit}".rstrip()
 
 
-def _fit(heights: Field, measured: NDArray[np.bool_]) -> Plane:
-    """Fit a plane by least squares.
-
-    Where all is measured, the plane's three terms are orthogonal on the grid: no equations to
-    solve, which is a tenth of the work, and of a small scan's time.
-    """
-    if not measured.all():
-        return fit_plane(heights, measured)
-    yres, xres = heights.shape
-    x = (np.arange(xres) + 0.5) / xres - 0.5
-    y = (np.arange(yres) + 0.5) / yres - 0.5
-    datum = float(heights.mean())
-    rest = heights - datum
-    slope_x = float(rest.sum(axis=0) @ x) / (yres * float(x @ x)) if xres > 1 else 0.0
-    slope_y = float(y @ rest.sum(axis=1)) / (xres * float(y @ y)) if yres > 1 else 0.0
-    return Plane(datum + float(rest.mean()), slope_x, slope_y)
+def _plane_of(fine: Field, measured: NDArray[np.bool_], scale: int, datum: float) -> Plane:
+    """Fit a plane by least squares to a fine field less `datum`, in little memory."""
+    yres, xres = fine.shape
+    columns, lines = np.zeros(xres), np.empty(yres)
+    for rows in _bands(yres):
+        rest = fine[rows] - datum
+        columns += rest.sum(axis=0)
+        lines[rows] = rest.sum(axis=1)
+    return plane_from_sums(columns, lines)
 
 
-def _plane_of(fine: Field, measured: NDArray[np.bool_], scale: int) -> Plane:
-    """Fit a plane by least squares to the measured pixels of a fine field, in little memory.
+def _plane_around(fine: Field, measured: NDArray[np.bool_], scale: int, datum: float) -> Plane:
+    """Do the same with the measured pixels only.
 
     The plane through the means of the coarse pixels solves all but the part of the normal
     equations that comes from the slopes within coarse pixels; that part is a small correction.
@@ -347,17 +360,16 @@ def _plane_of(fine: Field, measured: NDArray[np.bool_], scale: int) -> Plane:
 
     means = np.empty(measured.shape)
     for rows in bands:
-        means[rows] = blocks(fine[_scaled(rows, scale)]).mean(axis=(1, 3))
-    plane = _fit(means, measured)
+        means[rows] = blocks(fine[_scaled(rows, scale)] - datum).mean(axis=(1, 3))
+    plane = fit_plane(means, measured)
     within = (np.arange(scale) + 0.5) / scale - 0.5  # of a coarse pixel's width
     moment_x = moment_y = 0.0
     for rows in bands:
         there = _scaled(rows, scale)
-        rest = blocks(fine[there] - plane.on_grid(yres * scale, xres * scale, there))
+        rest = blocks((fine[there] - datum) - plane.on_grid(yres * scale, xres * scale, there))
         moment_x += float(np.sum((rest.sum(axis=1) @ within)[measured[rows]])) / xres
         moment_y += float(np.sum((within @ rest.sum(axis=3))[measured[rows]])) / yres
-    x = (np.arange(xres) + 0.5) / xres - 0.5
-    y = (np.arange(yres) + 0.5) / yres - 0.5
+    x, y = from_centre(xres), from_centre(yres)
     columns, lines = measured.sum(axis=0), measured.sum(axis=1)
     n, spread = columns.sum(), np.mean(within**2)
     sum_x, sum_y, sum_xy = columns @ x, lines @ y, y @ measured @ x

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -75,17 +77,78 @@ def run(args: argparse.Namespace) -> None:
             share = statistics.median(rate[0] / base[0] for rate, base in pairs)
             rate, cost = (statistics.median(column) for column in zip(*rates, strict=True))
             print(f"| {name} | {rate:.1f} | {share:.2f} | {1e3 * cost:.1f} |", flush=True)
-        print("\n| afmsr upscale, start-up included | seconds | scans a second | ratio |")
-        print("|---|---|---|---|")
-        first = None
-        for jobs in args.jobs.split(","):
-            command = [sys.executable, "-m", "afmsr_cli.main", "upscale", str(Path(folder) / "in")]
-            command += ["-o", str(Path(folder) / f"out{jobs}"), "--jobs", jobs, "--threads", "1"]
-            command += ["--method", args.method, "--quiet"]
-            lasted = process.compare({"": command}, 0)[""].seconds
-            first = first or lasted
-            rate, ratio = args.scans / lasted, first / lasted
-            print(f"| --jobs {jobs} | {lasted:.1f} | {rate:.1f} | {ratio:.2f} |", flush=True)
+        print()
+        _several(Path(folder), args)
+
+
+def _several(folder: Path, args: argparse.Namespace) -> None:
+    """Print what several processes of one thread give: bare engines, and the command.
+
+    Bare engines share nothing but the machine, so their ratio is what it has to give. Of the
+    command the start-up is told apart, by a run with a few scans only.
+    """
+    heading = "processes, one thread each", "engines alone, scans a second", "ratio"
+    heading += "processor ms a scan", "afmsr upscale --jobs, s", "of that start-up, s"
+    heading += "scans a second after it", "ratio", "processor ms a scan"
+    print(f"| {' | '.join(heading)} |\n|{'---|' * len(heading)}")
+    first: tuple[float, float] | None = None
+    for jobs in map(int, args.jobs.split(",")):
+        alone, alone_ms = _engines(jobs, args)
+        few = folder / f"few{jobs}"
+        few.mkdir()
+        for path in sorted((folder / "in").iterdir())[: 2 * jobs]:
+            (few / path.name).symlink_to(path)
+        start, all_of_it = (_command(source, jobs, args) for source in (few, folder / "in"))
+        count = args.scans - 2 * jobs
+        rate = count / (all_of_it.seconds - start.seconds)
+        busy = 1e3 * (all_of_it.busy - start.busy) / count
+        first = first or (alone, rate)
+        print(
+            f"| {jobs} | {alone:.1f} | {alone / first[0]:.2f} | {alone_ms:.1f} "
+            f"| {all_of_it.seconds:.1f} | {start.seconds:.1f} "
+            f"| {rate:.1f} | {rate / first[1]:.2f} | {busy:.1f} |",
+            flush=True,
+        )
+
+
+def _command(source: Path, jobs: int, args: argparse.Namespace) -> process.Cost:
+    command = [sys.executable, "-m", "afmsr_cli.main", "upscale", str(source), "--quiet"]
+    command += ["-o", f"{source}_out{jobs}", "--jobs", str(jobs), "--threads", "1"]
+    return process.compare({"": [*command, "--method", args.method]}, 0)[""]
+
+
+def _engines(count: int, args: argparse.Namespace) -> tuple[float, float]:
+    """Return scans a second of so many processes that do nothing else, and ms of each scan."""
+    scans = max(1, args.scans // args.rounds)
+    command = [sys.executable, "-c", ENGINE, args.method, str(args.side), str(scans)]
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    running = [subprocess.Popen(command, **pipes) for _ in range(count)]
+    for one in running:
+        one.stdout.readline()  # it is ready
+    for one in running:
+        one.stdin.write("\n")
+        one.stdin.flush()
+    found = [tuple(map(float, one.communicate()[0].split())) for one in running]
+    lasted, busy = zip(*found, strict=True)
+    return count * scans / max(lasted), 1e3 * statistics.mean(busy) / scans
+
+
+ENGINE = """
+import sys, time
+import numpy as np
+from afmsr_core.inference import open_engine
+from afmsr_core.methods import registry
+method, side, scans = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+engine = open_engine(registry.get(method), threads=1)
+plane = np.random.default_rng(0).random((1, 1, side, side), dtype=np.float32)
+engine.run(plane)
+print("ready", flush=True)
+sys.stdin.readline()
+began, busy = time.perf_counter(), time.process_time()
+for _ in range(scans):
+    engine.run(plane)
+print(time.perf_counter() - began, time.process_time() - busy)
+"""
 
 
 def made(folder: Path, count: int, side: int) -> list[Path]:

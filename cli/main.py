@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import atexit
+import gc
 import importlib
 import os
 import signal
@@ -80,6 +82,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         Exit status.
     """
     argv = sys.argv[1:] if argv is None else list(argv)
+    # At its end Python looks for cycles among all that was imported, which takes a tenth of the
+    # time of a small scan and finds nothing that the system would not take back anyway.
+    atexit.register(gc.freeze)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a name that the terminal cannot show is no failure
             stream.reconfigure(errors="backslashreplace")

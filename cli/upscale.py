@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["add_parser", "run"]
 
+SCANS_A_TURN = 8  # that a process gets at a time
+
 _EPILOG = """\
 examples:
   afmsr upscale scan.gwy
@@ -55,7 +57,7 @@ def add_parser(commands: Any) -> None:
         "--level",
         default="plane",
         metavar="STEPS",
-        help="none, plane, poly2 .. poly9, rows-median, rows-median-diff, or several joined "
+        help="none, plane, poly0 .. poly9, rows-median, rows-median-diff, or several joined "
         "by + (default: %(default)s)",
     )
     parser.add_argument(
@@ -129,7 +131,7 @@ def run(args: argparse.Namespace) -> int:
         args.dry_run,
         trust,
     )
-    progress = Progress(len(jobs), args.quiet)
+    progress = Progress(len(jobs), args.quiet or args.dry_run)
     records, failed = [], 0
     keep = args.json or args.dry_run or args.open  # of a hundred thousand scans, nothing else
     with closing(_each(jobs, args, work, progress)) as each:
@@ -211,7 +213,13 @@ def _each(
         return
     from afmsr_cli.workers import in_processes
 
-    yield from in_processes(jobs, partial(_in_worker, work=work), workers, _start_worker, settings)
+    # Several at once, so that each process too reads and writes beside computing; not so many
+    # that one is left with the last of them.
+    size = max(1, min(SCANS_A_TURN, len(jobs) // (4 * workers)))
+    turns = [jobs[i : i + size] for i in range(0, len(jobs), size)]
+    do = partial(_in_worker, work=work)
+    for records in in_processes(turns, do, workers, _start_worker, settings):
+        yield from records
 
 
 _worker: dict[str, Upscaler] = {}
@@ -223,8 +231,8 @@ def _start_worker(settings: Settings) -> None:
     _worker["upscaler"] = Upscaler(settings)
 
 
-def _in_worker(job: Job, work: Work) -> dict[str, Any]:
-    return work(job, _worker["upscaler"])
+def _in_worker(jobs: Sequence[Job], work: Work) -> list[dict[str, Any]]:
+    return list(overlapping(jobs, work, _worker["upscaler"]))
 
 
 def _told(record: dict[str, Any]) -> str:

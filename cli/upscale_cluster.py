@@ -27,6 +27,7 @@ from afmsr_cli.scheduler import (
     connected,
     why_it_failed,
 )
+from afmsr_cli.upscaling import overlapping
 from afmsr_core import __version__
 from afmsr_core.errors import AfmsrError
 
@@ -189,7 +190,7 @@ def _upscaled(
                     f"worker {worker.address} has other weights of {upscaler.method.name}; give "
                     f"all computers the same model folder with AFMSR_MODEL_DIR"
                 )
-            return [work(job, upscaler) for job in pickle.loads(task)]
+            return list(overlapping(pickle.loads(task), work, upscaler))
     except AfmsrError as error:
         return type(error)(f"worker {worker.address}: {error}")
 

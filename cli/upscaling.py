@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
@@ -16,6 +15,8 @@ from afmsr_cli.trust import Trust
 from afmsr_core.errors import AfmsrError, Cancelled
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from afmsr_core.channel import Channel
     from afmsr_core.io.gwy import GwyFile
     from afmsr_core.upscale import Upscaler
@@ -43,13 +44,18 @@ class Task:
     record: dict[str, Any]
     file: GwyFile | None = None
     wanted: list[Channel] = field(default_factory=list)
+    begun: list[Callable[[], Channel]] = field(default_factory=list)
     results: list[Channel] = field(default_factory=list)
     extras: list[Channel] = field(default_factory=list)
 
-    @property
-    def large(self) -> bool:
-        """Whether its results should not wait in memory."""
-        return sum(result.heights.size for result in self.results) > LARGE
+    def large(self, scale: int) -> bool:
+        """Whether its results, so many times as fine, should not wait in memory."""
+        return sum(channel.heights.size for channel in self.wanted) * scale**2 > LARGE
+
+    def finish(self) -> None:
+        """Make the results of what was begun."""
+        while self.begun:
+            self.results.append(self.begun.pop(0)())
 
 
 @dataclass(frozen=True)
@@ -97,8 +103,11 @@ class Work:
             return
         with _telling(task):
             task.record["channels"] = [_described(channel, upscaler) for channel in task.wanted]
-            if not self.dry_run:
-                task.results = [upscaler(channel, within) for channel in task.wanted]
+            if self.dry_run:
+                return
+            task.begun = [upscaler.begin(channel, within) for channel in task.wanted]
+            if self.trust.asked:
+                task.finish()
                 made = zip(task.wanted, task.results, task.record["channels"], strict=True)
                 for channel, result, entry in made:
                     task.extras += self.trust(channel, result, upscaler, entry)
@@ -109,6 +118,7 @@ class Work:
 
         job, record = task.job, task.record
         with _telling(task):
+            task.finish()
             if task.file is not None and task.results:
                 job.target.parent.mkdir(parents=True, exist_ok=True)
                 channels = [*task.results, *task.extras]
@@ -138,11 +148,14 @@ def _telling(task: Task) -> Iterator[None]:
         record["error"] = naming(job.source, f"{job.target}: {error.strerror or error}")
     except MemoryError:
         record["error"] = naming(job.source, "not enough memory; try --tile 128, or crop the scan")
-    task.wanted, task.results, task.extras, task.file = [], [], [], None
+    task.wanted, task.begun, task.results, task.extras, task.file = [], [], [], [], None
 
 
 def overlapping(
-    jobs: Sequence[Job], work: Work, upscaler: Upscaler, within: Callable[[str], Any]
+    jobs: Sequence[Job],
+    work: Work,
+    upscaler: Upscaler,
+    within: Callable[[str], Any] = lambda name: None,
 ) -> Generator[dict[str, Any], None, None]:
     """Yield the record of every job, in order; reading and writing happen beside computing.
 
@@ -154,7 +167,7 @@ def overlapping(
         How.
     upscaler : Upscaler
         Is used by this thread only.
-    within : callable
+    within : callable, optional
         Gets a file's name; returns what its own progress is given to, or None.
 
     Notes
@@ -162,6 +175,11 @@ def overlapping(
     At most ``2 * AHEAD + 1`` scans are in memory, or one whose result is large. When the consumer
     stops early, what is being written is finished, and nothing else.
     """
+    if len(jobs) == 1:
+        yield work(jobs[0], upscaler, within(jobs[0].source.name))
+        return
+    from concurrent.futures import ThreadPoolExecutor
+
     todo = iter(jobs)
     coming: deque[Future[Task]] = deque()
     going: deque[Future[dict[str, Any]]] = deque()
@@ -172,7 +190,7 @@ def overlapping(
                 task = coming.popleft().result()
                 coming.extend(reader.submit(work.read, job) for job in islice(todo, 1))
                 work.compute(task, upscaler, within(task.job.source.name))
-                large = task.large
+                large = task.large(upscaler.method.scale)
                 going.append(writer.submit(work.write, task))
                 del task
                 while going and (large or len(going) > AHEAD or going[0].done()):

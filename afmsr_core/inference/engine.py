@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from pathlib import Path
 from typing import Protocol
@@ -18,7 +17,6 @@ __all__ = ["ENGINES", "Engine", "open_engine"]
 
 ENGINES = ("auto", "onnx", "torch")
 _DEVICE = re.compile(r"auto|cpu|cuda(:[0-9]+)?|mps|directml|coreml")
-_log = logging.getLogger(__name__)
 
 
 class Engine(Protocol):
@@ -102,7 +100,9 @@ def open_engine(
         except AfmsrError as error:
             if engine == "onnx":
                 raise
-            _log.warning("%s; torch is used", error)
+            import logging
+
+            logging.getLogger(__name__).warning("%s; torch is used", error)
     if device in ("directml", "coreml"):
         raise UsageError(f"--device {device}: torch does not run there; try --engine onnx")
     from afmsr_core.inference.torch_engine import TorchEngine

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import secrets
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO
@@ -47,7 +46,7 @@ def _check(path: Path, force: bool) -> None:
 
 def _temporary(path: Path) -> tuple[Path, IO[bytes]]:
     """Create a new file beside `path`, hidden, with its suffix, and with the mode of the umask."""
-    name = f".{path.stem[:_NAME_KEPT]}.{secrets.token_hex(6)}{path.suffix[:_NAME_KEPT]}"
+    name = f".{path.stem[:_NAME_KEPT]}.{os.urandom(6).hex()}{path.suffix[:_NAME_KEPT]}"
     temporary = path.with_name(name)
     # Not by the tempfile module, which makes files that only their owner can read.
     return temporary, temporary.open("xb")

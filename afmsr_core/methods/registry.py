@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import pkgutil
 from collections.abc import Callable, Mapping
@@ -27,6 +26,9 @@ __all__ = [
 DEFAULT = "afm"
 
 Kind = Literal["interpolation", "network"]
+
+_HELPERS = ("cubic", "download", "registry", "store", "weights")
+"""Modules beside this one without methods; to import them all takes 20 ms."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,15 +72,18 @@ class Method:
 
 @dataclass(frozen=True, kw_only=True)
 class Interpolation(Method):
-    """An interpolation by OpenCV, on floats.
+    """An interpolation as OpenCV does it, on floats.
 
     Attributes
     ----------
     flag : str
         Name of OpenCV's constant.
+    own : callable or None
+        Does the same to a field of float64, given the scale, without OpenCV's import.
     """
 
     flag: str
+    own: Callable[[Any, int], Any] | None = None
 
     kind: ClassVar[Kind] = "interpolation"
 
@@ -159,7 +164,8 @@ def methods() -> Mapping[str, Method]:
 
     found: dict[str, Method] = {}
     for module in pkgutil.iter_modules(folder.__path__, f"{folder.__name__}."):
-        if module.name.endswith("_network"):  # architectures: they import torch
+        short = module.name.rpartition(".")[2]
+        if short in _HELPERS or short.endswith("_network"):  # architectures: they import torch
             continue
         for method in getattr(importlib.import_module(module.name), "METHODS", ()):
             if method.name in found:
@@ -191,6 +197,8 @@ def get(name: str) -> Method:
     try:
         return methods()[name.lower().replace("-", "_")]
     except KeyError:
+        import difflib
+
         close = difflib.get_close_matches(name.lower(), names(), n=1)
         hint = f" Did you mean {close[0]}?" if close else ""
         raise UnknownMethodError(
