@@ -1,4 +1,4 @@
-"""Make the picture of the README from a real scan: ``python docs/picture.py CORPUS``.
+"""Make the picture of the README from a real scan: ``python -m docs.picture CORPUS``.
 
 The scan is `example_ps.tiff` of ContactEngineering/SurfaceTopography (MIT): a granular film,
 1 µm, 512 x 512 px, Park. Its every fourth line, with a dwell of two pixels, is the coarse scan.
