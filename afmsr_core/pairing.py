@@ -17,7 +17,7 @@ from __future__ import annotations
 import csv
 import io as textio
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,6 +35,7 @@ __all__ = [
     "Pairing",
     "Unpaired",
     "check_pair",
+    "check_units",
     "find_pairs",
 ]
 
@@ -45,11 +46,7 @@ REQUIRED = COLUMNS[:3]
 SIDES = ("low", "high")
 _NAMED = re.compile(r"(?P<stem>.+)[_\- .](?P<side>low|high)", re.IGNORECASE)
 
-# What lies beside scans and is none: notes, settings, pictures of them, results.
-_NOT_SCANS = frozenset(
-    {".csv", ".txt", ".md", ".toml", ".html", ".pdf", ".png", ".jpg", ".jpeg", ".svg", ".log"}
-)
-
+_EVALUATION = ("results.json", "settings.json")  # mark a folder with the results of afmsr-eval
 _TRUTH = "truth"  # folder in which `afmsr simulate` puts the surfaces themselves
 
 SIZE_TOLERANCE = 0.10
@@ -153,7 +150,7 @@ def find_pairs(folder: str | Path, *, channel: str | None = None) -> Pairing:
         raise UnreadableFileError(
             f"{folder}: {what}; give a folder with NAME_low and NAME_high, or a {MANIFEST}"
         )
-    files = find_files([folder])
+    files = _without_results(find_files([folder], also=(MANIFEST, *_EVALUATION)), folder)
     lists = [file for file in files if file.name.lower() == MANIFEST]
     pairs: list[Pair] = []
     for manifest in lists:
@@ -162,8 +159,7 @@ def find_pairs(folder: str | Path, *, channel: str | None = None) -> Pairing:
     rest = [
         file
         for file in files
-        if file.suffix.lower() not in _NOT_SCANS
-        and _TRUTH not in file.relative_to(folder).parts[:-1]
+        if file not in lists and _TRUTH not in file.relative_to(folder).parts[:-1]
     ]
     listed_folders = {manifest.parent for manifest in lists}
     used = {path.resolve() for pair in pairs for path in (pair.low, pair.high)}
@@ -193,6 +189,17 @@ def find_pairs(folder: str | Path, *, channel: str | None = None) -> Pairing:
     if not lists:
         pairs.sort(key=lambda pair: pair.id)
     return Pairing(_unique(pairs), tuple(sorted(unpaired, key=lambda one: one.path)))
+
+
+def _without_results(files: Sequence[Path], folder: Path) -> list[Path]:
+    """Leave out what evaluations wrote: their tables hold a ``pairs.csv`` that is no list."""
+    marks = {file for file in files if file.name in _EVALUATION}
+    results = {
+        mark.parent for mark in marks if all(mark.with_name(name) in marks for name in _EVALUATION)
+    }
+    if folder in results:  # among the pairs themselves
+        results = results - {folder} | {folder / "tables"}
+    return [file for file in files if file not in marks and not results & set(file.parents)]
 
 
 def _unique(pairs: Iterable[Pair]) -> tuple[Pair, ...]:
@@ -356,15 +363,7 @@ def check_pair(low: Channel, high: Channel, *, size_tolerance: float = SIZE_TOLE
     both = f"{low.where} and {high.where}"
     for channel in (low, high):
         _check_field(channel)
-    for what, one, two in (
-        ("unit", low.unit, high.unit),
-        ("lateral unit", low.lateral_unit, high.lateral_unit),
-    ):
-        if one != two:
-            raise PairError(
-                f"{both}: the {what} is {one or 'none'!r} in one and {two or 'none'!r} in the "
-                f"other; choose channels of the same kind with --channel"
-            )
+    check_units(low, high)
     sizes = f"{low.xres} x {low.yres} and {high.xres} x {high.yres} pixels"
     if (low.xres, low.yres) == (high.xres, high.yres):
         raise PairError(
@@ -388,6 +387,25 @@ def check_pair(low: Channel, high: Channel, *, size_tolerance: float = SIZE_TOLE
                 f"{both}: different areas, the {axis} is {here:g} {unit} and {there:g} {unit}, "
                 f"more than {size_tolerance:.0%} apart; pair scans of the same area, or "
                 f"correct their size in Gwyddion with Dimensions and Units"
+            )
+
+
+def check_units(one: Channel, other: Channel, options: str = "--channel") -> None:
+    """Make sure that two channels can be compared; `options` choose them.
+
+    Raises
+    ------
+    PairError
+        If their units differ.
+    """
+    for what, here, there in (
+        ("unit", one.unit, other.unit),
+        ("lateral unit", one.lateral_unit, other.lateral_unit),
+    ):
+        if here != there:
+            raise PairError(
+                f"{one.where} and {other.where}: the {what} is {here or 'none'!r} in one and "
+                f"{there or 'none'!r} in the other; choose channels of the same kind with {options}"
             )
 
 

@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from afmsr_cli.inputs import naming
+from afmsr_cli.inputs import check_output, naming
 from afmsr_cli.progress import Progress
-from afmsr_core.errors import AfmsrError, OutputExistsError, UsageError
+from afmsr_core.errors import AfmsrError, UsageError
 
 if TYPE_CHECKING:
     from afmsr_core.pairing import Pair
@@ -61,8 +61,7 @@ def run(args: argparse.Namespace) -> int:
     from afmsr_core.upscale import Settings, Upscaler
 
     parse_spec(args.level)
-    if args.output.exists() and not args.force:
-        raise OutputExistsError(f"{args.output}: exists already; use --force to replace it")
+    check_output(args.output, ".json", args.force)
     found = find_pairs(args.pairs, channel=args.channel)
     if not found.pairs:
         print(f"afmsr: {args.pairs}: no pairs found", file=sys.stderr)

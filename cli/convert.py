@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
     if not jobs:
         print("afmsr: no scans found", file=sys.stderr)
         return 3
-    progress = Progress(len(jobs), args.quiet)
+    progress = Progress(len(jobs), args.quiet or args.dry_run)
     records = []
     for job in jobs:
         record = _convert(job, args)

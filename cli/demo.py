@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from afmsr_core.errors import AfmsrError, OutputError, OutputExistsError
+
+if TYPE_CHECKING:
+    from afmsr_core.io.gwy import GwyFile
 
 __all__ = ["add_parser", "run"]
+
+_HEAD = 21  # bytes of a .gwy up to the end of the number that tells its length
 
 _EPILOG = """\
 examples:
@@ -25,6 +32,9 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument("-o", "--output", type=Path, default=Path("afmsr-demo"), metavar="FOLDER")
     parser.add_argument("--method", default="afm", help="default: %(default)s")
+    parser.add_argument(
+        "--force", action="store_true", help="replace files that the demo did not write, too"
+    )
     parser.set_defaults(run=run)
 
 
@@ -34,12 +44,16 @@ def run(args: argparse.Namespace) -> int:
 
     from afmsr_core import io
     from afmsr_core.data import example_pair
-    from afmsr_core.errors import OutputError
     from afmsr_core.io.results import write_results
     from afmsr_core.preview import write_preview
     from afmsr_core.upscale import upscale
 
     low_file, high_file = example_pair()
+    target = args.output / "simulated_x4.gwy"
+    picture = target.with_suffix(".png")
+    before = [path for path in (target, picture) if path.exists()]
+    if before and not args.force:
+        _check_own(target, picture, low_file)
     file = io.as_gwy(low_file)
     low, high = file.channel(0), io.read(high_file)[0]
     result = upscale(low, method=args.method)
@@ -49,9 +63,8 @@ def run(args: argparse.Namespace) -> int:
         raise OutputError(
             f"-o {args.output}: the folder cannot be made ({error.strerror}); choose another"
         ) from error
-    target = args.output / "simulated_x4.gwy"
     write_results(target, file, [result], force=True)
-    write_preview(target.with_suffix(".png"), result, force=True)
+    write_preview(picture, result, force=True)
 
     print(
         f"simulated scan: {low.xres} x {low.yres} px, "
@@ -63,5 +76,44 @@ def run(args: argparse.Namespace) -> int:
         error = upscale(low, method=method).heights - high.heights
         rmse = float(np.sqrt(np.mean((error - error.mean()) ** 2)))
         print(f"  RMSE against the simulated 512 x 512 scan, {method}: {rmse:.3f} nm")
-    print(f"written: {target} (open it in Gwyddion) and {target.with_suffix('.png')}")
+    print(f"written: {target} (open it in Gwyddion) and {picture}")
+    if before:
+        print(f"replaced, from before: {' and '.join(path.name for path in before)}")
     return 0
+
+
+def _check_own(target: Path, picture: Path, example: Path) -> None:
+    """Refuse to replace what no earlier run of the demo left here, or what was changed since."""
+    from tempfile import TemporaryDirectory
+
+    from afmsr_core.io.files import contents
+    from afmsr_core.io.gwy import GwyFile
+    from afmsr_core.preview import write_preview
+
+    foreign = target if target.exists() else picture
+    try:
+        file = GwyFile.open(target)
+        if _made_from(example, file, target):
+            foreign = picture
+            with TemporaryDirectory() as folder:
+                again = Path(folder, picture.name)
+                write_preview(again, file.channel(file.numbers[1]))
+                if not picture.exists() or contents(picture) == contents(again):
+                    return
+    except AfmsrError:
+        pass  # whatever it is, it is not ours
+    raise OutputExistsError(
+        f"{foreign}: the demo did not write what is there; choose another folder with -o, or "
+        f"replace it with --force"
+    )
+
+
+def _made_from(example: Path, file: GwyFile, path: Path) -> bool:
+    """Whether it holds the bytes of the example, and one channel to which only we did things."""
+    from afmsr_core.io.files import contents
+
+    return (
+        len(file.numbers) == 2
+        and contents(path).startswith(contents(example)[_HEAD:], _HEAD)
+        and all(line.startswith("proc::afmsr_") for line in file.log(file.numbers[1]))
+    )

@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from afmsr_cli.inputs import naming
-from afmsr_core.errors import AfmsrError, FieldError, OutputExistsError
+from afmsr_cli.inputs import check_output, naming
+from afmsr_core.errors import AfmsrError, FieldError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -48,8 +48,7 @@ def run(args: argparse.Namespace) -> int:
     from afmsr_core import io
     from afmsr_core.levelling import level
 
-    if args.output.exists() and not args.force:
-        raise OutputExistsError(f"{args.output}: exists already; use --force to replace it")
+    check_output(args.output, ".npz", args.force)
     files = io.find_files(args.files)
     if not files:
         print("afmsr: no scans found", file=sys.stderr)

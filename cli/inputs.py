@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import os
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +15,15 @@ from afmsr_core.errors import OutputExistsError, UsageError
 if TYPE_CHECKING:
     from afmsr_core.channel import Channel
 
-__all__ = ["Job", "add_channel_options", "add_file_options", "chosen", "naming", "plan"]
+__all__ = [
+    "Job",
+    "add_channel_options",
+    "add_file_options",
+    "check_output",
+    "chosen",
+    "naming",
+    "plan",
+]
 
 
 @dataclass(frozen=True)
@@ -30,9 +40,9 @@ def add_file_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o",
         "--output",
-        type=Path,
         metavar="OUT",
-        help="a file for one input, a folder for several (they keep their names)",
+        help="a file for one input, or a folder (no suffix, or / at its end), in which inputs keep "
+        "their names",
     )
     parser.add_argument("--force", action="store_true", help="overwrite existing outputs")
     parser.add_argument("--dry-run", action="store_true", help="say what would be done, do nothing")
@@ -55,7 +65,7 @@ def add_channel_options(parser: argparse.ArgumentParser) -> None:
 
 def plan(
     files: Sequence[Path],
-    output: Path | None,
+    output: str | Path | None,
     *,
     suffix: str,
     extension: str,
@@ -70,10 +80,12 @@ def plan(
     files : sequence of Path
         Files and folders as given. Results of an earlier run that lie in a folder are left out,
         unless they are named themselves.
-    output : Path or None
-        As given with ``-o``.
+    output : path or None
+        As given with ``-o``. What is there tells whether it is a file or a folder; of a new one,
+        a suffix tells a file, and a slash at the end a folder in any case.
     suffix : str
-        Put behind the stem of an input that is given no output name.
+        Put behind the stem of an input that is given no output name; behind its whole name if
+        what follows the stem is a number (``film.001``), or if inputs differ in nothing else.
     extension : str
         Of such outputs, with its dot.
     allowed : iterable of str
@@ -98,20 +110,9 @@ def plan(
     for file in io.find_files(files):
         once.setdefault(file.resolve(), file)
     sources = list(once.values())
-    single = len(files) == 1 and not files[0].is_dir()
-    if single and output is not None and not output.is_dir():
-        if output.suffix.lower() not in allowed:
-            raise UsageError(
-                f"-o {output}: the name must end with one of {', '.join(allowed)}, "
-                f"or be an existing folder"
-            )
-        jobs = [Job(sources[0], output)]
-    else:
-        if output is not None and output.is_file():
-            raise UsageError(f"-o {output}: several inputs need a folder, and this is a file")
-        jobs = _named(sources, files, output, suffix, extension)
+    jobs = _jobs(sources, files, output, allowed, suffix, extension)
     made = _made(jobs, suffix) - named
-    jobs = [job for job in jobs if job.source.resolve() not in made]
+    jobs = _apart([job for job in jobs if job.source.resolve() not in made], suffix, extension)
     taken: dict[Path, Path] = {job.source.resolve(): job.source for job in jobs}
     for job in jobs:
         target = job.target.resolve()
@@ -132,6 +133,35 @@ def plan(
     return jobs
 
 
+def check_output(output: Path, suffix: str, force: bool) -> None:
+    """Refuse an output file that cannot be written, before anything is read and computed.
+
+    Parameters
+    ----------
+    output : Path
+        As given with ``-o``.
+    suffix : str
+        That its name must have.
+    force : bool
+        Whether it may exist.
+
+    Raises
+    ------
+    UsageError
+        If it has another suffix, is a folder, or its own folder does not exist.
+    OutputExistsError
+        If it exists.
+    """
+    if output.suffix.lower() != suffix:
+        raise UsageError(f"-o {output}: the name must end with {suffix}")
+    if output.is_dir():
+        raise UsageError(f"-o {output}: this is a folder; give the name of a file")
+    if not output.parent.is_dir():
+        raise UsageError(f"-o {output}: there is no folder {output.parent}; make it first")
+    if output.exists() and not force:
+        raise OutputExistsError(f"{output}: exists already; use --force to replace it")
+
+
 def chosen(
     channels: Sequence[Channel], which: Sequence[str] | None, every: bool = False
 ) -> list[Channel]:
@@ -139,6 +169,8 @@ def chosen(
     from afmsr_core import io
 
     if every and channels:
+        for bad in io.unreadable(channels):
+            raise bad.error
         return list(channels)
     found: list[Channel] = []
     for spec in which or [None]:
@@ -159,7 +191,7 @@ def _written(job: Job, companions: Iterable[str]) -> list[Path]:
 
 def _made(jobs: Sequence[Job], suffix: str) -> set[Path]:
     """Return the inputs that are results of an earlier run, by name or by what will be written."""
-    stems = {job.source.stem for job in jobs}
+    stems = {name for job in jobs for name in (job.source.stem, job.source.name)}
     made = set()
     for job in jobs:
         made |= {job.target.resolve(), job.target.with_suffix(".png").resolve()}
@@ -169,22 +201,69 @@ def _made(jobs: Sequence[Job], suffix: str) -> set[Path]:
     return made
 
 
+def _jobs(
+    sources: Sequence[Path],
+    files: Sequence[Path],
+    output: str | Path | None,
+    allowed: tuple[str, ...],
+    suffix: str,
+    extension: str,
+) -> list[Job]:
+    """Pair inputs with outputs as ``-o`` has it, whatever is there already."""
+    from afmsr_core import io
+
+    if output is not None and not _is_folder(output):
+        path = Path(output)
+        if len(files) == 1 and not files[0].is_dir():
+            if path.suffix.lower() not in allowed:
+                raise UsageError(
+                    f"-o {output}: the name must end with one of {', '.join(allowed)}, "
+                    f"or with / for a folder"
+                )
+            return [Job(sources[0], path)]
+        if path.is_file() or path.suffix.lower() in (*allowed, *io.SUFFIXES):
+            raise UsageError(
+                f"-o {output}: several inputs need a folder, and this names a file; "
+                f"give a name without suffix, or with / at its end"
+            )
+    return _named(sources, files, output, suffix, extension)
+
+
+def _is_folder(output: str | Path) -> bool:
+    path = Path(output)
+    if path.exists():
+        return path.is_dir()
+    return str(output).endswith(("/", os.sep)) or not path.suffix
+
+
+def _apart(jobs: Sequence[Job], suffix: str, extension: str) -> list[Job]:
+    """Name those that would be written to one file by the whole names of their inputs."""
+    times = Counter(job.target.resolve() for job in jobs)
+    return [
+        job
+        if times[job.target.resolve()] == 1
+        else Job(job.source, job.target.with_name(f"{job.source.name}{suffix}{extension}"))
+        for job in jobs
+    ]
+
+
 def _named(
     sources: Sequence[Path],
     files: Sequence[Path],
-    output: Path | None,
+    output: str | Path | None,
     suffix: str,
     extension: str,
 ) -> list[Job]:
     folders = [folder for folder in files if folder.is_dir()]
     jobs = []
     for source in sources:
-        name = f"{source.stem}{suffix}{extension}"
+        number = source.suffix[1:].isdecimal()  # film.000, film.001: Bruker counts its scans so
+        name = f"{source.name if number else source.stem}{suffix}{extension}"
         target = source.with_name(name)
         if output is not None:
             # Below a folder that was given, the structure is kept.
             inside = next((folder for folder in folders if folder in source.parents), None)
             below = source.parent.relative_to(inside) if inside else Path()
-            target = output / below / name
+            target = Path(output) / below / name
         jobs.append(Job(source, target))
     return jobs

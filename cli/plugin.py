@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from afmsr_cli.actions import add_action
+
 __all__ = ["add_parser", "run"]
 
 _EPILOG = """\
@@ -13,10 +15,16 @@ examples:
   afmsr plugin check                 try what is installed
   afmsr plugin uninstall --dry-run   say what would be removed
 """
-_ACTIONS = {
-    "install": "write the menu item into Gwyddion's user folder",
-    "check": "try what is installed",
-    "uninstall": "remove exactly what install wrote",
+_ACTIONS = {  # what they do, and examples
+    "install": (
+        "write the menu item into Gwyddion's user folder",
+        "  afmsr plugin install\n  afmsr plugin install --gwyddion-dir ~/.gwyddion --dry-run",
+    ),
+    "check": ("try what is installed", "  afmsr plugin check"),
+    "uninstall": (
+        "remove exactly what install wrote",
+        "  afmsr plugin uninstall --dry-run\n  afmsr plugin uninstall",
+    ),
 }
 
 
@@ -32,10 +40,8 @@ def add_parser(commands: Any) -> None:
     from gwyddion_plugin.installer import add_arguments
 
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    for name, summary in _ACTIONS.items():
-        action = actions.add_parser(name, help=summary, description=summary.capitalize() + ".")
-        add_arguments(action)
-    parser.set_defaults(run=run)
+    for name, (summary, examples) in _ACTIONS.items():
+        add_arguments(add_action(actions, name, run, summary, examples))
 
 
 def run(args: argparse.Namespace) -> int:

@@ -148,15 +148,17 @@ def run(args: argparse.Namespace) -> int:
 
         surface = io.select(io.read(args.surface), args.channel)[0]
     _check(args.output, _targets(args.output, seeds, args.truth), args.force)
+    path = args.output / SETTINGS
+    known = _known(path, args.force)
     records: dict[str, Any] = {}
     progress = Progress(len(seeds), args.quiet)
     for name, seed in seeds.items():
         records[name] = _simulated(name, seed, surface, fixed, args)
+        _write_settings(path, known | records)
         told = records[name].get("error")
         if told:
             print(f"afmsr: {name}: {told}", file=sys.stderr)
         progress.done(f"{name}: {'failed' if told else _told(records[name])}")
-    _write_settings(args.output / SETTINGS, records, args.force)
     if args.json:
         print(json.dumps(records, indent=1))
     return int(any("error" in record for record in records.values()))
@@ -200,7 +202,7 @@ def _targets(folder: Path, names: Sequence[str] | dict[str, int], truth: bool) -
 
 def _check(folder: Path, targets: Sequence[Path], force: bool) -> None:
     """Make the folders, and make sure that nothing is overwritten unasked."""
-    existing = [path for path in (*targets, folder / SETTINGS) if path.exists()]
+    existing = [path for path in targets if path.exists()]
     if existing and not force:
         more = f" and {len(existing) - 1} more" if len(existing) > 1 else ""
         raise OutputExistsError(
@@ -215,10 +217,34 @@ def _check(folder: Path, targets: Sequence[Path], force: bool) -> None:
             ) from error
 
 
-def _write_settings(path: Path, records: dict[str, Any], force: bool) -> None:
+def _known(path: Path, force: bool) -> dict[str, Any]:
+    """Return the settings of the pairs that are in the folder already."""
+    from afmsr_core.io.files import contents
+
+    if not path.exists():
+        return {}
+    try:
+        known = json.loads(contents(path))
+    except (ValueError, RecursionError):
+        known = None
+    if isinstance(known, dict) and all(map(_is_record, known.values())):
+        return known
+    if force:
+        return {}
+    raise OutputExistsError(
+        f"{path}: exists already and was not written by afmsr simulate; "
+        f"--force overwrites, or choose another -o"
+    )
+
+
+def _is_record(one: Any) -> bool:
+    return isinstance(one, dict) and "seed" in one
+
+
+def _write_settings(path: Path, records: dict[str, Any]) -> None:
     from afmsr_core.io.atomic import writing
 
-    with writing(path, force) as file:
+    with writing(path, force=True) as file:
         file.write((json.dumps(records, indent=1, ensure_ascii=False) + "\n").encode())
 
 

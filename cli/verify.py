@@ -7,7 +7,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from afmsr_core.errors import ChannelNotFoundError, PairError
+from afmsr_cli.inputs import check_output
+from afmsr_core.errors import ChannelNotFoundError, PairError, UsageError
 
 if TYPE_CHECKING:
     from afmsr_core.channel import Channel
@@ -51,13 +52,19 @@ def run(args: argparse.Namespace) -> int:
     from afmsr_core import io
     from afmsr_core.alignment import align
     from afmsr_core.levelling import level
+    from afmsr_core.pairing import check_units
     from afmsr_core.surfaces import fit_plane
     from afmsr_core.trust.detail import compare_detail
     from afmsr_core.trust.noise import noise_of
 
+    if args.scale < 1:
+        raise UsageError(f"--scale {args.scale}: give a positive number")
+    if args.output is not None:
+        check_output(args.output, ".gwy", args.force)
     channels = io.read(args.result)
     result = _result(channels, args.channel, args.result)
     zoom = io.select(io.read(args.zoom), args.zoom_channel)[0]
+    check_units(result, zoom, "--channel or --zoom-channel")
     truth = level(zoom, "plane").channel.heights
     found = align(
         level(result, "plane").channel.heights,

@@ -11,6 +11,7 @@ import pytest
 
 from afmsr_cli.main import COMMANDS, main, module_of
 from afmsr_core import io
+from afmsr_core.data import example_pair
 
 CLI = Path(__file__).resolve().parents[1] / "cli"
 
@@ -23,6 +24,17 @@ def test_help_has_an_example(command: str, capsys: pytest.CaptureFixture[str]) -
     assert ended.value.code == 0
     assert re.search(rf"examples?:\n +afmsr[ -]{command}\b", told)
     assert "(default: None)" not in told
+
+
+@pytest.mark.parametrize("action", ["install", "check", "uninstall"])
+def test_every_action_of_plugin_has_an_example(
+    action: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["plugin", action, "--help"])
+    told = capsys.readouterr().out
+    assert ended.value.code == 0 and f"examples:\n  afmsr plugin {action}" in told
+    assert "gwyddion's" not in told  # a name keeps its capital
 
 
 def test_the_table_of_commands_is_the_truth(capsys: pytest.CaptureFixture[str]) -> None:
@@ -60,14 +72,43 @@ def test_demo_upscales_the_example(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    for _ in range(2):  # again, too
-        assert main(["demo"]) == 0
+    assert main(["demo"]) == 0 and "replaced" not in capsys.readouterr().out
+    assert main(["demo"]) == 0  # again, too
     told = capsys.readouterr().out
+    assert "replaced, from before: simulated_x4.gwy and simulated_x4.png" in told
     result = io.as_gwy(tmp_path / "afmsr-demo" / "simulated_x4.gwy")
     assert result.title(1).endswith("(x4 afm)") and result.channel(1).heights.shape == (512, 512)
-    assert (tmp_path / "afmsr-demo" / "simulated_x4.png").is_file()
+    picture = tmp_path / "afmsr-demo" / "simulated_x4.png"
+    picture.unlink()
+    assert main(["demo", "--method", "bicubic"]) == 0 and picture.is_file()
     errors = dict(re.findall(r"simulated 512 x 512 scan, (\w+): ([\d.]+) nm", told))
     assert float(errors["afm"]) < float(errors["bicubic"])
+
+
+@pytest.mark.parametrize("name", ["simulated_x4.gwy", "simulated_x4.png"])
+@pytest.mark.parametrize("work", ["other", "edited"])
+def test_demo_keeps_what_it_did_not_write(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, work: str
+) -> None:
+    demo = ["demo", "-o", str(tmp_path), "--method", "bicubic"]
+    path = tmp_path / name
+    if work == "other":
+        path.write_bytes(b"mine")
+    else:
+        assert main(demo) == 0
+        if path.suffix == ".gwy":  # somebody levelled the result and saved it: it looks the same
+            result = io.as_gwy(path).channel(1)
+            levelled = result.replace(heights=result.heights - result.heights.mean())
+            file = io.as_gwy(example_pair()[0])
+            file.with_channel(levelled, like=0, log=["proc::fix_zero()"]).save(path, force=True)
+        else:
+            path.write_bytes(path.read_bytes() + b"mine")
+    mine = path.read_bytes()
+    assert main(demo) == 2
+    assert f"{path}: the demo did not write what is there" in capsys.readouterr().err
+    assert path.read_bytes() == mine
+    assert main([*demo, "--force"]) == 0 and path.read_bytes() != mine
+    assert main([*demo[:-1], "bilinear"]) == 0  # its own, of whatever method
 
 
 def test_demo_says_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

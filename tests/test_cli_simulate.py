@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -64,6 +65,51 @@ def test_a_measured_field_is_scanned(tmp_path: Path) -> None:
     settings = json.loads((tmp_path / "settings.json").read_text())["typical-0000"]
     assert settings["surface"].startswith("example_high.gsf")
     assert settings["conditions"]["white"] == settings["conditions"]["scars"] == 0
+
+
+def settings_of(folder: Path) -> dict[str, Any]:
+    return json.loads((folder / "settings.json").read_text(encoding="utf-8"))
+
+
+def test_a_folder_grows_and_keeps_the_settings_of_every_pair(tmp_path: Path) -> None:
+    assert simulate(tmp_path, "--seed", "0") == 0
+    first = settings_of(tmp_path)
+    assert simulate(tmp_path, "--seed", "1") == 0
+    both = settings_of(tmp_path)
+    assert list(both) == ["typical-0000", "typical-0001"]
+    assert both["typical-0000"] == first["typical-0000"]
+    assert simulate(tmp_path, "--seed", "1", "--specimen", "film", "--force") == 0
+    again = settings_of(tmp_path)
+    assert again["typical-0000"] == first["typical-0000"]
+    assert again["typical-0001"]["specimen"] == "film"
+
+
+def test_an_interrupted_run_has_the_settings_of_what_it_wrote(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from afmsr_core.simulation import pair
+
+    real = pair.simulate_pair
+
+    def stopped(*args: Any, seed: int, **options: Any) -> Any:
+        if seed == 1:
+            raise KeyboardInterrupt
+        return real(*args, seed=seed, **options)
+
+    monkeypatch.setattr(pair, "simulate_pair", stopped)
+    assert simulate(tmp_path, "--pairs", "3") == 130
+    assert [one.id for one in find_pairs(tmp_path).pairs] == list(settings_of(tmp_path))
+
+
+@pytest.mark.parametrize("text", ["oops", "[]", '{"typical-0000": 3}', '{"methods": {}}'])
+def test_a_settings_file_of_others_is_kept(
+    text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "settings.json").write_text(text)
+    assert simulate(tmp_path) == 2
+    assert "was not written by afmsr simulate" in capsys.readouterr().err
+    assert (tmp_path / "settings.json").read_text() == text
+    assert [path.name for path in tmp_path.iterdir()] == ["settings.json"]
 
 
 def test_nothing_is_overwritten_unasked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

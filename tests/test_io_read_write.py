@@ -107,6 +107,8 @@ def test_folders_stand_for_their_files(tmp_path: Path) -> None:
     (tmp_path / ".hidden").mkdir()
     for name in ("z.gwy", "a.npy", "a.json", "a.mask.npy", ".a.gwy", "b/c.gsf", ".hidden/d.gwy"):
         (tmp_path / name).touch()
+    for name in ("readme.txt", "b/thumb.PNG", "a.csv", ".b.csv"):
+        (tmp_path / name).touch()
     found = io.find_files([tmp_path])
     assert [path.relative_to(tmp_path).as_posix() for path in found] == [
         "a.npy",
@@ -119,6 +121,10 @@ def test_folders_stand_for_their_files(tmp_path: Path) -> None:
         tmp_path / "b" / "c.gsf",
     ]
     assert io.find_files([]) == []
+    named = tmp_path / "readme.txt"  # a table of heights, perhaps: who names it means it
+    assert io.find_files([named]) == [named]
+    names = [path.name for path in io.find_files([tmp_path], also=("a.csv", ".b.csv"))]
+    assert names == ["a.csv", "a.npy", "c.gsf", "z.gwy"]
 
 
 def test_csv_tells_units_and_sizes(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ ROOMS = (
     "large_field",
     "channel",
     "io",
+    "gaps",
     "surfaces",
     "levelling",
     "normalisation",

@@ -135,6 +135,19 @@ def test_what_the_list_does_not_name_is_unpaired(tmp_path: Path) -> None:
     assert list(unpaired(tmp_path)) == ["3.gwy", "4.gwy"]
 
 
+@pytest.mark.parametrize("home", ["results/", "a/b/results/", ""])
+def test_results_among_the_pairs_are_no_pairs(tmp_path: Path, home: str) -> None:
+    made(tmp_path, "a_low.gwy", "a_high.gwy", "a/b/c_low.gwy", "a/b/c_high.gwy")
+    written = "settings.json", "results.json", "pairs/0001.npz", "tables/pairs.csv"
+    made(tmp_path, *(home + name for name in written))
+    assert ids(tmp_path) == ["a", "a/b/c"]
+    if home:
+        assert unpaired(tmp_path) == {}
+        (tmp_path / home / "results.json").unlink()  # simulated pairs have settings too
+        with pytest.raises(PairError, match=r"pairs\.csv, line 1: found the columns x"):
+            find_pairs(tmp_path)
+
+
 def test_a_list_in_a_sub_folder_speaks_for_that_folder(tmp_path: Path) -> None:
     listed(tmp_path / "one", "id,low,high\n1,1.gwy,2.gwy\n2,3.gwy,4.gwy\n")
     made(tmp_path, "two/a_low.gwy", "two/a_high.gwy")

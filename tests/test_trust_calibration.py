@@ -123,3 +123,20 @@ def test_evidence_follows_the_unit_and_knows_where_was_measured() -> None:
     assert np.allclose(with_holes.maps["curvature"][away], of.maps["curvature"][away])
     assert all(np.isfinite(field).all() for name, field in with_holes.maps.items() if name in (
         "curvature", "bend", "climb", "noise"))  # fmt: skip
+
+
+@pytest.mark.parametrize("datum", [0.0, 5000.0])
+def test_the_datum_does_not_make_pixels_beside_a_gap_uncertain(datum: float) -> None:
+    from afmsr_core.channel import Channel
+    from afmsr_core.upscale import upscale
+
+    y, x = np.mgrid[0:32, 0:40]
+    relief = datum + 10 * np.sin(x / 6) * np.cos(y / 5)
+    relief[12:16, 20:25] = np.nan
+
+    def method(z: np.ndarray) -> np.ndarray:
+        return upscale(Channel(z, 40.0, 32.0), method="lanczos4", level="none").heights
+
+    result, of = gather(relief, method, Noise(0.01, 0.0, None, "scan"))
+    disagreement = np.where(np.isfinite(result), of.maps["disagreement"], np.nan)
+    assert np.nanmax(disagreement) < 2.0  # nm, of a range of 20

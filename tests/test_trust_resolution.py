@@ -63,3 +63,10 @@ def test_the_bias_of_levelling_is_what_levelling_does(spec: str) -> None:
     sigma = 1 / (2 * np.sqrt(np.pi) * 5)  # of noise smoothed by this Gaussian
     found = np.sqrt(np.mean(lost)) / sigma - 1
     assert np.mean(told) == pytest.approx(found, rel=0.5, abs=0.012)
+
+
+def test_a_polynomial_of_degree_one_is_a_plane() -> None:
+    relief = np.random.default_rng(4).normal(size=(64, 64))
+    bias = {spec: levelling_bias(relief, spec) for spec in ("none", "poly0", "poly1", "plane")}
+    assert bias["none"] == 0 and bias["poly1"] == bias["plane"]
+    assert bias["plane"] < bias["poly0"] < 0

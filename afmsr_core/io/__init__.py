@@ -12,10 +12,20 @@ from pathlib import Path
 
 from afmsr_core.channel import Channel
 from afmsr_core.errors import ChannelNotFoundError, CorruptFileError, UsageError
+from afmsr_core.io.channels import Unreadable, unreadable
 from afmsr_core.io.files import find_files, head
 from afmsr_core.io.gwy import GwyFile
 
-__all__ = ["SUFFIXES", "GwyFile", "as_gwy", "find_files", "read", "select", "write"]
+__all__ = [
+    "SUFFIXES",
+    "GwyFile",
+    "as_gwy",
+    "find_files",
+    "read",
+    "select",
+    "unreadable",
+    "write",
+]
 
 
 def _read_gwy(path: Path) -> list[Channel]:
@@ -54,7 +64,8 @@ def read(path: str | Path) -> list[Channel]:
     Returns
     -------
     list of Channel
-        Lengths in nm, everything else in its own unit without prefix.
+        Lengths in nm, everything else in its own unit without prefix. A bad channel beside good
+        ones is left out; `unreadable` tells.
 
     Raises
     ------
@@ -87,14 +98,12 @@ def as_gwy(path: str | Path) -> GwyFile:
     """Return a file as a Gwyddion file to which channels can be added.
 
     A native file of version 2 or 3 keeps all that it holds; of any other format the channels
-    become those of a new file. Raises as `read` does.
+    become those of a new file and keep their numbers. Raises as `read` does.
     """
     path = Path(path)
     if head(path, 4) in (b"GWYP", b"GWYQ"):
         return GwyFile.open(path)
-    file = GwyFile.new(read(path))
-    file.path = path
-    return file
+    return GwyFile.new(read(path), path)
 
 
 def select(channels: Sequence[Channel], spec: str | int | None = None) -> list[Channel]:
@@ -119,6 +128,8 @@ def select(channels: Sequence[Channel], spec: str | int | None = None) -> list[C
     ------
     ChannelNotFoundError
         If there is none; the message lists what there is.
+    CorruptFileError, FieldError, UnsupportedContentError
+        If it is there and bad; without `spec`, if it may be the one with the heights.
 
     Examples
     --------
@@ -130,18 +141,25 @@ def select(channels: Sequence[Channel], spec: str | int | None = None) -> list[C
     >>> [channel.number for channel in select([flat, phase], "PH*")]
     [12]
     """
+    bad = unreadable(channels)
     if spec is None:
         found = sorted((c for c in channels if c.is_height), key=_is_unlike_heights)[:1]
+        asked = [one for one in bad if found and _rank(one) < _rank(found[0])]
         wanted = "no channel with heights"
     else:
-        found = _matching(channels, str(spec))
+        matching = _matching((*channels, *bad), str(spec))
+        found = [one for one in matching if isinstance(one, Channel)]
+        asked = [one for one in matching if isinstance(one, Unreadable)]
         wanted = f"no channel {str(spec)!r}"
+    for one in asked:
+        raise one.error
     if found:
         return found
     file = next((channel.path.name for channel in channels if channel.path), "the file")
     listed = ", ".join(
         f"{channel.number} {channel.title!r} ({channel.unit or 'no unit'})" for channel in channels
     )
+    listed += "".join(f", {one.number} {one.title!r} (cannot be used: {one.error})" for one in bad)
     raise ChannelNotFoundError(
         f"{file}: {wanted}; it holds {listed or 'no channel'}; choose one by number or title"
     )
@@ -151,13 +169,20 @@ def select(channels: Sequence[Channel], spec: str | int | None = None) -> list[C
 _NOT_HEIGHTS = ("ampl", "defl", "error", "phase")
 
 
-def _is_unlike_heights(channel: Channel) -> bool:
+_Listed = Channel | Unreadable
+
+
+def _is_unlike_heights(channel: _Listed) -> bool:
     return any(word in channel.title.casefold() for word in _NOT_HEIGHTS)
 
 
-def _matching(channels: Sequence[Channel], spec: str) -> list[Channel]:
+def _rank(channel: _Listed) -> tuple[bool, int]:
+    return _is_unlike_heights(channel), -1 if channel.number is None else channel.number
+
+
+def _matching(channels: Sequence[_Listed], spec: str) -> list[_Listed]:
     name = spec.strip().casefold()
-    tests: tuple[Callable[[Channel], bool], ...] = (
+    tests: tuple[Callable[[_Listed], bool], ...] = (
         lambda channel: channel.title.strip().casefold() == name,
         lambda channel: channel.number is not None and str(channel.number) == name,
         lambda channel: fnmatch.fnmatchcase(channel.title.strip().casefold(), name),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from afmsr_core.errors import UnreadableFileError
@@ -12,6 +12,10 @@ __all__ = ["contents", "find_files", "head"]
 
 # Files that accompany others: the mask and the description of an array.
 _COMPANIONS = (".mask.npy", ".json")
+# What lies beside scans and is none: notes, settings, pictures of them, results.
+_NOT_SCANS = (
+    ".csv", ".txt", ".md", ".toml", ".html", ".pdf", ".png", ".jpg", ".jpeg", ".svg", ".log",
+)  # fmt: skip
 
 
 def contents(path: str | Path, size: int = -1) -> bytes:
@@ -44,15 +48,18 @@ def head(path: str | Path, size: int = 4096) -> bytes:
     return contents(path, size)
 
 
-def find_files(paths: Iterable[str | Path]) -> list[Path]:
+def find_files(paths: Iterable[str | Path], also: Collection[str] = ()) -> list[Path]:
     """Return the files that these files and folders stand for.
 
     Parameters
     ----------
     paths : iterable of path
         Files are taken as they are, whether they exist or not. Folders stand for the files in
-        them and in their subfolders, sorted, without hidden ones (a leading dot) and without
-        the companions of arrays (``NAME.json`` and ``NAME.mask.npy``).
+        them and in their subfolders, sorted, without hidden ones (a leading dot), without
+        the companions of arrays (``NAME.json`` and ``NAME.mask.npy``) and without what is no
+        scan by its suffix, such as notes and pictures.
+    also : collection of str
+        Names, in lower case, that are taken from folders nevertheless.
 
     Returns
     -------
@@ -66,24 +73,26 @@ def find_files(paths: Iterable[str | Path]) -> list[Path]:
     """
     found: dict[Path, None] = {}
     for path in map(Path, paths):
-        for file in _walk(path) if path.is_dir() else (path,):
+        for file in _walk(path, also) if path.is_dir() else (path,):
             found.setdefault(file)
     return list(found)
 
 
-def _walk(folder: Path) -> list[Path]:
+def _walk(folder: Path, also: Collection[str]) -> list[Path]:
     def refuse(error: OSError) -> None:
         raise UnreadableFileError(
             f"{error.filename}: the folder cannot be listed ({error.strerror}); "
             f"change its permissions"
         ) from error
 
+    passed_over = (*_COMPANIONS, *_NOT_SCANS)
     files = []
     for parent, folders, names in os.walk(folder, onerror=refuse):
         folders[:] = [name for name in folders if not name.startswith(".")]
         files += [
             Path(parent, name)
             for name in names
-            if not name.startswith(".") and not name.lower().endswith(_COMPANIONS)
+            if not name.startswith(".")
+            and (name.lower() in also or not name.lower().endswith(passed_over))
         ]
     return sorted(files)

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from afmsr_core.channel import Channel
-from afmsr_core.errors import ChannelNotFoundError, OutputError, UnsupportedContentError
+from afmsr_core.errors import (
+    ChannelNotFoundError,
+    CorruptFileError,
+    FieldError,
+    OutputError,
+    UnsupportedContentError,
+)
 from afmsr_core.io import gwyencode as encode
 from afmsr_core.io.atomic import writing
+from afmsr_core.io.channels import Channels, Unreadable
 from afmsr_core.io.files import contents
 from afmsr_core.io.gwyfield import channel_of
 from afmsr_core.io.gwylog import log_entry
 from afmsr_core.io.gwystructure import MAGICS, Component, Structure
+from afmsr_core.io.history import from_meta, log_of, to_meta
 
 __all__ = ["GwyFile", "log_entry"]
 
@@ -62,8 +69,8 @@ class GwyFile:
 
     Files of version 3 (written by Gwyddion 3) become version 2, which both Gwyddion 2 and 3
     open, as soon as a channel is added. Then fields, units, masks, titles, logs and palettes of
-    the images are carried over; graphs, volume data, curve maps, selections, 3D views, metadata
-    and colour ranges are not.
+    the images are carried over, and our history; graphs, volume data, curve maps, selections, 3D
+    views, other metadata and colour ranges are not.
 
     Use `open`, `from_bytes` or `new` to get one.
 
@@ -125,18 +132,25 @@ class GwyFile:
         return cls(Structure(data, name), path)
 
     @classmethod
-    def new(cls, channels: Iterable[Channel]) -> GwyFile:
-        """Return a file of version 2 with these channels, numbered from 0.
+    def new(cls, channels: Iterable[Channel], path: Path | None = None) -> GwyFile:
+        """Return a file of version 2 with these channels.
 
-        The history of a channel, if it has one, is put into its metadata as JSON.
+        The history of a channel, if it has one, is put into its metadata as JSON and into its
+        log.
+
+        Parameters
+        ----------
+        channels : iterable of Channel
+            What it will hold, numbered from 0.
+        path : path, optional
+            File, of another format, that all of them are from; they keep their numbers.
         """
-        file = cls(Structure(_EMPTY, "new file"))
-        for channel in channels:
-            meta = {}
-            if channel.history:
-                steps = [step.as_dict() for step in channel.history]
-                meta["afmsr history"] = json.dumps(steps, ensure_ascii=False)
-            file = file.with_channel(channel, meta=meta)
+        file = cls(Structure(_EMPTY, path.name if path else "new file"), path)
+        for position, channel in enumerate(channels):
+            own = channel.number if path else None
+            number = position if own is None else own
+            log, meta = tuple(log_of(channel.history)), _encoded(to_meta(channel.history))
+            file = file._extended(number, channel, {}, log, meta)
         return file
 
     # --- what is in it -------------------------------------------------------------------
@@ -179,7 +193,8 @@ class GwyFile:
         Returns
         -------
         Channel
-            With its mask, title, number and path; offsets that the file does not give are 0.
+            With its mask, title, history, number and path; offsets that the file does not give
+            are 0, and a history that makes no sense is empty.
 
         Raises
         ------
@@ -201,17 +216,37 @@ class GwyFile:
                 f"{self._structure.name}: no channel {number}; the file has {listed}"
             )
         key = "/{}/data" if self.version == 2 else "/image/{}"
-        return channel_of(
+        found = channel_of(
             self._value(key, number),
             self._value(_MASK[self.version], number),
             title=self.title(number),
             number=number,
             path=self.path,
         )
+        return found.replace(history=from_meta(self.meta(number)))
 
-    def channels(self) -> list[Channel]:
-        """Return all channels in the order of their numbers. Raises as `channel` does."""
-        return [self.channel(number) for number in self.numbers]
+    def channels(self) -> Channels:
+        """Return all channels in the order of their numbers; one that is bad costs no other.
+
+        Returns
+        -------
+        Channels
+            A list that knows what it lacks.
+
+        Raises
+        ------
+        CorruptFileError, FieldError, UnsupportedContentError
+            If all are bad: as `channel` does for the first.
+        """
+        good, bad = [], []
+        for number in self.numbers:
+            try:
+                good.append(self.channel(number))
+            except (CorruptFileError, FieldError, UnsupportedContentError) as error:
+                bad.append(Unreadable(number, self.title(number), error))
+        if bad and not good:
+            raise bad[0].error
+        return Channels(good, bad)
 
     def log(self, number: int) -> tuple[str, ...]:
         """Return the log of a channel as Gwyddion keeps it, oldest entry first."""
@@ -287,7 +322,7 @@ class GwyFile:
         looks = {} if like is None else self._looks(like)
         entries = (*(() if like is None else self.log(like)), *log)
         notes = {} if like is None else self._meta_parts(like)
-        notes.update((name, encode.text(name, value)) for name, value in (meta or {}).items())
+        notes.update(_encoded(meta or {}))
         return self._extended(number, channel, looks, entries, notes)
 
     def _extended(
@@ -357,7 +392,9 @@ class GwyFile:
             looks = {}
             if isinstance(palette, str):
                 looks["base/palette"] = encode.text("", palette)
-            file = file._extended(number, self.channel(number), looks, self.log(number), {})
+            channel = self.channel(number)
+            meta = _encoded(to_meta(channel.history))
+            file = file._extended(number, channel, looks, self.log(number), meta)
         return file
 
     # --- saving --------------------------------------------------------------------------
@@ -389,6 +426,10 @@ class GwyFile:
         with writing(path, force) as file:
             for part in parts:
                 file.writelines(part if isinstance(part, encode.Doubles) else (part,))
+
+
+def _encoded(meta: Mapping[str, str]) -> dict[str, bytes]:
+    return {name: encode.text(name, value) for name, value in meta.items()}
 
 
 def _text_of(component: bytes) -> str:

@@ -19,6 +19,7 @@ from afmsr_core.channel import Channel, Step
 from afmsr_core.errors import CorruptFileError, UnreadableFileError, UnsupportedContentError
 from afmsr_core.io.atomic import writing_all
 from afmsr_core.io.files import contents, head
+from afmsr_core.io.history import UNFIT, steps_of
 from afmsr_core.io.units import from_file
 
 __all__ = ["read", "sidecar", "write"]
@@ -142,16 +143,8 @@ def _of(kind: type, notes: dict[str, Any], name: str, path: Path, default: Any =
 
 def _history(notes: dict[str, Any], path: Path) -> tuple[Step, ...]:
     try:
-        return tuple(
-            Step(
-                name=str(step["name"]),
-                version=str(step["version"]),
-                settings=dict(step.get("settings", {})),
-                effect=str(step.get("effect", "")),
-            )
-            for step in _of(list, notes, "history", path, [])
-        )
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        return steps_of(_of(list, notes, "history", path, []))
+    except UNFIT as error:
         raise _lacking(path, "'history' is not a list of steps with name and version") from error
 
 

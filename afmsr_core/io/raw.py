@@ -249,6 +249,8 @@ def _gwyddion(program: str, path: Path) -> list[Channel]:
                 f"({_reason(said, path, done.returncode)}); take the file from its source again"
             )
         channels = GwyFile.open(output).channels()
+    for bad in channels.unreadable:
+        raise bad.error
     if not channels:
         raise UnsupportedContentError(
             f"{path.name}: holds no image, perhaps only spectra or volume data; "

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 from afmsr_core.channel import Channel
 from afmsr_core.io.gwy import GwyFile
-from afmsr_core.io.gwylog import log_entry
+from afmsr_core.io.history import META, from_meta, log_of, to_meta
 
 __all__ = ["META", "write_results"]
-
-META = "afmsr history"
 
 
 def write_results(
@@ -24,8 +21,8 @@ def write_results(
     ----------
     target : Path
         A ``.gwy`` becomes a copy of `file` with the results added, each with the palette,
-        range, metadata and log of the channel it was made from; every other format holds the
-        results alone.
+        range, metadata and log of the channel it was made from, and what was done since; every
+        other format holds the results alone.
     file : GwyFile
         What the results were made from.
     results : sequence of Channel
@@ -44,18 +41,12 @@ def write_results(
         io.write(target, list(results), force=force)
         return
     for result in results:
-        steps = [step.as_dict() for step in result.history]
+        like = result.number
+        known = () if like is None else from_meta(file.meta(like))
         file = file.with_channel(
             result,
-            like=result.number,
-            log=[log_entry(f"afmsr_{step['name']}", step["settings"]) for step in steps],
-            meta={META: _as_markup(json.dumps(steps, ensure_ascii=False))},
+            like=like,
+            log=log_of(result.history[len(known) :]),
+            meta=to_meta(result.history),
         )
     file.save(target, force=force)
-
-
-def _as_markup(text: str) -> str:
-    """Escape what Gwyddion's metadata browser would take for markup, in a way JSON undoes."""
-    for sign in "<>&":
-        text = text.replace(sign, f"\\u{ord(sign):04x}")
-    return text

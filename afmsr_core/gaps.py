@@ -1,0 +1,42 @@
+"""Gaps: what stands in for pixels that were not measured, where a method takes no NaN."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["filled"]
+
+
+def filled(heights: NDArray[np.float64], missing: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Give every missing pixel the value of its nearest measured one.
+
+    Parameters
+    ----------
+    heights : ndarray of float64, shape (yres, xres)
+        In any unit.
+    missing : ndarray of bool, shape (yres, xres)
+        What was not measured; not everything.
+
+    Returns
+    -------
+    ndarray of float64, shape (yres, xres)
+        `heights` itself if nothing is missing.
+
+    Examples
+    --------
+    >>> row = np.array([[1.0, np.nan, np.nan, 4.0]])
+    >>> filled(row, np.isnan(row))
+    array([[1., 1., 4., 4.]])
+    """
+    if not missing.any():
+        return heights
+    import cv2
+
+    _, labels = cv2.distanceTransformWithLabels(
+        missing.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    value_of = np.zeros(int(labels.max()) + 1)
+    measured = ~missing
+    value_of[labels[measured]] = heights[measured]
+    return np.where(missing, value_of[labels], heights)

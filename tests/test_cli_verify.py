@@ -1,0 +1,51 @@
+"""``afmsr verify`` compares only what can be compared."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from afmsr_cli.main import main
+from afmsr_core import io
+from afmsr_core.channel import Channel
+
+SIDE = 128
+HEIGHTS = 20 * ndimage.gaussian_filter(np.random.default_rng(3).normal(size=(SIDE, SIDE)), 3)
+RESULT = Channel(HEIGHTS, 1280.0, 1280.0, title="Height (x4 afm)")
+PART = np.s_[32:96, 32:96]
+ZOOM = Channel(HEIGHTS[PART], 640.0, 640.0, xoff=320.0, yoff=320.0, title="Zoom")
+
+
+def verify(folder: Path, zoom: Channel, *options: str) -> int:
+    io.write(folder / "result.gwy", RESULT, force=True)
+    io.write(folder / "zoom.npy", zoom, force=True)
+    names = (str(folder / name) for name in ("result.gwy", "zoom.npy"))
+    return main(["verify", *names, "--zoom-channel", "0", *options])
+
+
+@pytest.mark.parametrize(
+    "zoom, told",
+    [
+        (ZOOM.replace(unit="V"), "the unit is 'nm' in one and 'V' in the other"),
+        (ZOOM.replace(lateral_unit="V"), "the lateral unit is 'nm' in one and 'V' in the other"),
+    ],
+)
+def test_other_units_are_refused(
+    zoom: Channel, told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert verify(tmp_path, ZOOM) == 0
+    capsys.readouterr()
+    assert verify(tmp_path, zoom) == 1
+    said = capsys.readouterr()
+    assert told in said.err and "--zoom-channel" in said.err and said.out == ""
+
+
+@pytest.mark.parametrize("scale", ["0", "-4"])
+def test_a_scale_below_one_makes_no_sense(
+    scale: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert verify(tmp_path, ZOOM, "--scale", scale) == 2
+    assert f"--scale {scale}: give a positive number" in capsys.readouterr().err
