@@ -30,7 +30,7 @@ def to_meta(history: Sequence[Step]) -> dict[str, str]:
 
     Examples
     --------
-    >>> to_meta([Step("level", "1", {}, "a < b")])[META][-22:]
+    >>> to_meta([Step("level", "1", {}, "a < b")])[META][-24:]
     '"effect": "a \\u003c b"}]'
     """
     if not history:
