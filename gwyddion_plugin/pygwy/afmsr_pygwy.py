@@ -223,6 +223,15 @@ def fields_of(answer, like, folder):
     return field, mask
 
 
+def earlier_steps(meta):
+    """Return what afmsr did to the channel before, which came with its metadata."""
+    try:
+        steps = json.loads(meta[META]) if META in meta.keys_by_name() else []
+    except ValueError:  # edited in the metadata browser
+        return []
+    return steps if isinstance(steps, list) else []
+
+
 def add_channel(data, number, result, mask, answer, restored, shown=True):
     new = gwy.gwy_app_data_browser_add_data_field(result, data, shown)
     data["/%d/data/title" % new] = answer["field"]["title"].encode("utf-8")
@@ -233,12 +242,12 @@ def add_channel(data, number, result, mask, answer, restored, shown=True):
     gwy.gwy_app_sync_data_items(data, data, number, new, False, items)
     if mask is not None:
         data["/%d/mask" % new] = mask
-    history = json.dumps(answer["history"])
-    for sign in "<>&":  # what Gwyddion's metadata browser would take for markup
-        history = history.replace(sign, "\\u%04x" % ord(sign))
     key = "/%d/meta" % new
     if key not in data.keys_by_name():
         data.set_object_by_name(key, gwy.Container())
+    history = json.dumps(earlier_steps(data[key]) + answer["history"])
+    for sign in "<>&":  # what Gwyddion's metadata browser would take for markup
+        history = history.replace(sign, "\\u%04x" % ord(sign))
     data[key].set_string_by_name(META, history)
     settings = gwy.gwy_app_settings_get()
     told = {"weights_sha256": ""}  # not that of an earlier run

@@ -292,6 +292,16 @@ def test_a_levelled_result_does_not_get_the_range_of_other_heights(
     assert abs(_values(new["data"]).mean()) < 1e-3 * scan.mean()
 
 
+def test_earlier_steps_stand_before_the_new_ones(host: Host, scan: np.ndarray) -> None:
+    host.add_channel(scan)
+    step = {"name": "level", "version": "1", "settings": {"degree": 2}, "effect": ""}
+    for before, names in (([step], ["level"]), ("edited by hand", [])):
+        text = json.dumps(before) if isinstance(before, list) else before
+        host.scenario["items"]["/0/meta"] = {**METADATA, "afmsr history": text}
+        history = json.loads(_added(host.run())["meta"]["afmsr history"])
+        assert [one["name"] for one in history] == [*names, "level", "upscale", "scan_time"]
+
+
 def test_history_is_kept_for_a_channel_without_metadata(host: Host, scan: np.ndarray) -> None:
     host.add_channel(scan)
     del host.scenario["items"]["/0/meta"]
