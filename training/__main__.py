@@ -106,18 +106,24 @@ def main() -> int:
         "--weights", action="append", default=[], metavar="METHOD[@LABEL]=FILE",
         help="also this network; LABEL tells two files of one method apart",
     )  # fmt: skip
-    judging.add_argument("--scans", choices=list(SPLITS), default="dev", help="(%(default)s)")
-    judging.add_argument("--max-side", type=int, help="leave out scans with a longer side")
     judging.add_argument("--results", type=Path, metavar="FOLDER", help="keep results here")
-    scores = commands.add_parser("score", help="PSNR, SSIM, sharpness", parents=[judging])
+    chosen = argparse.ArgumentParser(add_help=False)
+    chosen.add_argument("--scans", choices=list(SPLITS), default="dev", help="(%(default)s)")
+    chosen.add_argument("--max-side", type=int, help="leave out scans with a longer side")
+    scores = commands.add_parser("score", help="PSNR, SSIM, sharpness", parents=[judging, chosen])
     scores.add_argument("--json", type=Path, help="every score of every scan, into a file")
     scores.set_defaults(run=_score)
     look = commands.add_parser(
-        "quality", help="roughness, spectrum, NIQE, streaks, invented detail", parents=[judging]
+        "quality",
+        help="roughness, spectrum, NIQE, streaks, invented detail",
+        parents=[judging, chosen],
     )
     look.set_defaults(run=_quality)
     page = commands.add_parser("card", help="score, and write the model card", parents=[judging])
     page.add_argument("folder", type=Path, help="of the training")
+    page.add_argument(
+        "--slow", action="append", default=[], metavar="METHOD", help="only on small scans"
+    )
     page.set_defaults(run=_card)
     commands.add_parser("example", help="make the example pair").set_defaults(run=_example)
     args = parser.parse_args()
@@ -235,10 +241,10 @@ def _export(args: argparse.Namespace) -> int:
     return 0
 
 
-def _scans(args: argparse.Namespace, split: str | None = None) -> list[corpus.Scan]:
+def _scans(args: argparse.Namespace) -> list[corpus.Scan]:
     scans = [
         scan
-        for scan in SPLITS[split or args.scans](args.corpus)
+        for scan in SPLITS[args.scans](args.corpus)
         if args.max_side is None or max(scan.heights.shape) <= args.max_side
     ]
     if not scans:
@@ -270,17 +276,26 @@ def _score(args: argparse.Namespace) -> int:
 
 
 def _card(args: argparse.Namespace) -> int:
-    from training.card import Judged, card
+    from training.card import SMALL, Judged, card
     from training.pictures import draw
     from training.quality import niqe_model, quality, quality_table
 
-    model, methods, judged = niqe_model(), _methods(args), []
-    for split in SPLITS:
-        scans = _scans(args, split)
-        looks = {condition: quality(scans, methods, condition) for condition in CONDITIONS}
+    model, methods = niqe_model(), _methods(args)
+    fast = {name: method for name, method in methods.items() if name not in args.slow}
+
+    def small(split: str) -> list[corpus.Scan]:
+        return [s for s in SPLITS[split](args.corpus) if max(s.heights.shape) <= SMALL]
+
+    judged = []
+    for split, scans, among in (
+        ("dev", corpus.dev_scans(args.corpus), fast),
+        ("small", small("dev"), methods),
+        ("unseen", small("unseen"), methods),
+    ):
+        looks = {condition: quality(scans, among, condition) for condition in CONDITIONS}
         tables = {condition: quality_table(rows, model) for condition, rows in looks.items()}
-        judged.append(Judged(split, scans, _scores(scans, methods), tables))
-    pictures = draw(judged[0].scans, judged[0].scores["clean"], methods, PICTURES)
+        judged.append(Judged(split, scans, _scores(scans, among), tables))
+    pictures = draw(judged[0].scans, judged[0].scores["clean"], fast, PICTURES)
     recipe = json.loads((args.folder / "recipe.json").read_text(encoding="utf-8"))
     text = card(judged, pictures, corpus.training_scans(args.corpus), DATA, recipe)
     (DATA / "afm.md").write_text(text, encoding="utf-8")

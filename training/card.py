@@ -12,11 +12,14 @@ from training.corpus import SET_ASIDE, Scan
 from training.score import BORDER, CONDITIONS, Score
 from training.table import REFERENCE, table, wins
 
-__all__ = ["Judged", "card"]
+__all__ = ["SMALL", "Judged", "card"]
+
+SMALL = 256  # pixels a side up to which networks that take minutes are judged
 
 TITLES = {
     "dev": "Dev split: {count} scans, one field of every good file",
-    "unseen": "Train split: {count} samples that nothing was trained on",
+    "small": f"The {{count}} of them of at most {SMALL} px a side, with every network",
+    "unseen": f"Train split: {{count}} samples of at most {SMALL} px that nothing was trained on",
 }
 
 
@@ -27,7 +30,7 @@ class Judged:
     Attributes
     ----------
     split : str
-        ``dev`` or ``unseen``.
+        Key of `TITLES`.
     scans : sequence of Scan
         What was scored.
     scores : mapping of condition to mapping of method to sequence of Score
