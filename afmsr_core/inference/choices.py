@@ -8,7 +8,11 @@ __all__ = ["CHOICES"]
 CHOICES: dict[str, str] = {
     "ninasr_b0": "onnx",
     "ninasr_b1": "onnx",
+    "ninasr_b2": "onnx",
     "carn": "onnx",
+    "rcan": "onnx",
+    "rdn": "onnx",
+    "edsr": "onnx",
     "carn_m": "onnx",
     "edsr_baseline": "onnx",
 }
