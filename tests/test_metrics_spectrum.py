@@ -102,9 +102,10 @@ def test_sal_is_the_shortest_direction_and_knows_pixels_that_are_not_square() ->
 
 
 def test_relief_larger_than_the_field_has_no_sal() -> None:
-    x = np.linspace(-1, 1, 64)
-    with pytest.raises(FieldError, match="flat"):
-        autocorrelation_length(np.tile(x, (64, 1)), (1.0, 1.0))
+    for side in (64, 512):
+        x = np.linspace(-1, 1, side)
+        with pytest.raises(FieldError, match="flat"):
+            autocorrelation_length(np.tile(x, (side, 1)), (1.0, 1.0))
     step = np.where(np.arange(64)[:, None] < 32, 0.0, 1.0) * np.ones(64)
     ratio = evaluate(step, step, 1.0, "nm")["sal"]
     assert ratio.value is not None or "larger" in ratio.reason

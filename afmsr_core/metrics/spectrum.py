@@ -43,6 +43,9 @@ LEAST = 8
 SAL = 0.2
 """Height of the autocorrelation at the length Sal, the default of ISO 25178-3."""
 
+ROUNDING = 100 * float(np.finfo(np.float64).eps)
+"""Of the largest height: what a plane may leave of itself, by rounding, after it is fitted."""
+
 RAYS = 180
 """Directions in which the autocorrelation is followed, over half a turn."""
 
@@ -177,7 +180,7 @@ def autocorrelation(heights: ArrayLike) -> Floats:
     level = fit_plane(heights).subtracted_from(heights)
     used = np.isfinite(level)
     level = np.where(used, level, 0.0)
-    if np.sqrt(np.mean(level**2)) <= np.finfo(np.float64).eps * np.nanmax(np.abs(heights)):
+    if np.sqrt(np.mean(level**2)) <= ROUNDING * np.nanmax(np.abs(heights)):
         raise FieldError("the field is flat, so that nothing correlates; choose another crop")
     shape = [fft.next_fast_len(2 * n, real=True) for n in level.shape]
 
@@ -263,7 +266,7 @@ def _band(low: float, high: float, result: Field, truth: Field, context: Context
             details,
         )
     # What is left of a field without relief is rounding.
-    if powers["truth"] <= (np.finfo(np.float64).eps * np.abs(truth).max()) ** 2:
+    if powers["truth"] <= (ROUNDING * np.abs(truth).max()) ** 2:
         return Value(None, "the truth has no relief in this band: there is no ratio", details)
     return Value(powers["result"] / powers["truth"], details=details)
 
