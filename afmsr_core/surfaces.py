@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from afmsr_core.errors import FieldError, UsageError
 
 __all__ = [
+    "ROUNDING",
     "Background",
     "Heights",
     "Pixels",
@@ -21,6 +22,9 @@ __all__ = [
     "fit_polynomial",
     "plane_from_sums",
 ]
+
+ROUNDING = 100 * float(np.finfo(np.float64).eps)
+"""Of the largest height: what a plane may leave of itself, by rounding, after it is fitted."""
 
 Heights = NDArray[np.float64]
 Pixels = NDArray[np.bool_]

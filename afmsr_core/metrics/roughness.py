@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from afmsr_core.errors import FieldError
 from afmsr_core.metrics.base import Context, Field, Metric, Value
-from afmsr_core.surfaces import fit_plane
+from afmsr_core.surfaces import ROUNDING, fit_plane
 
 __all__ = ["METRICS", "PARAMETERS", "ROUGHNESS", "SLOPES", "Parameter", "surface_parameters"]
 
@@ -101,7 +101,7 @@ def surface_parameters(
     z = level[np.isfinite(level)]
     sq = float(np.sqrt(np.mean(z**2)))
     # What is left of a plane is rounding, not roughness.
-    flat = sq <= np.finfo(np.float64).eps * float(np.abs(heights[np.isfinite(heights)]).max())
+    flat = sq <= ROUNDING * float(np.abs(heights[np.isfinite(heights)]).max())
     found: dict[str, float | None] = {
         "Sa": 0.0 if flat else float(np.mean(np.abs(z))),
         "Sq": 0.0 if flat else sq,

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from afmsr_core.errors import FieldError
 from afmsr_core.metrics.base import Context, Field, Metric, Setting, Value, positive
-from afmsr_core.surfaces import fit_plane
+from afmsr_core.surfaces import ROUNDING, fit_plane
 
 __all__ = [
     "BANDS",
@@ -42,9 +42,6 @@ LEAST = 8
 
 SAL = 0.2
 """Height of the autocorrelation at the length Sal, the default of ISO 25178-3."""
-
-ROUNDING = 100 * float(np.finfo(np.float64).eps)
-"""Of the largest height: what a plane may leave of itself, by rounding, after it is fitted."""
 
 RAYS = 180
 """Directions in which the autocorrelation is followed, over half a turn."""
