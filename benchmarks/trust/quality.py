@@ -8,14 +8,11 @@ from pathlib import Path
 import numpy as np
 from scipy import stats
 
-from afmsr_core.alignment import AlignmentSettings, align
-from afmsr_core.errors import PairError
 from afmsr_core.metrics.numbers import quality_of
 from afmsr_core.trust.coarseness import judge
 from afmsr_core.trust.resolution import resolved_alone, resolved_frequency
-from benchmarks.retrace.pairs import read_pairs
 from benchmarks.trust.cases import CONDITIONS, Method, cases
-from benchmarks.trust.noisy import MAX_RESIDUAL
+from benchmarks.trust.noisy import aligned_pairs
 from training import corpus
 
 __all__ = ["quality"]
@@ -77,18 +74,9 @@ def _correlation(
 
 def _resolution(folder: Path) -> str:
     both, alone = [], []
-    for split in ("dev", "train"):
-        for pair in read_pairs(folder, split):
-            try:
-                settings = AlignmentSettings(max_residual=MAX_RESIDUAL)
-                found = align(pair.retrace, pair.trace, settings=settings)
-            except PairError:
-                continue
-            if found.accepted:
-                inside = found.crop.slices
-                trace = pair.trace[inside]
-                both.append(resolved_frequency(trace, found.warp(pair.retrace)[inside]))
-                alone.append(resolved_alone(trace))
+    for trace, retrace, inside in aligned_pairs(folder):
+        both.append(resolved_frequency(trace[inside], retrace[inside]))
+        alone.append(resolved_alone(trace[inside]))
     rank = stats.spearmanr(both, alone).statistic
     low, middle, high = np.quantile(np.array(alone) / np.array(both), [0.25, 0.5, 0.75])
     return (
