@@ -153,7 +153,7 @@ def _worker(home: Any, folder: Path, runs: int) -> None:
         seconds, _, _ = _asked([*command, "--cold"], home, field, keep=0)
         cold += [seconds] * bool(turn)
     _asked(command, home, field, keep=PATIENCE)
-    _until(lambda: list((home.runtime / "afmsr").glob("*.json")))
+    _until(lambda: list((home.runtime / "afmsr").glob("*.address")))
     for _ in range(runs):
         seconds, request, pid = _asked(command, home, field, keep=PATIENCE)
         warm.append(seconds)

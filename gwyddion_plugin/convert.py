@@ -1,4 +1,4 @@
-"""Between the files of a request and a `Channel`: only the worker comes here."""
+"""Between a field of Gwyddion's or the files of a request and a `Channel`: for the worker only."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from afmsr_core.channel import Channel
 from afmsr_core.errors import CorruptFileError, FieldError, OutputError, UnreadableFileError
 from afmsr_core.io.units import from_file
 from gwyddion_plugin.protocol import RESULT, RESULT_MASK, ProtocolError, file_name
+from gwyddion_plugin.rawfield import RawField
 
-__all__ = ["channel_from", "write_channel"]
+__all__ = ["channel_from", "channel_of", "field_of", "write_channel"]
 
 _MASKED = 0.5  # from here on Gwyddion counts a pixel of a mask as marked
 _PER_NM = 1e9  # nm in a metre
@@ -45,6 +46,7 @@ def channel_from(folder: Path, field: Mapping[str, Any]) -> Channel:
         xreal, yreal = float(field["xreal"]), float(field["yreal"])
         xoff, yoff = float(field.get("xoff", 0)), float(field.get("yoff", 0))
         name = file_name(field["data"])
+        units = str(field.get("unit_xy") or ""), str(field.get("unit_z") or "")
     except (KeyError, TypeError, ValueError) as error:
         raise ProtocolError(
             f"worker protocol: the field is not described ({error!r}); it needs xres, yres, "
@@ -52,19 +54,47 @@ def channel_from(folder: Path, field: Mapping[str, Any]) -> Channel:
         ) from error
     if xres < 1 or yres < 1:
         raise FieldError(f"the channel has {xres} x {yres} pixels; choose another channel")
-    factor, unit = from_file(str(field.get("unit_z") or ""))
-    scale, lateral_unit = from_file(str(field.get("unit_xy") or ""))
     mask = field.get("mask")
+    return _channel(
+        _doubles(folder / name, yres, xres),
+        _doubles(folder / file_name(mask), yres, xres) if mask else None,
+        (xreal, yreal, xoff, yoff),
+        units,
+        str(field.get("title") or ""),
+    )
+
+
+def channel_of(field: RawField) -> Channel:
+    """Return the channel that Gwyddion handed out; it comes without offsets and title."""
+    shape = field.yres, field.xres
+    return _channel(
+        np.frombuffer(field.data, "<f8").reshape(shape),
+        None if field.mask is None else np.frombuffer(field.mask, "<f8").reshape(shape),
+        (field.xreal, field.yreal, 0.0, 0.0),
+        (field.unit_xy, field.unit_z),
+    )
+
+
+def _channel(
+    values: NDArray[np.float64],
+    mask: NDArray[np.float64] | None,
+    lengths: tuple[float, float, float, float],
+    units: tuple[str, str],
+    title: str = "",
+) -> Channel:
+    scale, lateral_unit = from_file(units[0])
+    factor, unit = from_file(units[1])
+    xreal, yreal, xoff, yoff = (scale * length for length in lengths)
     return Channel(
-        _doubles(folder / name, yres, xres) * factor,
-        xreal=xreal * scale,
-        yreal=yreal * scale,
-        xoff=xoff * scale,
-        yoff=yoff * scale,
+        values * factor,
+        xreal=xreal,
+        yreal=yreal,
+        xoff=xoff,
+        yoff=yoff,
         unit=unit,
         lateral_unit=lateral_unit,
-        title=str(field.get("title") or ""),
-        mask=_doubles(folder / file_name(mask), yres, xres) >= _MASKED if mask else None,
+        title=title,
+        mask=None if mask is None else mask >= _MASKED,
         number=0,
     )
 
@@ -97,43 +127,78 @@ def write_channel(
     names : tuple of str
         Names of the files of the values and of the mask.
 
-    Pixels that were not measured get the mean of the others and are marked in the mask, since
-    Gwyddion's fields have no other way to tell.
-
     Raises
     ------
     OutputError
         If the system refuses to write.
     """
-    values, mask = channel.heights, channel.mask
-    missing = ~np.isfinite(values)
-    if missing.any():
-        values = np.where(missing, values[~missing].mean(), values)
-        mask = missing if mask is None else mask | missing
-    _write(folder / names[0], values / _PER_NM if channel.unit == "nm" else values)
+    values, mask = _finite(channel)
+    _write(folder / names[0], values)
     if mask is not None:
         _write(folder / names[1], mask)
-    lateral = _PER_NM if channel.lateral_unit == "nm" else 1.0
+    per_metre = _per_metre(channel.lateral_unit)
     return {
         "xres": channel.xres,
         "yres": channel.yres,
-        "xreal": channel.xreal / lateral,
-        "yreal": channel.yreal / lateral,
-        "xoff": channel.xoff / lateral,
-        "yoff": channel.yoff / lateral,
-        "unit_xy": "m" if channel.lateral_unit == "nm" else channel.lateral_unit,
-        "unit_z": "m" if channel.unit == "nm" else channel.unit,
+        "xreal": channel.xreal / per_metre,
+        "yreal": channel.yreal / per_metre,
+        "xoff": channel.xoff / per_metre,
+        "yoff": channel.yoff / per_metre,
+        "unit_xy": _base(channel.lateral_unit),
+        "unit_z": _base(channel.unit),
         "title": channel.title,
         "data": names[0],
         "mask": names[1] if mask is not None else None,
     }
 
 
+def field_of(channel: Channel) -> RawField:
+    """Return what Gwyddion takes back."""
+    values, mask = _finite(channel)
+    per_metre = _per_metre(channel.lateral_unit)
+    return RawField(
+        xres=channel.xres,
+        yres=channel.yres,
+        xreal=channel.xreal / per_metre,
+        yreal=channel.yreal / per_metre,
+        unit_xy=_base(channel.lateral_unit),
+        unit_z=_base(channel.unit),
+        data=_bytes(values),
+        mask=None if mask is None else _bytes(mask),
+    )
+
+
+def _finite(channel: Channel) -> tuple[NDArray[np.float64], NDArray[np.bool_] | None]:
+    """Return heights in the base unit, and the mask.
+
+    Pixels that were not measured get the mean of the others and are marked in the mask, since
+    Gwyddion's fields have no other way to tell.
+    """
+    values, mask = channel.heights, channel.mask
+    missing = ~np.isfinite(values)
+    if missing.any():
+        values = np.where(missing, values[~missing].mean(), values)
+        mask = missing if mask is None else mask | missing
+    return values / _PER_NM if channel.unit == "nm" else values, mask
+
+
+def _per_metre(unit: str) -> float:
+    return _PER_NM if unit == "nm" else 1.0
+
+
+def _base(unit: str) -> str:
+    return "m" if unit == "nm" else unit
+
+
+def _bytes(values: NDArray[Any]) -> memoryview:
+    return np.ascontiguousarray(values, "<f8").data.cast("B")
+
+
 def _write(path: Path, values: NDArray[Any]) -> None:
     """Write as ``tofile`` does, which however does not tell a full disk from other trouble."""
     try:
         with path.open("wb") as file:
-            file.write(np.ascontiguousarray(values, "<f8").data.cast("B"))
+            file.write(_bytes(values))
     except OSError as error:
         needed = math.ceil(8 * values.size / 1e6)
         raise OutputError(

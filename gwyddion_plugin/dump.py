@@ -19,6 +19,7 @@ DATA, MASK = "/0/data", "/0/mask"
 MAX_SIDE = 1 << 16  # pixels; Gwyddion's own limit is lower
 _DIMENSIONLESS = "1"  # an empty unit is read back as metre
 _CHUNK = 1 << 20
+Buffer = bytes | memoryview
 
 
 def read(path: Path) -> RawField:
@@ -153,13 +154,13 @@ def _make_room(file: BinaryIO, size: int) -> None:
         raise
 
 
-def _write_all(file: BinaryIO, data: bytes) -> None:
+def _write_all(file: BinaryIO, data: Buffer) -> None:
     view = memoryview(data)
     while view:
         view = view[file.write(view) :]
 
 
-def _field(key: str, field: RawField, data: bytes, unit_z: str) -> tuple[bytes, bytes, bytes]:
+def _field(key: str, field: RawField, data: Buffer, unit_z: str) -> tuple[Buffer, Buffer, Buffer]:
     head = (
         f"{key}/xres={field.xres}\n{key}/yres={field.yres}\n"
         f"{key}/xreal={field.xreal!r}\n{key}/yreal={field.yreal!r}\n"

@@ -25,8 +25,8 @@ from afmsr_core.errors import (
 from afmsr_core.inference.onnx_engine import usable_threads
 from afmsr_core.methods import Method, Network, registry
 from afmsr_core.upscale import Progress, Settings, Upscaler
-from gwyddion_plugin import protocol, scan_time, verdict
-from gwyddion_plugin.convert import channel_from, write_channel
+from gwyddion_plugin import dump, protocol, scan_time, verdict
+from gwyddion_plugin.convert import channel_from, channel_of, field_of, write_channel
 
 if TYPE_CHECKING:
     import numpy as np
@@ -158,15 +158,9 @@ def _require(method: Method) -> None:
 
 def _upscale(request: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
     folder, channel = _given(request)
-    upscaler, passes = _upscaler(_settings(request)), _passes(request)
-    result, seconds = _timed(upscaler, channel, lambda fraction: progress(fraction / passes))
-    result = result.after(_scan_time(channel, upscaler.method.scale))
+    result, extras, seconds = _results(request, channel, progress)
     from afmsr_core.io.gwylog import log_entry
 
-    extras: list[Channel] = []
-    if request.get("confidence"):
-        extras = _extras(channel, result, upscaler.settings)
-        progress(1.0)  # nothing is written that nobody wants any more
     saved = request.get("save")
     if saved:
         _save(Path(saved), channel, [result, *extras])
@@ -187,6 +181,20 @@ def _upscale(request: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
     }
 
 
+def _results(
+    request: Mapping[str, Any], channel: Channel, progress: Progress
+) -> tuple[Channel, list[Channel], float]:
+    """Return the result, what says how far to trust it if that is wanted, and the seconds."""
+    upscaler, passes = _upscaler(_settings(request)), _passes(request)
+    result, seconds = _timed(upscaler, channel, lambda fraction: progress(fraction / passes))
+    result = result.after(_scan_time(channel, upscaler.method.scale))
+    extras: list[Channel] = []
+    if request.get("confidence"):
+        extras = _extras(channel, result, upscaler.settings)
+    progress(1.0)  # nothing is written that nobody wants any more
+    return result, extras, seconds
+
+
 def _extras(channel: Channel, result: Channel, settings: Settings) -> list[Channel]:
     """Return the half-width of the interval around each height, and the residuals."""
     from afmsr_core.trust import assess
@@ -200,6 +208,21 @@ def _extras(channel: Channel, result: Channel, settings: Settings) -> list[Chann
         extras.append(found.residual_sigma)
     # Without a number: palette and range of the heights are not theirs.
     return [extra.replace(number=None) for extra in extras]
+
+
+def _repeat(request: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
+    """Answer Gwyddion's call without a dialog: put the result into the file that it named."""
+    file = request.get("file")
+    if not isinstance(file, str):
+        raise protocol.ProtocolError("worker protocol: repeat needs a 'file'")
+    field = dump.read(Path(file))
+    if field.mask is None:
+        request = {**request, "settings": {**request["settings"], "mask": "ignore"}}
+    result, extras, seconds = _results(request, channel_of(field), progress)
+    if extras:  # Gwyddion takes one field back, and its mask
+        result = result.replace(mask=extras[0].mask)
+    dump.overwrite(Path(file), field_of(result))
+    return {"type": "result", "seconds": seconds}
 
 
 def _scan_time(channel: Channel, scale: int) -> Step:
@@ -277,6 +300,7 @@ def _middle(heights: NDArray[np.float64]) -> NDArray[np.float64]:
 JOBS: Mapping[str, Job] = {
     "methods": _methods,
     "upscale": _upscale,
+    "repeat": _repeat,
     "preview": _preview,
     "judge": _judge,
 }

@@ -58,6 +58,7 @@ class Interpreter:
         return _START.format(
             version=__version__,
             paths=ascii(list(self.paths)),
+            packages=ascii(str(Path(__file__).parents[1])),
             cure=ascii(
                 f"afmsr is no longer installed for {self.python}. Install it again "
                 f"({self.python} -m pip install afmsr) and run: {self.python} -m "
@@ -96,14 +97,28 @@ if [ ! -x "$python" ]; then
     exit 127
 fi
 folder=$(dirname -- "$0")
-exec "$python" -I "$folder/start.py" "$@"
+exec "$python" -IS "$folder/start.py" "$@"
 """
 
 _START = """\
 # Written by afmsr {version}; `afmsr plugin uninstall` removes it.
 import sys
 
-PATHS = {paths}
+PATHS, PACKAGES = {paths}, {packages}
+answer = None
+sys.path.append(PACKAGES)
+try:
+    from gwyddion_plugin import repeat
+
+    answer = repeat.ask(sys.argv[1:])
+    if answer is not None and answer.startswith(repeat.DONE):
+        sys.exit(0)
+except ImportError:
+    pass
+sys.path.remove(PACKAGES)
+import site
+
+site.main()
 sys.path[1:1] = PATHS
 try:
     from gwyddion_plugin.proxy import main
@@ -120,7 +135,7 @@ except ImportError as error:
         except Exception:
             pass
     sys.exit(1)
-sys.exit(main(paths=PATHS))
+sys.exit(main(paths=PATHS, answer=answer))
 """
 
 

@@ -50,6 +50,13 @@ request ends with exactly one answer of its own type's kind, ``error`` or ``canc
     the form of Gwyddion's own log. The result has no NaN: pixels that were NaN have the mean of
     the others and are marked in the mask.
 
+``{"type": "repeat", "id": 2, "file": PATH}``
+    answers Gwyddion 2's call of its plug-in without a dialog, for :mod:`gwyddion_plugin.repeat`:
+    the worker reads the file that Gwyddion wrote, upscales the field with the settings that the
+    user chose last, and overwrites the file. The answer is ``{"type": "result", "id": 2,
+    "seconds": S}``; after an ``error`` the file is as it was. ``settings``, ``time_limit``,
+    ``keep`` and ``confidence`` are taken from the user's choices where the request has none.
+
 ``{"type": "preview", "id": 3, "folder": PATH, "field": FIELD, "settings": {...}, "at": [X, Y]}``
     upscales a crop around the pixel (X, Y) of the levelled field. The answer ``{"type":
     "preview", "id": 3, "before": NAME, "after": NAME, "overview": NAME, "crop": [LEFT, TOP, WIDTH,

@@ -16,8 +16,8 @@ from types import FrameType
 from typing import Any
 
 from afmsr_core.errors import AfmsrError, Cancelled
-from gwyddion_plugin import dump, faults, menu, settings
-from gwyddion_plugin.client import worker_command
+from gwyddion_plugin import dump, faults, menu, protocol, settings
+from gwyddion_plugin.client import raise_error, worker_command
 from gwyddion_plugin.run import Outcome, headless
 
 __all__ = ["main"]
@@ -28,7 +28,11 @@ Data Process > Plug-Ins. From a shell use `afmsr upscale`.
 """
 
 
-def main(argv: Sequence[str] | None = None, paths: Sequence[str] | None = None) -> int:
+def main(
+    argv: Sequence[str] | None = None,
+    paths: Sequence[str] | None = None,
+    answer: bytes | None = None,
+) -> int:
     """Answer Gwyddion's call.
 
     Parameters
@@ -38,6 +42,8 @@ def main(argv: Sequence[str] | None = None, paths: Sequence[str] | None = None) 
     paths : sequence of str, optional
         Folders of packages that an isolated interpreter does not know, for the worker; the
         installer found them. By default those of this process.
+    answer : bytes, optional
+        What went wrong where :mod:`gwyddion_plugin.repeat` tried, to be told to the user.
 
     Returns
     -------
@@ -53,7 +59,7 @@ def main(argv: Sequence[str] | None = None, paths: Sequence[str] | None = None) 
         return 2
     _, mode, file = arguments
     signal.signal(signal.SIGTERM, _unwind)
-    return _run(Path(file), mode in menu.INTERACTIVE, worker_command(_own(paths)))
+    return _run(Path(file), mode in menu.INTERACTIVE, worker_command(_own(paths)), answer)
 
 
 def _own(paths: Sequence[str] | None) -> Sequence[str]:
@@ -69,10 +75,12 @@ def _unwind(number: int, frame: FrameType | None) -> None:
     sys.exit(128 + number)  # through every `with`, so that nothing is left behind
 
 
-def _run(file: Path, interactive: bool, command: Sequence[str]) -> int:
+def _run(file: Path, interactive: bool, command: Sequence[str], answer: bytes | None) -> int:
     choices = settings.load()
     window: Any = None
     try:
+        if answer is not None:
+            raise_error(protocol.decode(answer))
         if interactive:
             window = _window()
         field = dump.read(file)

@@ -25,9 +25,9 @@ class RawField:
         Physical size in `unit_xy`.
     unit_xy, unit_z : str
         Base SI units; empty if dimensionless.
-    data : bytes
+    data : bytes-like
         Little-endian doubles, row after row.
-    mask : bytes or None
+    mask : bytes-like or None
         The same for the mask.
     """
 
@@ -37,8 +37,8 @@ class RawField:
     yreal: float
     unit_xy: str
     unit_z: str
-    data: bytes
-    mask: bytes | None = None
+    data: bytes | memoryview
+    mask: bytes | memoryview | None = None
 
     def write_to(self, folder: Path) -> dict[str, Any]:
         """Write the field into the folder of a request and return its description."""

@@ -70,11 +70,8 @@ class Run:
             "upscale",
             folder=str(folder),
             field=field,
-            settings=choices.upscaling(masked=bool(field.get("mask"))),
-            time_limit=self._limit,
-            keep=choices.keep,
             save=None if save is None else str(save),
-            confidence=choices.confidence,
+            **choices.request(masked=bool(field.get("mask"))),
         )
 
     def cancel(self) -> None:

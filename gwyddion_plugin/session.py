@@ -15,13 +15,15 @@ from typing import IO, Any, NoReturn
 
 from afmsr_core import __version__
 from afmsr_core.errors import AfmsrError, Cancelled
-from gwyddion_plugin import places, protocol
+from gwyddion_plugin import protocol, settings
+from gwyddion_plugin.address import private
 
 __all__ = ["Session"]
 
 BEAT = 0.1  # seconds between two messages of progress
 CANCEL_GRACE = 0.5  # seconds that a computation has to stop by itself
 MOSTLY = 0.9  # fraction that is shown when the estimated time is over, but not the work
+_LONG = ("upscale", "repeat")  # requests whose progress is told
 _PREVIEWS = ("before.ppm", "after.ppm", "overview.ppm")
 
 
@@ -150,6 +152,8 @@ class Session:
     # --- working ---------------------------------------------------------------------------
 
     def _do(self, request: dict[str, Any]) -> None:
+        if request["type"] == "repeat":
+            request = settings.load().request(masked=True) | request
         self._running = running = _Running(request)
         threading.Thread(target=self._watch, args=(running,), daemon=True).start()
         answer = self._work(running)
@@ -200,7 +204,7 @@ class Session:
             if running.deaf and running.answer():
                 self._say({"type": "cancelled", "id": running.number})
                 self._break_off(running)
-            if not running.answered and running.request["type"] == "upscale":
+            if not running.answered and running.request["type"] in _LONG:
                 fraction = round(running.fraction, 4)
                 self._say({"type": "progress", "id": running.number, "fraction": fraction}, running)
 
@@ -237,7 +241,7 @@ def _remove_files(request: Mapping[str, Any]) -> None:
     folder, field = request.get("folder"), request.get("field")
     if not isinstance(folder, str) or not isinstance(field, dict):
         return
-    if not places.private(Path(folder)):
+    if not private(Path(folder)):
         return
     names = (field.get("data"), field.get("mask"), protocol.RESULT, protocol.RESULT_MASK)
     extras = (name for pair in protocol.EXTRAS for name in pair)

@@ -89,6 +89,15 @@ class Choices:
             "restore_background": self.restore_background,
         }
 
+    def request(self, masked: bool) -> dict[str, Any]:
+        """Return all that a request for a whole field says of these."""
+        return {
+            "settings": self.upscaling(masked),
+            "time_limit": self.time_limit,
+            "keep": self.keep,
+            "confidence": self.confidence,
+        }
+
 
 def path() -> Path:
     """Return where the settings are kept."""

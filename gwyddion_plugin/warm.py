@@ -1,20 +1,16 @@
 """A worker that stays in memory for a while, and the way to it.
 
-Who starts a worker always starts a process and speaks to its stdin and stdout. If a warm worker
-is there, that process only passes the messages on, so that clients know nothing of sockets.
+Who starts a worker starts a process and speaks to its stdin and stdout. If a warm worker is there,
+that process only passes the messages on, so that clients know nothing of sockets; but for
+:mod:`gwyddion_plugin.repeat`, which has no time for another process.
 
-The warm worker listens on a Unix socket in a folder that only its user may enter; on Windows,
-which has no such folder, on a port of the loopback interface. In either case a client must know
-the token in the address file beside it. Different installations, versions, states of the code
-and settings in the environment have different addresses.
+A worker whose code has changed since it started leaves instead of serving a client.
 """
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import hmac
-import json
 import os
 import secrets
 import signal
@@ -24,39 +20,35 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import afmsr_core
-from gwyddion_plugin import places, protocol
+from gwyddion_plugin import address, protocol
+from gwyddion_plugin.address import LONGEST_HELLO, PATIENCE, SUFFIX, Address, private
 from gwyddion_plugin.session import Session
 
-__all__ = ["relay", "serve", "stop_all"]
+if TYPE_CHECKING:
+    from _socket import socket as Connection
 
-PATIENCE = 0.5  # seconds for a warm worker to answer; one that is busy does not
-_HELLO = 4096  # bytes; the longest first line
+__all__ = ["code", "relay", "serve", "stop_all"]
+
 _UNIX = sys.platform != "win32"
-_FAMILY = getattr(socket, "AF_UNIX", socket.AF_INET) if _UNIX else socket.AF_INET
-# What influences where weights are and what is used.
-_VARIABLES = ("HOME", "XDG_CACHE_HOME", "LOCALAPPDATA", "USERPROFILE")
+Code = dict[str, tuple[int, int]]
 
 
-def _fingerprint() -> str:
-    """Return a name for this installation in this state and environment."""
-    digest = hashlib.sha256(repr((sys.executable, sys.path, afmsr_core.__version__)).encode())
-    for name, value in sorted(os.environ.items()):
-        if name.startswith("AFMSR_") or name in _VARIABLES:
-            digest.update(f"{name}={value}\n".encode("utf-8", "surrogateescape"))
-    for file in (afmsr_core.__file__, __file__):
-        for folder, _, names in sorted(os.walk(Path(file).parent)):
-            for name in sorted(names):
-                if not name.endswith(".pyc"):
-                    found = Path(folder, name).stat()
-                    digest.update(f"{name} {found.st_size} {found.st_mtime_ns}\n".encode())
-    return digest.hexdigest()[:16]
-
-
-def _address_file() -> Path:
-    return places.runtime_dir() / f"{_fingerprint()}.json"
+def code() -> Code:
+    """Return size and time of every file that this process may have been made of."""
+    folders = [str(Path(file).parent) for file in (afmsr_core.__file__, __file__)]
+    found: Code = {}
+    while folders:
+        with os.scandir(folders.pop()) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(entry.path)
+                elif not entry.name.endswith(".pyc"):
+                    state = entry.stat()
+                    found[entry.path] = state.st_size, state.st_mtime_ns
+    return found
 
 
 # --- the client's side -------------------------------------------------------------------------
@@ -75,7 +67,7 @@ def relay(reader: BinaryIO, writer: BinaryIO) -> bool:
     bool
         False, without a word to the client, if there is no warm worker that has time.
     """
-    found = _connect(_address_file())
+    found = _connect(Path(address.file()))
     if found is None:
         return False
     connection, ready = found
@@ -88,25 +80,24 @@ def relay(reader: BinaryIO, writer: BinaryIO) -> bool:
             connection.shutdown(socket.SHUT_WR)
 
     threading.Thread(target=pass_on, daemon=True).start()
-    with connection, contextlib.suppress(OSError):
+    with contextlib.closing(connection), contextlib.suppress(OSError):
         writer.write(ready)
         while chunk := connection.recv(65536):
             writer.write(chunk)
     return True
 
 
-def _connect(file: Path) -> tuple[socket.socket, bytes] | None:
+def _connect(file: Path) -> tuple[Connection, bytes] | None:
     """Return a connection on which a worker of our version said that it is ready, and that."""
     try:
-        address = _read_address(file)
-        connection = _open(address)
-    except (OSError, ValueError, KeyError, TypeError):
+        found = Address.read(file)
+        connection = found.connect()
+    except (OSError, ValueError):
         return None
     try:
-        hello = {"type": "hello", "protocol": protocol.VERSION, "token": address["token"]}
-        connection.sendall(protocol.encode(hello))
+        connection.sendall(found.hello)
         ready = b""
-        while not ready.endswith(b"\n") and (chunk := connection.recv(_HELLO)):
+        while not ready.endswith(b"\n") and (chunk := connection.recv(LONGEST_HELLO)):
             ready += chunk
         if protocol.decode(ready).get("protocol") == protocol.VERSION:
             connection.settimeout(None)
@@ -117,37 +108,18 @@ def _connect(file: Path) -> tuple[socket.socket, bytes] | None:
     return None
 
 
-def _read_address(file: Path) -> dict[str, Any]:
-    if not places.private(file.parent):
-        raise OSError(f"{file.parent} is not private")
-    address = json.loads(file.read_bytes())
-    if not isinstance(address, dict):
-        raise ValueError(f"{file}: not an address")
-    return address
-
-
-def _open(address: dict[str, Any]) -> socket.socket:
-    connection = socket.socket(_FAMILY)
-    connection.settimeout(PATIENCE)
-    try:
-        connection.connect(address["unix"] if _UNIX else ("127.0.0.1", int(address["port"])))
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
 def stop_all() -> int:
     """Ask every warm worker of this user to end, and return how many there were."""
     stopped = 0
-    for file in places.runtime_dir().glob("*.json"):
+    for file in Path(address.runtime_dir()).glob(f"*{SUFFIX}"):
         found = _connect(file)
         if found:
             stopped += 1
-            with found[0] as connection, contextlib.suppress(OSError):
+            connection = found[0]
+            with contextlib.closing(connection), contextlib.suppress(OSError):
                 connection.sendall(protocol.encode({"type": "stop"}))
                 connection.settimeout(2 * PATIENCE)
-                while connection.recv(_HELLO):
+                while connection.recv(LONGEST_HELLO):
                     pass
     return stopped
 
@@ -155,8 +127,15 @@ def stop_all() -> int:
 # --- the worker's side -------------------------------------------------------------------------
 
 
-def serve(keep: float) -> None:
+def serve(keep: float, made_of: Code) -> None:
     """Wait for clients, and return when none came for `keep` seconds.
+
+    Parameters
+    ----------
+    keep : float
+        Seconds.
+    made_of : dict
+        What `code` was when this process started.
 
     Returns at once if another worker is warm already or no private place can be had: being warm
     saves time, no more.
@@ -169,14 +148,16 @@ def serve(keep: float) -> None:
             except TimeoutError:
                 return
             with connection:
+                if code() != made_of:
+                    return  # installed again meanwhile: the client starts one of today
                 keep = _converse(connection, token, keep, close)
 
 
 @contextlib.contextmanager
 def _listening() -> Iterator[tuple[socket.socket, str, Any]]:
-    file = _address_file()
+    file = Path(address.file())
     file.parent.mkdir(mode=0o700, exist_ok=True)
-    if not places.private(file.parent):
+    if not private(file.parent):
         raise OSError(f"{file.parent} is not private")
     if _answers(file):
         raise OSError(f"{file}: another worker is warm")
@@ -194,7 +175,7 @@ def _listening() -> Iterator[tuple[socket.socket, str, Any]]:
         close()
         os._exit(128 + number)
 
-    with socket.socket(_FAMILY) as listener:
+    with socket.socket(Address.FAMILY) as listener:
         before = os.umask(0o077)
         try:
             signal.signal(signal.SIGTERM, end)
@@ -203,9 +184,10 @@ def _listening() -> Iterator[tuple[socket.socket, str, Any]]:
             if _UNIX:
                 path.chmod(0o600)
             listener.listen(4)
-            where = {"unix": str(path)} if _UNIX else {"port": listener.getsockname()[1]}
+            place = str(path) if _UNIX else str(listener.getsockname()[1])
             temporary = file.with_suffix(f".{os.getpid()}")
-            temporary.write_text(json.dumps(where | {"token": token, "pid": os.getpid()}))
+            told = Address(place, token, os.getpid()).content
+            temporary.write_text(told, encoding="utf-8", errors="surrogateescape")
             temporary.replace(file)
             yield listener, token, close
         finally:
@@ -215,8 +197,8 @@ def _listening() -> Iterator[tuple[socket.socket, str, Any]]:
 
 def _answers(file: Path) -> bool:
     try:
-        _open(_read_address(file)).close()
-    except (OSError, ValueError, KeyError, TypeError):
+        Address.read(file).connect().close()
+    except (OSError, ValueError):
         return False
     return True
 
@@ -226,7 +208,7 @@ def _converse(connection: socket.socket, token: str, keep: float, close: Any) ->
     connection.settimeout(PATIENCE)
     reader = connection.makefile("rb", buffering=0)
     try:
-        hello = protocol.decode(reader.readline(_HELLO))
+        hello = protocol.decode(reader.readline(LONGEST_HELLO))
     except (OSError, protocol.ProtocolError):
         return keep
     if not hmac.compare_digest(str(hello.get("token")).encode(), token.encode()):

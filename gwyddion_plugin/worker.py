@@ -38,13 +38,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     reader, writer = _private_streams()
     if "--cold" not in arguments and warm.relay(reader, writer):
         return 0
+    made_of = warm.code()
     session = Session(reader, writer)
     session.serve()
     reader.close()
     writer.close()
     if session.keep:
         _detach()
-        warm.serve(session.keep)
+        warm.serve(session.keep, made_of)
     return 0
 
 

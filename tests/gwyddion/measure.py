@@ -101,7 +101,7 @@ def calls(folder: Path, runs: int) -> None:
             if turn:
                 took[name].append(seconds)
             if name == "warm":
-                wait_for(lambda: list((warm.runtime / "afmsr").glob("*.json")))
+                wait_for(lambda: list((warm.runtime / "afmsr").glob("*.address")))
     for name, seconds in took.items():
         show(f"call without a dialog to result, worker {name}", seconds)
     warm.call(sys.executable, "-c", "from gwyddion_plugin import warm; warm.stop_all()")

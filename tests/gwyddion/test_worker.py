@@ -286,7 +286,7 @@ def run(worker: Worker, folder: Path, **how) -> None:
 
 
 def address(home) -> Path | None:
-    return next((home.runtime / "afmsr").glob("*.json"), None)
+    return next((home.runtime / "afmsr").glob("*.address"), None)
 
 
 def wait_for(condition):
@@ -330,11 +330,11 @@ def test_only_its_user_can_reach_it(warm, home):
 
 
 def test_it_wants_the_token(warm, home):
-    told = json.loads(address(home).read_text())
-    for token in ("", "x" * len(told["token"]), None):
+    place, right, _ = address(home).read_text().split("\n")
+    for token in ("", "x" * len(right), None):
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(LATE)
-            connection.connect(told["unix"])
+            connection.connect(place)
             connection.sendall(protocol.encode({"type": "hello", "token": token}))
             assert connection.recv(100) == b""
     assert alive(warm)

@@ -1,0 +1,254 @@
+"""Ctrl+F with a worker in memory: the same result, without any process but the one that asks."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from afmsr_core.channel import Channel
+from afmsr_core.io.gwy import GwyFile
+from gwyddion_plugin import dump, protocol, repeat
+from gwyddion_plugin.rawfield import RawField
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+
+ROOT = Path(repeat.__file__).parents[1]
+LATE = 30.0  # seconds; nothing here takes as long
+SLOW = 900  # pixels a side, for which the worker needs seconds
+# What would take longer to import than asking takes.
+SLOW_MODULES = {
+    "collections", "enum", "json", "pathlib", "re", "site", "socket", "subprocess", "tempfile",
+    "typing", "gwyddion_plugin.proxy", "gwyddion_plugin.protocol", "afmsr_core",
+}  # fmt: skip
+
+
+def wait_for(condition):
+    until = time.monotonic() + LATE
+    while time.monotonic() < until:
+        if found := condition():
+            return found
+        time.sleep(0.01)
+    raise AssertionError("it did not happen in time")
+
+
+def field_file(folder: Path, side: int = 24, masked: bool = False) -> Path:
+    path = folder / f"field{side}.dump"
+    path.write_bytes(b"")
+    rng = np.random.default_rng(3)
+    values = rng.normal(0, 5e-9, (side, side)).cumsum(axis=1)
+    mask = (values > 0).astype(float).tobytes() if masked else None
+    dump.overwrite(path, RawField(side, side, 1e-6, 2e-6, "m", "m", values.tobytes(), mask))
+    return path
+
+
+def call(home, file: Path) -> subprocess.CompletedProcess:
+    return home.call(home.launcher, "run", "noninteractive", file)
+
+
+def address_files(home) -> list[Path]:
+    return list((home.runtime / "afmsr").glob("*.address"))
+
+
+@pytest.fixture
+def warm(installed, tmp_path: Path, monkeypatch) -> Iterator[int]:
+    """A worker that the plug-in has left in memory: its process."""
+    installed.variables["AFMSR_WARM_MINUTES"] = "1"
+    done = call(installed, field_file(tmp_path))
+    assert done.returncode == 0, done.stderr
+    (file,) = wait_for(lambda: address_files(installed))
+    for name in os.environ:
+        if name.startswith(("AFMSR_", "XDG_")):
+            monkeypatch.delenv(name)
+    for name, text in installed.environment.items():
+        monkeypatch.setenv(name, text)
+    pid = int(file.read_text().splitlines()[-1])
+    yield pid
+    if alive(pid):
+        os.kill(pid, signal.SIGKILL)
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def asked(file: Path, mode: str = "noninteractive") -> bytes | None:
+    return repeat.ask(["run", mode, str(file)])
+
+
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize(
+    "choices",
+    [{}, {"confidence": True}, {"mask": "exclude", "background": "poly2", "method": "bicubic"}],
+    ids=["first", "confidence", "others"],
+)
+def test_the_file_is_what_a_new_worker_writes(installed, warm, tmp_path, choices, masked):
+    installed.choose(**choices)
+    file = field_file(tmp_path, masked=masked)
+    assert asked(file).startswith(repeat.DONE)
+    found = file.read_bytes()
+    installed.variables["AFMSR_WARM_MINUTES"] = "0"
+    assert call(installed, field_file(tmp_path, masked=masked)).returncode == 0
+    assert file.read_bytes() == found
+    assert dump.read(file).xres == 96
+
+
+def test_in_gwyddion(installed, warm, run_in_gwyddion, scan_file, tmp_path):
+    rng = np.random.default_rng(1)
+    mask = np.zeros((24, 40), bool)
+    mask[2:5, 7:9] = True
+    source = scan_file(Channel(rng.normal(0, 3, (24, 40)), 900.0, 500.0, title="Z", mask=mask))
+    results = []
+    for minutes in ("1", "0"):
+        installed.variables["AFMSR_WARM_MINUTES"] = minutes
+        target = tmp_path / f"out{minutes}.gwy"
+        assert run_in_gwyddion(installed, source, target).added == [1]
+        results.append(GwyFile.open(target).channel(1))
+    np.testing.assert_array_equal(results[0].heights, results[1].heights)
+    np.testing.assert_array_equal(results[0].mask, mask.repeat(4, 0).repeat(4, 1))
+    assert installed.left_over == [] and not installed.log.exists()
+
+
+def test_no_other_process_is_started(installed, warm, tmp_path):
+    """The launcher's interpreter and packages: the usual way is broken, and nobody notices."""
+    start = installed.launcher.with_name("start.py")
+    start.write_text(start.read_text().replace("import site\n", "sys.exit('the usual way')\n"))
+    assert call(installed, field_file(tmp_path)).returncode == 0
+    os.kill(warm, signal.SIGKILL)
+    assert "the usual way" in call(installed, field_file(tmp_path)).stderr
+
+
+def test_nothing_slow_is_imported(warm, tmp_path):
+    code = (
+        f"import sys; sys.path.append({str(ROOT)!r}); from gwyddion_plugin import repeat; "
+        f"answer = repeat.ask(sys.argv[1:]); print(answer.startswith(repeat.DONE), *sys.modules)"
+    )
+    command = [sys.executable, "-IS", "-c", code, "run", "noninteractive", field_file(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=LATE)
+    answered, *modules = done.stdout.split()
+    assert (answered, done.stderr) == ("True", "")
+    assert SLOW_MODULES & set(modules) == set()
+
+
+@pytest.mark.parametrize("name", ["plain", 'quo"ted', "back\\slash", "two  spaces"])
+def test_names_of_files(warm, tmp_path, name):
+    file = field_file(tmp_path).rename(tmp_path / name)
+    assert asked(file).startswith(repeat.DONE)
+    assert dump.read(file).xres == 96
+
+
+@pytest.mark.parametrize("name", ["höhe", "line\nbreak", "\udcff"])
+def test_names_that_take_the_usual_way(installed, warm, tmp_path, name):
+    file = field_file(tmp_path).rename(tmp_path / name)
+    assert asked(file) is None
+    assert call(installed, file).returncode == 0
+    assert dump.read(file).xres == 96
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [[], ["register"], ["run"], ["run", "modal", "/f"], ["run", "sideways", "/f"],
+     ["run", "noninteractive", "not/absolute"], ["walk", "noninteractive", "/f"]],
+    ids=" ".join,
+)  # fmt: skip
+def test_calls_that_are_not_for_it(warm, arguments):
+    assert repeat.ask(arguments) is None
+
+
+@pytest.mark.parametrize(
+    ("choices", "words"),
+    [({"method": "magic"}, "magic"), ({"method": "afm", "time_limit": 1e-3}, "given up after")],
+    ids=["settings", "time limit"],
+)
+def test_what_the_worker_refuses_is_told_once(installed, warm, tmp_path, choices, words):
+    installed.choose(**choices)
+    file = field_file(tmp_path, 300)
+    before = file.read_bytes()
+    done = call(installed, file)
+    assert done.returncode > 0
+    assert words in done.stderr and str(installed.log) in done.stderr
+    assert words in installed.log.read_text()
+    assert file.read_bytes() == before
+    assert installed.left_over == []
+
+
+def test_a_damaged_file_stays_as_it_was(installed, warm, tmp_path):
+    file = tmp_path / "damaged"
+    file.write_bytes(b"garbage")
+    assert b"not what Gwyddion writes" in asked(file)
+    assert "not what Gwyddion writes" in call(installed, file).stderr
+    assert file.read_bytes() == b"garbage"
+
+
+def test_the_worker_is_killed_meanwhile(installed, warm, tmp_path):
+    file = field_file(tmp_path, SLOW)
+    process = begin(installed, file)
+    os.kill(warm, signal.SIGKILL)
+    assert process.wait(LATE) == 0
+    assert dump.read(file).xres == 4 * SLOW
+
+
+def test_the_worker_falls_silent(warm, tmp_path, monkeypatch):
+    monkeypatch.setattr(repeat, "_SILENCE", 0.01)  # it speaks ten times a second
+    file = field_file(tmp_path, SLOW)
+    before = file.read_bytes()
+    assert asked(file) is None
+    wait_for(lambda: not alive(warm))
+    assert file.read_bytes() == before
+
+
+def test_the_plug_in_is_ended_from_outside(installed, warm, tmp_path):
+    """Nobody waits for the result any more, so none is written, and the worker is free again."""
+    file = field_file(tmp_path, SLOW)
+    before = file.read_bytes()
+    for how in (signal.SIGTERM, signal.SIGKILL):
+        process = begin(installed, file)
+        process.send_signal(how)
+        assert process.wait(LATE) == -how
+        small = field_file(tmp_path)
+        wait_for(lambda: not address_files(installed) or asked(small))  # noqa: B023
+        assert file.read_bytes() == before
+
+
+def begin(home, file: Path) -> subprocess.Popen:
+    process = subprocess.Popen(
+        [home.launcher, "run", "noninteractive", file],
+        env=home.environment,
+        stderr=subprocess.DEVNULL,
+    )
+    time.sleep(0.3)  # until the worker is in the middle of the work
+    assert process.poll() is None
+    return process
+
+
+def test_a_worker_of_other_code_leaves(home, tmp_path):
+    """As after an update of the package."""
+    environment = home.environment
+    for made_of, answer in (("code()", "ready"), ("{}", "")):
+        serve = f"from gwyddion_plugin import warm; from gwyddion_plugin.warm import code; \
+warm.serve(20, {made_of})"
+        worker = subprocess.Popen([sys.executable, "-I", "-c", serve], env=environment)
+        wait_for(lambda: address_files(home))
+        ask = [sys.executable, "-I", "-m", "gwyddion_plugin.worker"]
+        done = subprocess.run(
+            ask, env=environment, input='{"type": "stop"}\n', capture_output=True, text=True
+        )
+        told = protocol.decode(done.stdout.splitlines()[0].encode())
+        assert told["warm"] is (answer == "ready")
+        assert worker.wait(LATE) == 0
+        assert address_files(home) == []
+
+
+def test_it_knows_what_the_worker_says_first():
+    ready = {"type": "ready", "protocol": protocol.VERSION, "afmsr": "1"}
+    assert protocol.encode(ready).startswith(repeat._READY)
