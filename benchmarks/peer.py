@@ -51,7 +51,7 @@ def onnxruntime(file: str, side: int, threads: int) -> tuple[Run, str]:
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.force_spinning_stop", "1")
     options.enable_cpu_mem_arena = False
     session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
     name, grey = session.get_inputs()[0].name, _grey(side)
