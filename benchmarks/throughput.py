@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import process
+from benchmarks import clock, process
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -84,37 +84,58 @@ def run(args: argparse.Namespace) -> None:
 def _several(folder: Path, args: argparse.Namespace) -> None:
     """Print what several processes of one thread give: bare engines, and the command.
 
-    Bare engines share nothing but the machine, so their ratio is what it has to give. Of the
-    command the start-up is told apart, by a run with a few scans only.
+    Bare engines share nothing but the machine, so their ratio is what it has to give. One process
+    of the command reads and writes on a second processor if there is one, so it is measured
+    confined to one too: that is a worker of one processor, which the others are compared with. The
+    start-up is told apart, by a run with a few scans only. All take turns, and ratios are those of
+    a turn: a machine's pace may change between them.
     """
+    scans = sorted((folder / "in").iterdir())
+    ways = [(1, True), *((jobs, False) for jobs in map(int, args.jobs.split(",")))]
+    turns: list[dict[tuple[int, bool], tuple[float, ...]]] = []
+    for turn in range(args.rounds):
+        turns.append({})
+        for jobs, confined in ways:
+            part = scans[turn :: args.rounds]
+            alone, alone_ms = _engines(jobs, args)
+            few, left = part[: 2 * jobs], len(part) - 2 * jobs
+            start, all_of_it = (
+                _command(folder / f"{turn} {jobs} {confined} {len(chosen)}", chosen, jobs, confined)
+                for chosen in (few, part)
+            )
+            rate = left / (all_of_it.seconds - start.seconds)
+            busy = 1e3 * (all_of_it.busy - start.busy) / left
+            turns[-1][jobs, confined] = alone, alone_ms, start.seconds, rate, busy
     heading = "processes, one thread each", "engines alone, scans a second", "ratio"
-    heading += "processor ms a scan", "afmsr upscale --jobs, s", "of that start-up, s"
+    heading += "processor ms a scan", "start-up of afmsr upscale --jobs, s"
     heading += "scans a second after it", "ratio", "processor ms a scan"
     print(f"| {' | '.join(heading)} |\n|{'---|' * len(heading)}")
-    first: tuple[float, float] | None = None
-    for jobs in map(int, args.jobs.split(",")):
-        alone, alone_ms = _engines(jobs, args)
-        few = folder / f"few{jobs}"
-        few.mkdir()
-        for path in sorted((folder / "in").iterdir())[: 2 * jobs]:
-            (few / path.name).symlink_to(path)
-        start, all_of_it = (_command(source, jobs, args) for source in (few, folder / "in"))
-        count = args.scans - 2 * jobs
-        rate = count / (all_of_it.seconds - start.seconds)
-        busy = 1e3 * (all_of_it.busy - start.busy) / count
-        first = first or (alone, rate)
+    for way in ways:
+        columns = zip(*(turn[way] for turn in turns), strict=True)
+        alone, alone_ms, start, rate, busy = map(statistics.median, columns)
+        ratios = [
+            clock.Times.of([turn[way][at] / turn[ways[0]][at] for turn in turns]) for at in (0, 3)
+        ]
+        jobs, confined = way
         print(
-            f"| {jobs} | {alone:.1f} | {alone / first[0]:.2f} | {alone_ms:.1f} "
-            f"| {all_of_it.seconds:.1f} | {start.seconds:.1f} "
-            f"| {rate:.1f} | {rate / first[1]:.2f} | {busy:.1f} |",
+            f"| {jobs}{', on one processor' if confined else ''} | {alone:.1f} | {ratios[0]} "
+            f"| {alone_ms:.1f} | {start:.1f} | {rate:.1f} | {ratios[1]} | {busy:.1f} |",
             flush=True,
         )
 
 
-def _command(source: Path, jobs: int, args: argparse.Namespace) -> process.Cost:
+CONFINED = "import os, sys; os.sched_setaffinity(0, {0}); os.execv(sys.executable, sys.argv[1:])"
+
+
+def _command(source: Path, scans: list[Path], jobs: int, confined: bool) -> process.Cost:
+    source.mkdir()
+    for path in scans:
+        (source / path.name).symlink_to(path)
     command = [sys.executable, "-m", "afmsr_cli.main", "upscale", str(source), "--quiet"]
-    command += ["-o", f"{source}_out{jobs}", "--jobs", str(jobs), "--threads", "1"]
-    return process.compare({"": [*command, "--method", args.method]}, 0)[""]
+    command += ["-o", f"{source} out", "--jobs", str(jobs), "--threads", "1"]
+    if confined:
+        command = [sys.executable, "-c", CONFINED, *command]
+    return process.compare({"": command}, 0)[""]
 
 
 def _engines(count: int, args: argparse.Namespace) -> tuple[float, float]:
