@@ -28,6 +28,7 @@ __all__ = [
     "UnsupportedContentError",
     "UsageError",
     "WeightsError",
+    "pip_install",
 ]
 
 
@@ -130,3 +131,35 @@ class DownloadError(AfmsrError):
     """A download failed; nothing of it was kept as if it were whole."""
 
     exit_status = 4
+
+
+def pip_install(extra: str = "") -> str:
+    """Return the command that installs afmsr once more, with an optional part.
+
+    An installation that pip made of a folder, a file or a repository is named as such: only a
+    release is found under its bare name.
+
+    Parameters
+    ----------
+    extra : str
+        Such as ``"torch"``, or several with commas.
+    """
+    from importlib import metadata
+
+    wanted = f"[{extra}]" if extra else ""
+    # In a checkout there may be two, of which only pip's own says where it came from.
+    found = (one.read_text("direct_url.json") for one in metadata.distributions(name="afmsr"))
+    told = next(filter(None, found), None)
+    if told is None:
+        return f"pip install 'afmsr{wanted}'"
+    import json
+    from urllib.parse import urlsplit
+    from urllib.request import url2pathname
+
+    origin = json.loads(told)
+    url = str(origin["url"])
+    if origin.get("dir_info", {}).get("editable"):
+        return f"pip install -e '{url2pathname(urlsplit(url).path)}{wanted}'"
+    if kind := origin.get("vcs_info", {}).get("vcs"):
+        url = f"{kind}+{url}"
+    return f"pip install 'afmsr{wanted} @ {url}'"

@@ -128,6 +128,8 @@ def _try_default() -> str:
 
 
 def _show(found: dict[str, Any]) -> None:
+    from afmsr_core.errors import pip_install
+
     print(f"afmsr {found['afmsr']} on Python {found['python']}")
     print(f"{found['system']}, {found['processors']} processors, {', '.join(found['devices'])}")
     print(f"default method: {found['default_method']}")
@@ -138,8 +140,8 @@ def _show(found: dict[str, Any]) -> None:
         )
         print(f"{part}: {listed or 'not installed'}")
         if missing:
-            name = "afmsr" if part == "base" else f"afmsr[{part}]"
-            print(f"  missing {', '.join(missing)}: pip install '{name}'")
+            command = pip_install("" if part == "base" else part)
+            print(f"  missing {', '.join(missing)}: {command}")
     print(f"weights folder: {found['weights_folder']}")
     for path, version in found["gwyddion"].items():
         print(f"Gwyddion: {version} ({path})")

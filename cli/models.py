@@ -13,7 +13,7 @@ from typing import Any
 from afmsr_cli.actions import add_action
 from afmsr_cli.doctor import PARTS
 from afmsr_cli.meter import Meter
-from afmsr_core.errors import AfmsrError, MissingWeightsError, WeightsError
+from afmsr_core.errors import AfmsrError, MissingWeightsError, WeightsError, pip_install
 from afmsr_core.methods import download, store, weights
 from afmsr_core.methods.registry import Method, Network, get, methods
 from afmsr_core.methods.store import FetchedFile
@@ -146,7 +146,7 @@ def _describe(method: Method) -> dict[str, Any]:
     """Return what a list says about a method."""
     cures = []
     if method.extra and not _installed(method.extra):
-        cures.append(f"pip install 'afmsr[{method.extra}]'")
+        cures.append(pip_install(method.extra))
     state, file = "-", None
     if isinstance(method, Network):
         file = str(weights.cached(method))

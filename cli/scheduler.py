@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from afmsr_core import __version__
-from afmsr_core.errors import AfmsrError, MissingExtraError, UsageError
+from afmsr_core.errors import AfmsrError, MissingExtraError, UsageError, pip_install
 
 __all__ = ["AHEAD", "LOST", "POLL_SECONDS", "RETRIES", "Workers", "connected", "why_it_failed"]
 
@@ -55,7 +55,7 @@ def connected(
         If no scheduler answers, or it is lost meanwhile.
     """
     if importlib.util.find_spec("distributed") is None:
-        raise MissingExtraError("--dask, --scheduler-file: pip install 'afmsr[dask]'")
+        raise MissingExtraError(f"--dask, --scheduler-file: {pip_install('dask')}")
     if scheduler_file is not None:
         address = _address_in(scheduler_file)
     option = f"--dask {address}" if scheduler_file is None else f"--scheduler-file {scheduler_file}"

@@ -21,6 +21,7 @@ from afmsr_core.errors import (
     MissingExtraError,
     OutputError,
     OutputExistsError,
+    pip_install,
 )
 from afmsr_core.inference.onnx_engine import usable_threads
 from afmsr_core.methods import Method, Network, registry
@@ -146,7 +147,7 @@ def _require(method: Method) -> None:
         return
     if importlib.util.find_spec("torch") is None:
         raise MissingExtraError(
-            f"{method.name} needs PyTorch: {sys.executable} -m pip install 'afmsr[torch]'"
+            f"{method.name} needs PyTorch: {sys.executable} -m {pip_install('torch')}"
         )
     from afmsr_core.methods import weights
 

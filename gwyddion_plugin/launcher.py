@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from afmsr_core import __version__
-from afmsr_core.errors import MissingExtraError
+from afmsr_core.errors import MissingExtraError, pip_install
 from gwyddion_plugin import client, menu
 
 __all__ = ["Interpreter", "examine"]
@@ -61,7 +61,7 @@ class Interpreter:
             packages=ascii(str(Path(__file__).parents[1])),
             cure=ascii(
                 f"afmsr is no longer installed for {self.python}. Install it again "
-                f"({self.python} -m pip install afmsr) and run: {self.python} -m "
+                f"({self.python} -m {pip_install()}) and run: {self.python} -m "
                 f"gwyddion_plugin.installer"
             ),
             title=ascii(menu.TITLE),
@@ -161,7 +161,7 @@ def examine() -> Interpreter:
         why = (tried.stderr.strip().splitlines() or ["no message"])[-1]
         raise MissingExtraError(
             f"{sys.executable} cannot import afmsr when it is started on its own ({why}); "
-            f"install it with: {sys.executable} -m pip install afmsr"
+            f"install it with: {sys.executable} -m {pip_install()}"
         )
     return Interpreter(sys.executable, tuple(paths), tk)
 
@@ -172,7 +172,7 @@ def _place(package: str) -> str:
     if spec is None or spec.origin is None:
         raise MissingExtraError(
             f"{package} is not installed for {sys.executable}; run "
-            f"{sys.executable} -m pip install afmsr (in a checkout: -m pip install .)"
+            f"{sys.executable} -m {pip_install()} (in a checkout: -m pip install .)"
         )
     file = Path(spec.origin)
     return str(file.parent.parent if file.name == "__init__.py" else file.parent)

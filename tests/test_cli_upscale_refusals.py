@@ -11,6 +11,7 @@ import pytest
 from test_cli_upscale import files, quick, run, save
 
 from afmsr_cli.main import main
+from afmsr_core.errors import pip_install
 
 
 @pytest.mark.parametrize(
@@ -132,7 +133,7 @@ def test_a_missing_extra_is_status_4_with_the_cure(
     for name in ("torch", "torchsr", "safetensors.torch"):
         monkeypatch.setitem(sys.modules, name, None)
     assert run(save(tmp_path / "scan.gwy"), "--method", "rdn") == 4
-    assert "pip install 'afmsr[torch]'" in capsys.readouterr().err
+    assert pip_install("torch") in capsys.readouterr().err
 
 
 def test_a_folder_that_cannot_be_made_or_written_is_named(

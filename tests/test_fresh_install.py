@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -52,7 +53,7 @@ def test_doctor_works_and_says_what_is_missing(fresh: Path, tmp_path: Path) -> N
     done = run(fresh / "afmsr", "doctor", cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "default method: works" in done.stdout
-    assert "pip install 'afmsr[torch]'" in done.stdout
+    assert "pip install 'afmsr[torch] @ file:" in done.stdout
 
 
 def test_a_network_without_torch_says_which_command_installs_it(
@@ -61,7 +62,9 @@ def test_a_network_without_torch_says_which_command_installs_it(
     example = next(fresh.parent.glob("**/example_low.gwy"))
     done = run(fresh / "afmsr", "upscale", str(example), "--method", "carn", cwd=tmp_path)
     assert done.returncode == 4
-    assert "pip install 'afmsr[torch]'" in done.stderr
+    (arguments,) = re.findall(r"pip install '(afmsr\[torch\] @ file:[^']*)'", done.stderr)
+    dry = run(fresh / "pip", "install", "--dry-run", "--no-deps", arguments, cwd=tmp_path)
+    assert dry.returncode == 0, dry.stderr
 
 
 def test_install_is_light(fresh: Path) -> None:

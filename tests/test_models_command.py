@@ -14,7 +14,13 @@ from pathlib import Path
 import pytest
 
 from afmsr_cli import models
-from afmsr_core.errors import DownloadError, MissingWeightsError, UnknownMethodError, UsageError
+from afmsr_core.errors import (
+    DownloadError,
+    MissingWeightsError,
+    UnknownMethodError,
+    UsageError,
+    pip_install,
+)
 from afmsr_core.methods import download, registry
 
 BODY = b"PK\x03\x04 as torch's format begins"
@@ -73,8 +79,8 @@ def test_list_for_machines(run: Run, mirror: str, monkeypatch: pytest.MonkeyPatc
     assert found["bicubic"]["ready"] is True
     assert found["afm"]["weights"] == "shipped"
     assert found["carn"]["weights"] == "in cache"
-    assert found["carn"]["cure"] == "pip install 'afmsr[torch]'"
-    assert found["rdn"]["cure"] == "pip install 'afmsr[torch]' && afmsr models fetch rdn"
+    assert found["carn"]["cure"] == pip_install("torch")
+    assert found["rdn"]["cure"] == f"{pip_install('torch')} && afmsr models fetch rdn"
 
 
 def test_fetch_prints_paths_on_stdout_and_progress_on_stderr(

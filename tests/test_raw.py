@@ -6,6 +6,7 @@ The table below is that of the documentation; `test_the_documentation_says_the_s
 from __future__ import annotations
 
 import os
+import re
 import stat
 import sys
 from pathlib import Path
@@ -22,6 +23,7 @@ from afmsr_core.errors import (
     UnknownFormatError,
     UnreadableFileError,
     UnsupportedContentError,
+    pip_install,
 )
 from afmsr_core.io import raw
 
@@ -204,13 +206,13 @@ def test_without_any_reader_the_message_says_what_to_install(
         path = path_of(original, shared)
         if raw.known_format(path) is None:
             with pytest.raises(
-                UnknownFormatError, match=r"pip install 'afmsr\[raw\]' or install Gw"
+                UnknownFormatError, match=rf"{re.escape(pip_install('raw'))} or install Gw"
             ):
                 io.read(path)
             continue
         with pytest.raises(MissingReaderError, match="no reader is installed") as caught:
             io.read(path)
-        assert ("pip install 'afmsr[raw]'" in str(caught.value)) == (original.reader == PYTHON)
+        assert (pip_install("raw") in str(caught.value)) == (original.reader == PYTHON)
         assert "install Gwyddion" in str(caught.value)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from afmsr_core.errors import MissingWeightsError, UsageError, WeightsError
+from afmsr_core.errors import MissingWeightsError, UsageError, WeightsError, pip_install
 from afmsr_core.inference.engine import open_engine
 from afmsr_core.methods import registry, weights
 
@@ -255,7 +255,7 @@ def test_a_missing_package_is_named_with_the_command(module: str) -> None:
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert module in found.stdout
-    assert "pip install 'afmsr[torch]' 4" in found.stdout
+    assert f"{pip_install('torch')} 4" in found.stdout
 
 
 def test_a_network_of_somebody_else_is_one_descriptor(file: Path) -> None:

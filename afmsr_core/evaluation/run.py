@@ -23,6 +23,7 @@ from afmsr_core.errors import (
     OutputError,
     ReadError,
     WeightsError,
+    pip_install,
 )
 from afmsr_core.evaluation.pair import Evaluator, Outcome
 from afmsr_core.evaluation.settings import EvaluationSettings
@@ -79,7 +80,7 @@ def runs(name: str, weights: Path | None = None) -> None:
     if not isinstance(method, methods.Network):
         return
     if method.extra and importlib.util.find_spec(method.extra) is None:
-        raise MissingExtraError(f"{name}: pip install 'afmsr[{method.extra}]'")
+        raise MissingExtraError(f"{name}: {pip_install(method.extra)}")
     locate(method, weights)
 
 

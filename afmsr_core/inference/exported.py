@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from afmsr_core.errors import AfmsrError, MissingExtraError, OutputError
+from afmsr_core.errors import AfmsrError, MissingExtraError, OutputError, pip_install
 from afmsr_core.io.atomic import writing
 from afmsr_core.methods.registry import Network
 from afmsr_core.methods.weights import locate, model_dir, verify
@@ -92,7 +92,7 @@ def _export(network: Network, weights: Path | None, file: Path) -> None:
         model = _graph(engine)
     except ImportError as error:
         raise MissingExtraError(
-            f"{network.label} as ONNX needs {error.name}: pip install 'afmsr[torch]'"
+            f"{network.label} as ONNX needs {error.name}: {pip_install('torch')}"
         ) from error
     except MemoryError:
         raise

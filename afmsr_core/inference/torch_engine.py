@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from afmsr_core.errors import MissingExtraError, UsageError, WeightsError
+from afmsr_core.errors import MissingExtraError, UsageError, WeightsError, pip_install
 from afmsr_core.inference.onnx_engine import usable_threads
 from afmsr_core.methods.registry import Network
 from afmsr_core.methods.weights import cached, load_state, locate, record, verify
@@ -75,7 +75,7 @@ class TorchEngine:
         except ImportError as error:
             raise MissingExtraError(
                 f"{network.label} needs torch and torchSR, and {error.name} is not installed: "
-                f"pip install 'afmsr[torch]'"
+                f"{pip_install('torch')}"
             ) from error
         self._network = network
         self._weights = weights

@@ -25,6 +25,7 @@ from afmsr_core.errors import (
     MissingReaderError,
     UnknownFormatError,
     UnsupportedContentError,
+    pip_install,
 )
 from afmsr_core.io.files import head
 from afmsr_core.io.gwy import GwyFile
@@ -34,7 +35,6 @@ __all__ = ["FORMATS", "RawFormat", "known_format", "read"]
 
 _TIMEOUT = 60.0  # Seconds. Gwyddion imports within a tenth; a file on a slow network takes longer.
 _UNKNOWN_TO_GWYDDION = "No module can load this file type"
-_INSTALL_RAW = "pip install 'afmsr[raw]'"
 _INSTALL_GWYDDION = "install Gwyddion 2 (gwyddion.net, or apt-get install gwyddion)"
 
 
@@ -141,11 +141,12 @@ def _refusal(path: Path, known: RawFormat | None, python: bool, gwyddion: bool) 
             f"read; take it from its source again, or {_INSTALL_GWYDDION}"
         )
     if known:
-        cure = f"{_INSTALL_RAW}, or {_INSTALL_GWYDDION}" if known.python else _INSTALL_GWYDDION
+        cure = f"{pip_install('raw')}, or " if known.python else ""
         return MissingReaderError(
-            f"{path.name}: a file of {known.name}, for which no reader is installed; {cure}"
+            f"{path.name}: a file of {known.name}, for which no reader is installed; "
+            f"{cure}{_INSTALL_GWYDDION}"
         )
-    missing = [] if python else [_INSTALL_RAW]
+    missing = [] if python else [pip_install("raw")]
     missing += [] if gwyddion else [_INSTALL_GWYDDION]
     more = f", or, for more formats, {' or '.join(missing)}" if missing else ""
     return UnknownFormatError(
@@ -237,7 +238,7 @@ def _gwyddion(program: str, path: Path) -> list[Channel]:
             ) from error
         except OSError as error:
             raise MissingReaderError(
-                f"{path.name}: Gwyddion could not be started ({error}); {_INSTALL_RAW}, or "
+                f"{path.name}: Gwyddion could not be started ({error}); {pip_install('raw')}, or "
                 f"{_INSTALL_GWYDDION} again"
             ) from error
         said = done.stderr.decode("utf-8", "replace")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from afmsr_core.errors import MissingExtraError
+from afmsr_core.errors import MissingExtraError, pip_install
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -103,7 +103,7 @@ def canvas(width: float, height: float) -> Iterator[Figure]:
     except ImportError as error:
         raise MissingExtraError(
             f"the report needs matplotlib, which cannot be imported ({error}): "
-            "pip install 'afmsr[eval]'"
+            f"{pip_install('eval')}"
         ) from error
     style: Any = STYLE
     with matplotlib.rc_context():

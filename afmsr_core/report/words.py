@@ -20,7 +20,7 @@ LONGEST = 14
 
 NOT_ASKED = "not asked for"
 
-COMMAND = re.compile(r"(afmsr models fetch|pip install) ([\w'\[\],-]+)")
+COMMAND = re.compile(r"(afmsr models fetch|pip install) ((?:-e )?'[^']+'|[\w,-]+)")
 """The cures in the reasons why methods did not run."""
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afmsr_core.channel import Channel
-from afmsr_core.errors import FieldError, MissingExtraError, UsageError
+from afmsr_core.errors import FieldError, MissingExtraError, UsageError, pip_install
 from afmsr_core.simulation.conditions import Conditions
 from afmsr_core.simulation.feedback import Feedback
 from afmsr_core.simulation.noise import coloured, walk
@@ -308,6 +308,6 @@ def _library() -> Any:
     except ImportError as error:
         raise MissingExtraError(
             f"the virtual AFM needs scipy, which cannot be imported ({error}): "
-            "pip install 'afmsr[eval]'"
+            f"{pip_install('eval')}"
         ) from error
     return ndimage

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from afmsr_core.errors import MissingExtraError, UsageError
+from afmsr_core.errors import MissingExtraError, UsageError, pip_install
 
 __all__ = ["Floats", "P_FLOOR", "PairMatrix", "Result", "library", "plain", "symmetric"]
 
@@ -35,7 +35,7 @@ def library(name: str) -> Any:
     except ImportError as error:
         raise MissingExtraError(
             f"the statistics need {name.partition('.')[0]}, which cannot be imported ({error}): "
-            "pip install 'afmsr[eval]'"
+            f"{pip_install('eval')}"
         ) from error
 
 

@@ -7,7 +7,7 @@ import socket
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from afmsr_core.errors import MissingExtraError, OutputError
+from afmsr_core.errors import MissingExtraError, OutputError, pip_install
 from afmsr_core.survey.guard import INVITATION, TOKEN_BYTES, Place
 from afmsr_core.survey.store import Store
 from afmsr_core.survey.study import Study
@@ -68,7 +68,7 @@ def application(study: Study, place: Place) -> Flask:
     except ImportError as error:
         raise MissingExtraError(
             f"the survey's page needs {error.name}, which cannot be imported ({error}): "
-            "pip install 'afmsr[survey]'"
+            f"{pip_install('survey')}"
         ) from error
     return Site(study, place).app
 

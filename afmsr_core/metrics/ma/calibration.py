@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from afmsr_core.errors import MissingWeightsError, OutputError, WeightsError
+from afmsr_core.errors import MissingWeightsError, OutputError, WeightsError, pip_install
 from afmsr_core.io.atomic import writing
 from afmsr_core.methods.weights import model_dir
 from afmsr_core.metrics import parameters
@@ -102,7 +102,7 @@ def grey_of(image: Image) -> NDArray[np.uint8]:
                 return np.rint(luma * 255).astype(np.uint8)
     raise MissingWeightsError(
         f"the parameters of Ma cannot be checked: the calibration image {image.name} is missing; "
-        f"put it from {PUBLISHED_AT} into {model_dir()}, or pip install 'afmsr[iqa]', whose "
+        f"put it from {PUBLISHED_AT} into {model_dir()}, or {pip_install('iqa')}, whose "
         f"pyiqa brings it (PolyForm Noncommercial 1.0.0: not for commercial use)"
     )
 
