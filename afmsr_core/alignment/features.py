@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,16 +88,13 @@ def by_features(
     """
     import cv2
 
-    sift = cv2.SIFT.create(
-        nfeatures=settings.max_features, contrastThreshold=settings.contrast
-    )  # nfeatures keeps the strongest
     found = []
     for field, mask in zip((truth, result), (measured or (None, None))[::-1], strict=True):
         grey = eight_bit(field, settings.stretch)
-        points, descriptors = sift.detectAndCompute(
-            grey, None if mask is None else mask.astype(np.uint8)
+        where = None if mask is None else mask.tobytes()
+        found.append(
+            _sift(grey.tobytes(), grey.shape, where, settings.max_features, settings.contrast)
         )
-        found.append((np.array([point.pt for point in points]).reshape(-1, 2), descriptors))
     (at_truth, of_truth), (at_result, of_result) = found
     counts = (len(at_truth), len(at_result))
     if min(counts) < 2:
@@ -127,3 +125,19 @@ def by_features(
     distance = np.linalg.norm(there - target, axis=1)[inside.ravel() > 0]
     rms = float(np.sqrt(np.mean(distance**2)))
     return FeatureMap(matrix, counts, len(kept), inliers, rms)
+
+
+@lru_cache(maxsize=2)  # every method's result is held against the same truth
+def _sift(
+    grey: bytes, shape: tuple[int, ...], mask: bytes | None, strongest: int, contrast: float
+) -> tuple[Field, NDArray[np.float32] | None]:
+    """Return places and descriptors of the features of an image, where the mask allows them."""
+    import cv2
+
+    points, descriptors = cv2.SIFT.create(
+        nfeatures=strongest, contrastThreshold=contrast
+    ).detectAndCompute(
+        np.frombuffer(grey, np.uint8).reshape(shape),
+        None if mask is None else np.frombuffer(mask, np.uint8).reshape(shape),
+    )
+    return np.array([point.pt for point in points]).reshape(-1, 2), descriptors
