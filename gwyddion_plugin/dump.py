@@ -7,6 +7,7 @@ Lines ``KEY=VALUE``, and arrays ``KEY=[``, newline, ``[``, doubles, ``]]``, newl
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import BinaryIO
 
@@ -146,7 +147,12 @@ def overwrite(path: Path, field: RawField) -> None:
 
 def _make_room(file: BinaryIO, size: int) -> None:
     before = file.seek(0, 2)
+    if size <= before:
+        return
     try:
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(file.fileno(), before, size - before)
+            return
         for at in range(before, size, _CHUNK):
             _write_all(file, bytes(min(_CHUNK, size - at)))
     except OSError:

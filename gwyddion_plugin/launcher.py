@@ -96,8 +96,7 @@ if [ ! -x "$python" ]; then
     esac
     exit 127
 fi
-folder=$(dirname -- "$0")
-exec "$python" -IS "$folder/start.py" "$@"
+exec "$python" -IS "${{0%/*}}/start.py" "$@"
 """
 
 _START = """\
