@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 import sys
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 
 from afmsr_core import io
 from afmsr_core.channel import Channel
-from afmsr_core.errors import FieldError, MissingExtraError, UsageError
+from afmsr_core.errors import FieldError, MissingExtraError, UsageError, pip_install
 from afmsr_core.simulation import SPECIMENS, Area, Conditions, Instrument, simulate_pair
 from afmsr_core.simulation.feedback import Feedback
 from afmsr_core.simulation.noise import coloured, walk
@@ -260,5 +261,5 @@ def test_a_surface_must_be_one() -> None:
 
 def test_without_scipy_the_cure_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "scipy", None)
-    with pytest.raises(MissingExtraError, match=r"pip install 'afmsr\[eval\]'"):
+    with pytest.raises(MissingExtraError, match=re.escape(pip_install("eval"))):
         instrument()
