@@ -130,15 +130,15 @@ def stop_all() -> int:
 def serve(keep: float, made_of: Code) -> None:
     """Wait for clients, and return when none came for `keep` seconds.
 
+    Returns at once if another worker is warm already or no private place can be had: being warm
+    saves time, no more.
+
     Parameters
     ----------
     keep : float
         Seconds.
     made_of : dict
         What `code` was when this process started.
-
-    Returns at once if another worker is warm already or no private place can be had: being warm
-    saves time, no more.
     """
     with contextlib.suppress(OSError, ValueError), _listening() as (listener, token, close):
         while keep > 0:

@@ -131,7 +131,7 @@ def by_features(
 def _sift(
     grey: bytes, shape: tuple[int, ...], mask: bytes | None, strongest: int, contrast: float
 ) -> tuple[Field, NDArray[np.float32] | None]:
-    """Return places and descriptors of the features of an image, where the mask allows them."""
+    """Return places and descriptors of the strongest features, where the mask allows them."""
     import cv2
 
     points, descriptors = cv2.SIFT.create(
