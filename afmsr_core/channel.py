@@ -80,6 +80,9 @@ class Channel:
         File that the channel came from.
     number : int, optional
         Number of the channel in that file.
+    warnings : tuple of str
+        What whoever uses the channel must be told before trusting it: lines that were not
+        measured, what its reader warned of. Whole sentences, without the file's name.
 
     Raises
     ------
@@ -106,6 +109,7 @@ class Channel:
     history: tuple[Step, ...] = ()
     path: Path | None = None
     number: int | None = None
+    warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         heights: Any = self.heights

@@ -175,8 +175,8 @@ def test_both_readers_give_the_same_heights(original: Expected, shared: Path) ->
     need(PYTHON)
     need(GWYDDION)
     path = path_of(original, shared)
-    ours = raw._surface_topography(path)
-    theirs = raw._gwyddion(str(raw.shutil.which("gwyddion")), path)
+    ours = raw.surface_topography.read(path)
+    theirs = raw.read_with_gwyddion(str(raw.shutil.which("gwyddion")), path)
     assert ours
     for channel in ours:
         # Several channels may have one title: they come in the same order from both.
@@ -301,7 +301,7 @@ def test_a_gwyddion_that_fails_is_named(
     without(monkeypatch, PYTHON)
     fake = program(tmp_path, script)
     monkeypatch.setattr(raw.shutil, "which", lambda name: fake)
-    monkeypatch.setattr(raw, "_TIMEOUT", 0.3)
+    monkeypatch.setattr("afmsr_core.io.raw.gwyddion._TIMEOUT", 0.3)
     (tmp_path / "a.sxm").write_bytes(b":NANONIS_VERSION:\n2\n")
     with pytest.raises(CorruptFileError, match=message):
         io.read(tmp_path / "a.sxm")

@@ -1,0 +1,58 @@
+"""The formats of instruments that can be told without their reader."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from afmsr_core.io.files import head
+
+__all__ = ["FORMATS", "RawFormat", "known_format"]
+
+
+class RawFormat(NamedTuple):
+    """An instrument's format as far as we can tell it without its reader.
+
+    Attributes
+    ----------
+    name : str
+        Of instrument or maker.
+    begins : tuple of bytes
+        With what the file may begin; empty if that says too little.
+    suffixes : tuple of str
+        Suffixes that stand for the format where its first bytes do not.
+    python : bool
+        Whether SurfaceTopography reads it; Gwyddion reads all of them.
+    """
+
+    name: str
+    begins: tuple[bytes, ...]
+    suffixes: tuple[str, ...]
+    python: bool
+
+
+FORMATS = (
+    RawFormat("Gwyddion 1", (b"GWYO",), (), False),
+    RawFormat("Bruker Nanoscope", (b"\\*File list", b"\\*Force file list"), (".spm",), True),
+    RawFormat("Asylum Research (Igor)", (), (".ibw",), True),
+    RawFormat("JPK", (), (".jpk", ".jpk-qi-image"), True),
+    RawFormat("Nanosurf", (b"[DataSet]",), (".nid", ".ezd"), True),
+    RawFormat("Agilent or Keysight", (b"fileType      Image",), (".mi",), True),
+    RawFormat("Park Systems", (), (".tif", ".tiff"), True),
+    RawFormat("WSxM", (b"WSxM file copyright",), (".stp", ".top"), True),
+    RawFormat("Nanonis", (b":NANONIS_VERSION:",), (".sxm",), False),
+    RawFormat("RHK", ("STiMage".encode("utf-16-le"),), (".sm4",), False),
+    RawFormat("Anasys", (), (".axz", ".axd"), False),
+)
+
+
+def known_format(path: str | Path) -> RawFormat | None:
+    """Return the instrument's format that content or else suffix tell, None if neither does."""
+    path = Path(path)
+    start = head(path, 64)
+    for known in FORMATS:
+        # The RHK mark stands behind its own length.
+        if any(start.startswith(mark) or start[2:].startswith(mark) for mark in known.begins):
+            return known
+    suffix = path.suffix.lower()
+    return next((known for known in FORMATS if suffix in known.suffixes), None)

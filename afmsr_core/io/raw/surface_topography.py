@@ -1,0 +1,64 @@
+"""What SurfaceTopography reads, as channels."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from afmsr_core.channel import Channel
+from afmsr_core.io.units import from_file
+
+__all__ = ["read"]
+
+
+def read(path: Path) -> list[Channel] | None:
+    """Return the channels that SurfaceTopography finds; None if it is not installed."""
+    try:
+        from SurfaceTopography.IO import open_topography
+    except ImportError:
+        return None
+    channels = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            with open_topography(str(path)) as reader:
+                for info in reader.channels:
+                    channel = _channel(path, reader, info)
+                    if channel is not None:
+                        channels.append(channel)
+        # Some forty readers of others, each with errors of its own: whatever they raise means
+        # that the next reader gets its chance.
+        except Exception:
+            return []
+    return channels
+
+
+def _channel(path: Path, reader: Any, info: Any) -> Channel | None:
+    """Return one channel; None for line scans, maps without grid, and data without scale."""
+    if info.dim != 2 or not isinstance(info.unit, str) or info.physical_sizes is None:
+        return None
+    topography = reader.topography(channel_index=info.index)
+    if not topography.is_uniform or not isinstance(topography.unit, str):
+        return None
+    scale, lateral_unit = from_file(topography.unit)
+    factor, unit = scale, lateral_unit
+    data_unit = info.data_unit if isinstance(info.data_unit, str) else topography.unit
+    if from_file(data_unit)[1] != lateral_unit:
+        # Heights are given in the lateral unit, other quantities in their own.
+        factor, unit = from_file(data_unit)
+    # Theirs is indexed (column, row), ours (row, column); both count rows from the top.
+    values = np.ma.filled(np.ma.asarray(topography.heights(), dtype=np.float64), np.nan).T
+    width, height = topography.physical_sizes
+    return Channel(
+        np.ascontiguousarray(values) * factor,
+        xreal=float(width) * scale,
+        yreal=float(height) * scale,
+        unit=unit,
+        lateral_unit=lateral_unit,
+        title=str(info.name or ""),
+        path=path,
+        number=int(info.index),
+    )
