@@ -19,10 +19,13 @@ from afmsr_core.errors import (
     UnknownFormatError,
     pip_install,
 )
+from afmsr_core.io.files import head
 from afmsr_core.io.raw import surface_topography
+from afmsr_core.io.raw.corrections import corrected
 from afmsr_core.io.raw.formats import FORMATS, RawFormat, known_format
 from afmsr_core.io.raw.gwyddion import INSTALL
 from afmsr_core.io.raw.gwyddion import read as read_with_gwyddion
+from afmsr_core.io.raw.own import OWN, START
 
 __all__ = ["FORMATS", "RawFormat", "known_format", "read"]
 
@@ -56,14 +59,18 @@ def read(path: str | Path) -> list[Channel]:
         If the file holds no image with unit and size.
     """
     path = Path(path)
+    start = head(path, START)
+    for own in OWN:
+        if own.knows(path, start):
+            return own.read(path)
     known = known_format(path)
     python = surface_topography.read(path)
     if python:
-        return python
+        return corrected(path, "SurfaceTopography", python)
     program = shutil.which("gwyddion")
     if program:
         try:
-            return read_with_gwyddion(program, path)
+            return corrected(path, "Gwyddion 2", read_with_gwyddion(program, path))
         except UnknownFormatError:
             pass
     raise _refusal(path, known, python is not None, program is not None)
