@@ -15,6 +15,7 @@ CORE = ROOT / "afmsr_core"
 # From the top of the house down. A module may import from its own room and from those before it.
 ROOMS = (
     "errors",
+    "text",
     "large_field",
     "channel",
     "io",

@@ -17,6 +17,7 @@ from afmsr_core.errors import CorruptFileError, FieldError
 from afmsr_core.io.atomic import writing
 from afmsr_core.io.files import contents
 from afmsr_core.io.units import from_file, to_si
+from afmsr_core.text import decoded
 
 __all__ = ["MAGIC", "read", "write"]
 
@@ -85,15 +86,11 @@ def _corrupt(path: Path, found: str) -> NoReturn:
 
 
 def _fields(path: Path, header: bytes) -> dict[str, str]:
-    try:
-        lines = header.decode("utf-8").splitlines()
-    except UnicodeDecodeError:
-        _corrupt(path, "the header is not UTF-8")
     fields = {}
-    for line in lines:
-        name, equals, value = line.partition("=")
+    for line in header.splitlines():  # of bytes: of text it would split at more than line ends
+        name, equals, value = map(decoded, line.partition(b"="))
         if line.strip() and not equals:
-            _corrupt(path, f"the header line {line[:60]!r} has no equals sign")
+            _corrupt(path, f"the header line {name[:60]!r} has no equals sign")
         fields[name.strip()] = value.strip()
     return fields
 
@@ -111,7 +108,7 @@ def _number(path: Path, fields: dict[str, str], name: str, default: float) -> fl
     try:
         return default if text is None else float(text)
     except ValueError:
-        _corrupt(path, f"{name} is {text!r} instead of a number")
+        _corrupt(path, f"{name} is {text[:60]!r} instead of a number")
 
 
 def write(path: str | Path, channel: Channel, force: bool = False) -> None:

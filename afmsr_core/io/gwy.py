@@ -23,6 +23,7 @@ from afmsr_core.io.gwyfield import channel_of
 from afmsr_core.io.gwylog import log_entry
 from afmsr_core.io.gwystructure import MAGICS, Component, Structure
 from afmsr_core.io.history import from_meta, log_of, to_meta
+from afmsr_core.text import decoded
 
 __all__ = ["GwyFile", "log_entry"]
 
@@ -56,7 +57,7 @@ class _Added(NamedTuple):
     channel: Channel
     parts: tuple[encode.Part, ...]
     looks: Mapping[str, bytes]
-    log: tuple[str, ...]
+    log: tuple[bytes, ...]
     meta: Mapping[str, bytes]
 
 
@@ -69,8 +70,8 @@ class GwyFile:
 
     Files of version 3 (written by Gwyddion 3) become version 2, which both Gwyddion 2 and 3
     open, as soon as a channel is added. Then fields, units, masks, titles, logs and palettes of
-    the images are carried over, and our history; graphs, volume data, curve maps, selections, 3D
-    views, other metadata and colour ranges are not.
+    the images are carried over, and the text of their metadata; graphs, volume data, curve maps,
+    selections, 3D views and colour ranges are not.
 
     Use `open`, `from_bytes` or `new` to get one.
 
@@ -149,8 +150,8 @@ class GwyFile:
         for position, channel in enumerate(channels):
             own = channel.number if path else None
             number = position if own is None else own
-            log, meta = tuple(log_of(channel.history)), _encoded(to_meta(channel.history))
-            file = file._extended(number, channel, {}, log, meta)
+            log, meta = log_of(channel.history), _encoded(to_meta(channel.history))
+            file = file._extended(number, channel, {}, tuple(map(encode.utf_8, log)), meta)
         return file
 
     # --- what is in it -------------------------------------------------------------------
@@ -175,9 +176,11 @@ class GwyFile:
         for added in self._added:
             if added.number == number:
                 return added.channel.title
-        title = self._value(_TITLE[self.version], number)
-        # Some writers store a title of one character as a character.
-        return chr(title) if isinstance(title, int) else title if isinstance(title, str) else ""
+        component = self._find(_TITLE[self.version], number)
+        title = None if component is None else self._structure.value(component)
+        if isinstance(title, int) and component is not None and component.code == "c":
+            return chr(title)  # Some writers store a title of one character as a character.
+        return title if isinstance(title, str) else ""
 
     def channel(self, number: int) -> Channel:
         """Return one channel, with heights and sizes in nm.
@@ -250,21 +253,18 @@ class GwyFile:
 
     def log(self, number: int) -> tuple[str, ...]:
         """Return the log of a channel as Gwyddion keeps it, oldest entry first."""
-        for added in self._added:
-            if added.number == number:
-                return added.log
-        log = self._value(_LOG[self.version], number)
-        strings = log.get("strings") if isinstance(log, dict) else None
-        return tuple(strings) if isinstance(strings, list) else ()
+        return tuple(map(decoded, self._log_parts(number)))
 
     def meta(self, number: int) -> dict[str, str]:
         """Return the metadata of a channel, those that are text."""
         for added in self._added:
             if added.number == number:
                 return {name: _text_of(part) for name, part in added.meta.items()}
-        meta = self._value(_META[self.version], number)
-        items = meta.items() if isinstance(meta, dict) else ()
-        return {name: value for name, value in items if isinstance(value, str)}
+        return {
+            member.name: self._structure.value(member)
+            for member in self._members(_META[self.version], number)
+            if member.code == "s"
+        }
 
     def _find(self, key: str, number: int) -> Component | None:
         return self._components.get(key.format(number))
@@ -320,7 +320,7 @@ class GwyFile:
             self.channel(like)
         number = self._next_number()
         looks = {} if like is None else self._looks(like)
-        entries = (*(() if like is None else self.log(like)), *log)
+        entries = (*(() if like is None else self._log_parts(like)), *map(encode.utf_8, log))
         notes = {} if like is None else self._meta_parts(like)
         notes.update(_encoded(meta or {}))
         return self._extended(number, channel, looks, entries, notes)
@@ -330,7 +330,7 @@ class GwyFile:
         number: int,
         channel: Channel,
         looks: Mapping[str, bytes],
-        log: tuple[str, ...],
+        log: tuple[bytes, ...],
         meta: Mapping[str, bytes],
     ) -> GwyFile:
         # A component's name is all before its first NUL; the number in it is ours.
@@ -379,22 +379,39 @@ class GwyFile:
         for added in self._added:
             if added.number == number:
                 return dict(added.meta)
-        component = self._find(_META[2], number)
+        return {
+            member.name: self._structure.bytes_of(member)
+            for member in self._members(_META[self.version], number)
+            if self.version == 2 or member.code == "s"  # which is the same in both versions
+        }
+
+    def _log_parts(self, number: int) -> tuple[bytes, ...]:
+        """Return the lines of a channel's log as they stand in the file."""
+        for added in self._added:
+            if added.number == number:
+                return added.log
+        members = {one.name: one for one in self._members(_LOG[self.version], number)}
+        strings = members.get("strings")
+        if strings is None or strings.code != "S":
+            return ()
+        return self._structure.texts(strings)
+
+    def _members(self, key: str, number: int) -> tuple[Component, ...]:
+        """Return the components of an object of the root; none if it is no object."""
+        component = self._find(key, number)
         if component is None or component.code != "o":
-            return {}
-        members = self._structure.members(component)
-        return {member.name: self._structure.bytes_of(member) for member in members}
+            return ()
+        return self._structure.members(component)
 
     def _as_version_2(self) -> GwyFile:
         file = GwyFile(Structure(_EMPTY, self._structure.name), self.path)
         for number in self.numbers:
-            palette = self._value("/image/{}/palette", number)
+            palette = self._find("/image/{}/palette", number)
             looks = {}
-            if isinstance(palette, str):
-                looks["base/palette"] = encode.text("", palette)
-            channel = self.channel(number)
-            meta = _encoded(to_meta(channel.history))
-            file = file._extended(number, channel, looks, self.log(number), meta)
+            if palette is not None and palette.code == "s":
+                looks["base/palette"] = self._structure.data[palette.value - 2 : palette.end]
+            meta, log = self._meta_parts(number), self._log_parts(number)
+            file = file._extended(number, self.channel(number), looks, log, meta)
         return file
 
     # --- saving --------------------------------------------------------------------------
@@ -435,4 +452,4 @@ def _encoded(meta: Mapping[str, str]) -> dict[str, bytes]:
 def _text_of(component: bytes) -> str:
     """Return the value of a string component, as this module wrote or found it."""
     _, _, value = component.partition(b"\0")
-    return value[1:-1].decode("utf-8", "replace") if value[:1] == b"s" else ""
+    return decoded(value[1:-1]) if value[:1] == b"s" else ""

@@ -17,7 +17,9 @@ from afmsr_core.channel import Channel
 from afmsr_core.errors import FieldError, OutputError
 from afmsr_core.io.units import to_si
 
-__all__ = ["Doubles", "Part", "field", "flag", "mask", "obj", "size_field", "text", "texts"]
+__all__ = [
+    "Doubles", "Part", "field", "flag", "mask", "obj", "size_field", "text", "texts", "utf_8",
+]  # fmt: skip
 
 _LARGEST = 2**32 - 1
 _BLOCK = 1 << 20  # pixels that are turned into bytes at a time
@@ -78,8 +80,13 @@ def _head(name: str, code: str) -> bytes:
     return _string(name) + code.encode("ascii")
 
 
+def utf_8(value: str) -> bytes:
+    """Return text as it may stand in a file: without NUL and without half a surrogate pair."""
+    return value.replace("\0", "").encode("utf-8", "replace")
+
+
 def _string(value: str) -> bytes:
-    return value.replace("\0", "").encode("utf-8", "replace") + b"\0"
+    return utf_8(value) + b"\0"
 
 
 def text(name: str, value: str) -> bytes:
@@ -87,9 +94,9 @@ def text(name: str, value: str) -> bytes:
     return _head(name, "s") + _string(value)
 
 
-def texts(name: str, values: Sequence[str]) -> bytes:
-    """Return a component that is a list of strings."""
-    return _head(name, "S") + struct.pack("<I", len(values)) + b"".join(map(_string, values))
+def texts(name: str, values: Sequence[bytes]) -> bytes:
+    """Return a component that is a list of strings without NUL, whatever their encoding."""
+    return _head(name, "S") + struct.pack("<I", len(values)) + b"".join(v + b"\0" for v in values)
 
 
 def flag(name: str, value: bool) -> bytes:

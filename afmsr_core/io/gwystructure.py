@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 import numpy as np
 
 from afmsr_core.errors import CorruptFileError, UnsupportedContentError
+from afmsr_core.text import decoded
 
 if TYPE_CHECKING:
     from gwyfile.objects import GwyObject
@@ -79,8 +80,9 @@ class Structure:
     Raises
     ------
     CorruptFileError
-        If a length, count or string leaves its object, text is not UTF-8, a type code is
-        unknown or objects nest deeper than 64; the message names the byte.
+        If a length, count or string leaves its object, a name is not UTF-8, a type code is
+        unknown or objects nest deeper than 64; the message names the byte. Text that is a value
+        may be of any encoding.
     UnsupportedContentError
         If the root is not the container of a Gwyddion file.
 
@@ -114,18 +116,20 @@ class Structure:
 
     # --- the walk ------------------------------------------------------------------------
 
-    def _text(self, start: int, end: int) -> tuple[str, int]:
-        """Return the string at `start` and the offset behind its NUL."""
+    def _behind_text(self, start: int, end: int) -> int:
+        """Return the offset behind the NUL of the string at `start`."""
         nul = self.data.find(b"\0", start, end)
         if nul < 0:
             self._corrupt(start, "a text has no end inside its object")
-        return self._decoded(start, nul), nul + 1
+        return nul + 1
 
-    def _decoded(self, start: int, end: int) -> str:
+    def _name(self, start: int, end: int) -> tuple[str, int]:
+        """Return the name of a component or type at `start` and the offset behind its NUL."""
+        after = self._behind_text(start, end)
         try:
-            return self.data[start:end].decode("utf-8")
+            return self.data[start : after - 1].decode("utf-8"), after
         except UnicodeDecodeError as error:
-            self._corrupt(start + error.start, "a text is not UTF-8")
+            self._corrupt(start + error.start, "a name is not UTF-8")
 
     def _number(self, start: int, end: int) -> tuple[int, int]:
         """Return the size or count at `start` and the offset behind it."""
@@ -136,7 +140,7 @@ class Structure:
 
     def _object_head(self, start: int, end: int) -> tuple[str, int, int]:
         """Return type name, start and end of the body of the object at `start`."""
-        kind, after = self._text(start, end)
+        kind, after = self._name(start, end)
         size, body = self._number(after, end)
         if size > end - body:
             self._corrupt(after, f"object {kind!r} claims {size} bytes, {end - body} are left")
@@ -148,7 +152,7 @@ class Structure:
             self._corrupt(start, f"objects are nested deeper than {_MAX_DEPTH}")
         position = start
         while position < end:
-            name, after = self._text(position, end)
+            name, after = self._name(position, end)
             if after >= end:
                 self._corrupt(position, f"component {name!r} is cut off")
             code = chr(self.data[after])
@@ -166,7 +170,7 @@ class Structure:
                 self._corrupt(start, "a number is cut off")
             return stop
         if code == "s":
-            return self._text(start, end)[1]
+            return self._behind_text(start, end)
         if code in "ox":
             return self._walk_object(start, end, depth)
         if code not in _ARRAYS and code not in "SO":
@@ -196,7 +200,6 @@ class Structure:
             position = self.data.find(b"\0", position, end) + 1
             if position == 0:
                 self._corrupt(start, f"a list claims {count} texts and has fewer")
-        self._decoded(start, position)
         return position
 
     # --- values --------------------------------------------------------------------------
@@ -209,6 +212,11 @@ class Structure:
         """Return the components of the object that `component` holds."""
         _, body, end = self._object_head(component.value, component.end)
         return tuple(self._walk_components(body, end, 1))
+
+    def texts(self, component: Component) -> tuple[bytes, ...]:
+        """Return the strings of the list that `component` holds, byte for byte."""
+        count, start = self._number(component.value, component.end)
+        return tuple(self.data[start : component.end].split(b"\0")[:count])
 
     def value(self, component: Component) -> Any:
         """Return the value of a component in gwyfile's object model.
@@ -232,16 +240,17 @@ class Structure:
             (number,) = struct.unpack_from(_SCALARS[code], self.data, start)
             return bool(number) if code == "b" else number, start + _SIZES[code]
         if code == "s":
-            return self._text(start, end)
+            after = self._behind_text(start, end)
+            return decoded(self.data[start : after - 1]), after
         if code in "ox":
             return self._parse_object(start)
         count, after = self._number(start, end)
         if code in _ARRAYS:
             stop = after + count * _ITEM_SIZES[code]
             return np.frombuffer(self.data, _ARRAYS[code], count, after), stop
-        items = []
+        items: list[Any] = []
         for _ in range(count):
-            item, after = self._text(after, end) if code == "S" else self._parse_object(after)
+            item, after = self._value("s", after) if code == "S" else self._parse_object(after)
             items.append(item)
         return items, after
 
@@ -252,7 +261,7 @@ class Structure:
         content: OrderedDict[str, Any] = OrderedDict()
         codes: dict[str, str] = {}
         while position < end:
-            name, after = self._text(position, end)
+            name, after = self._name(position, end)
             codes[name] = chr(self.data[after])
             content[name], position = self._value(codes[name], after + 1)
         if kind == "GwyContainer":
