@@ -6,12 +6,12 @@ import argparse
 import atexit
 import gc
 import importlib
-import os
-import signal
 import sys
-import threading
 from collections.abc import Sequence
 
+from afmsr_cli.failures import described, kept, traceback_of
+from afmsr_cli.stopping import INTERRUPTED, stoppable
+from afmsr_cli.streams import Stream, streams
 from afmsr_core import __version__
 from afmsr_core.errors import AfmsrError, Cancelled
 
@@ -32,6 +32,9 @@ COMMANDS = {
     "demo": "upscale the simulated example scan",
 }
 """Every command and what it does; the module of the same name has its ``add_parser``."""
+
+_ANSWERS = ("models", "verify", "doctor")  # the commands whose answer is on stdout,
+_ASKS = ("json", "dry_run")  # and the options that ask for one; other words there are courtesy
 
 _EPILOG = """\
 examples:
@@ -85,34 +88,42 @@ def main(argv: Sequence[str] | None = None) -> int:
     # At its end Python looks for cycles among all that was imported, which takes a tenth of the
     # time of a small scan and finds nothing that the system would not take back anyway.
     atexit.register(gc.freeze)
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):  # a name that the terminal cannot show is no failure
-            stream.reconfigure(errors="backslashreplace")
-    # Batch systems end a program with SIGTERM: clean up as after Ctrl+C.
-    here = threading.current_thread() is threading.main_thread()
-    before = signal.signal(signal.SIGTERM, _interrupt) if here else None
+    with streams() as (out, _), stoppable():
+        return _run(argv, out)
+
+
+def _run(argv: Sequence[str], out: Stream) -> int:
+    """Run a command; whatever ends it early becomes a line on stderr and an exit status."""
     try:
         args = build_parser(argv[0] if argv else None).parse_args(argv)
         status = int(args.run(args))
-        sys.stdout.flush()
-        return status
+        out.flush()
+        return _told(status, args, out)
     except (KeyboardInterrupt, Cancelled):
-        print("afmsr: interrupted; nothing half written is left", file=sys.stderr)
+        print(INTERRUPTED, file=sys.stderr)
         return Cancelled.exit_status
     except AfmsrError as error:
         print(f"afmsr: {error}", file=sys.stderr)
         return error.exit_status
-    except BrokenPipeError:  # `afmsr ... | head` ends quietly
-        # Python flushes once more at exit; there must be somebody who takes it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    finally:
-        if here:
-            signal.signal(signal.SIGTERM, before)
+    except Exception as error:
+        print(f"afmsr: {described(error)}", file=sys.stderr)
+        if log := kept(" ".join(argv), traceback_of(error)):
+            print(f"afmsr: the traceback is in {log}", file=sys.stderr)
+        return AfmsrError.exit_status
 
 
-def _interrupt(signum: int, frame: object) -> None:
-    raise KeyboardInterrupt
+def _told(status: int, args: argparse.Namespace, out: Stream) -> int:
+    """Return the status of a command that is done, after what it had to tell was told or not."""
+    asked = args.command in _ANSWERS or any(getattr(args, name, False) for name in _ASKS)
+    if out.error is None or not asked:
+        return status
+    if not isinstance(out.error, BrokenPipeError):  # `afmsr ... | head` ends quietly
+        print(
+            f"afmsr: standard output: not written ({out.error.strerror}); files are, as far as "
+            f"nothing else is said",
+            file=sys.stderr,
+        )
+    return status or AfmsrError.exit_status
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ CORE = ROOT / "afmsr_core"
 ROOMS = (
     "errors",
     "text",
+    "leftovers",
     "large_field",
     "channel",
     "io",

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from afmsr_core.errors import OutputError, OutputExistsError
+from afmsr_core.leftovers import leftover, settling
 
 __all__ = ["writing", "writing_all"]
 
@@ -83,28 +84,36 @@ def writing_all(paths: Sequence[str | Path], force: bool = False) -> Iterator[li
         _check(target, force)
     opened: list[tuple[Path, IO[bytes]]] = []
     current = targets[0] if targets else Path()
-    try:
-        for target in targets:
-            current = target
-            opened.append(_temporary(target))
-        yield [file for _, file in opened]
-        for target, (_, file) in zip(targets, opened, strict=True):
-            current = target
-            file.flush()
-            os.fsync(file.fileno())
-            file.close()
-        for target, (temporary, _) in zip(targets, opened, strict=True):
-            current = target
-            _check(target, force)
-            temporary.replace(target)
-    except OSError as error:
-        raise _failure(current, error) from error
-    finally:
-        for temporary, file in opened:
-            with contextlib.suppress(OSError):
+    with leftover(lambda: _unlink(opened)):
+        try:
+            for target in targets:
+                current = target
+                with settling():
+                    opened.append(_temporary(target))
+            yield [file for _, file in opened]
+            for target, (_, file) in zip(targets, opened, strict=True):
+                current = target
+                file.flush()
+                os.fsync(file.fileno())
                 file.close()
-            with contextlib.suppress(OSError):
-                temporary.unlink(missing_ok=True)
+            with settling():
+                for target, (temporary, _) in zip(targets, opened, strict=True):
+                    current = target
+                    _check(target, force)
+                    temporary.replace(target)
+        except OSError as error:
+            raise _failure(current, error) from error
+        finally:
+            for _, file in opened:
+                with contextlib.suppress(OSError):
+                    file.close()
+            _unlink(opened)
+
+
+def _unlink(opened: Sequence[tuple[Path, IO[bytes]]]) -> None:
+    for temporary, _ in opened:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

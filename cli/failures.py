@@ -1,0 +1,93 @@
+"""What went wrong, in a sentence for the user and as a traceback for whoever mends it."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from afmsr_core.errors import AfmsrError
+
+__all__ = ["NO_MEMORY", "REPORT", "described", "kept", "traceback_of"]
+
+NO_MEMORY = "not enough memory; try --tile 128, or crop the scan"
+REPORT = "this is a fault of afmsr, please report it"
+LOGS = 20  # that are kept; of more runs with faults, the oldest go
+_STARTED = time.strftime("%Y-%m-%dT%H%M%S")
+
+
+def described(error: BaseException, report: str = REPORT) -> str:
+    """Return what an error says to the user: ours all, others what they are and what to do."""
+    if isinstance(error, AfmsrError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return NO_MEMORY
+    if isinstance(error, OSError):
+        reason = error.strerror or str(error) or type(error).__name__
+        return reason if error.filename is None else f"{error.filename}: {reason}"
+    said = ": ".join(filter(None, (type(error).__name__, " ".join(str(error).split()))))
+    return f"{said}; {report}"
+
+
+def traceback_of(error: BaseException) -> str | None:
+    """Return the traceback of what no one foresaw; None of an error that says what to do."""
+    if isinstance(error, AfmsrError):
+        return None
+    import traceback
+
+    return "".join(traceback.format_exception(error))
+
+
+def kept(what: str, told: str | None) -> Path | None:
+    """Append a traceback to the log of this run, which is made for the first; return its path.
+
+    Parameters
+    ----------
+    what : str
+        What was being done, such as the name of a file.
+    told : str or None
+        From :func:`traceback_of`. None is not worth a log.
+
+    Returns
+    -------
+    Path or None
+        In ``logs`` of the user's cache folder for afmsr, or where the system keeps temporary
+        files. None if there is nothing to tell, or nowhere to write.
+    """
+    if told is None:
+        return None
+    if os.environ.get("AFMSR_TRACEBACK"):
+        sys.stderr.write(told)
+    entry = f"--- {time.strftime('%Y-%m-%d %H:%M:%S')} {what}\n{told}\n"
+    for folder in _folders():
+        path = folder / f"afmsr-{_STARTED}-{os.getpid()}.log"
+        with suppress(OSError):
+            folder.mkdir(parents=True, exist_ok=True)
+            # It names files and folders, which are nobody else's business.
+            number = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+            with os.fdopen(number, "a", encoding="utf-8", errors="backslashreplace") as file:
+                file.write(entry)
+            _prune(folder)
+            return path
+    return None
+
+
+def _folders() -> Iterator[Path]:
+    with suppress(Exception):  # what tells the folders of the system may be what is broken
+        import pooch
+
+        yield Path(pooch.os_cache("afmsr")).expanduser() / "logs"
+    import tempfile
+
+    with suppress(OSError):
+        yield Path(tempfile.gettempdir())
+
+
+def _prune(folder: Path) -> None:
+    """Remove the oldest logs; their names sort by time."""
+    for path in sorted(folder.glob("afmsr-*.log"))[:-LOGS]:
+        with suppress(OSError):
+            path.unlink()

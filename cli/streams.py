@@ -1,0 +1,97 @@
+"""The standard streams: whether they can be written to decides nothing about the work.
+
+A stream may be closed (``>&-``), full (``>/dev/full``) or unread (``| head``). What is done for
+files is done all the same; what could not be told is known at the end.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import sys
+from collections.abc import Iterator
+from typing import Any, TextIO
+
+__all__ = ["Stream", "streams"]
+
+
+class Stream:
+    """A text stream that never raises when it cannot be written to.
+
+    Parameters
+    ----------
+    stream : text file or None
+        As Python made it; None if it was closed from the beginning.
+
+    Attributes
+    ----------
+    error : OSError or None
+        Why something was not written.
+    """
+
+    def __init__(self, stream: TextIO | None) -> None:
+        self.error: OSError | None = None
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write, or note why not."""
+        try:
+            if self._stream is None:
+                raise OSError(errno.EBADF, "it is closed")
+            self._stream.write(text)
+        except OSError as error:
+            self._give_up(error)
+        return len(text)
+
+    def flush(self) -> None:
+        """Write out what is waiting, or note why not."""
+        try:
+            if self._stream is not None:
+                self._stream.flush()
+        except OSError as error:
+            self._give_up(error)
+
+    def isatty(self) -> bool:
+        """Whether it is a terminal."""
+        return self._stream is not None and self._stream.isatty()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def _give_up(self, error: OSError) -> None:
+        """Send the rest nowhere: Python writes once more at exit, and would fail again."""
+        self.error = self.error or error
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self.fileno())
+            os.close(nowhere)
+
+
+@contextlib.contextmanager
+def streams() -> Iterator[tuple[Stream, Stream]]:
+    """Have stdout and stderr be a :class:`Stream` each.
+
+    Yields
+    ------
+    stdout, stderr : Stream
+    """
+    _occupy()
+    before = sys.stdout, sys.stderr
+    for stream in before:
+        if hasattr(stream, "reconfigure"):  # a name that the terminal cannot show is no failure
+            stream.reconfigure(errors="backslashreplace")
+    sys.stdout, sys.stderr = out, err = Stream(before[0]), Stream(before[1])
+    try:
+        yield out, err
+    finally:
+        out.flush()
+        err.flush()
+        sys.stdout, sys.stderr = before
+
+
+def _occupy() -> None:
+    """Let no file of ours have the number of a closed standard stream: libraries write to it."""
+    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(number, True)
+    os.close(number)
