@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
-from afmsr_core.errors import FieldError
+from afmsr_core.errors import FieldError, MissingExtraError, UsageError
 from afmsr_core.large_field import LargeField
+from afmsr_core.quantity import readable, shown_unit
+
+if TYPE_CHECKING:
+    import pandas
+    import xarray
+    from matplotlib.axes import Axes
 
 __all__ = ["Channel", "Step"]
 
@@ -47,7 +54,7 @@ class Step:
         }
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Channel:
     """One field of an SPM scan, never separated from its units and its place.
 
@@ -95,6 +102,8 @@ class Channel:
     >>> channel = Channel(np.zeros((2, 4)), xreal=400.0, yreal=200.0, title="Height")
     >>> channel.xres, channel.yres, channel.dx
     (4, 2, 100.0)
+    >>> channel
+    <Channel 'Height': 4 x 2 px, 400 nm x 200 nm, 0 to 0 nm>
     """
 
     heights: NDArray[np.float64]
@@ -183,3 +192,138 @@ class Channel:
     def after(self, step: Step) -> Channel:
         """Return a copy whose history ends with `step`."""
         return replace(self, history=(*self.history, step))
+
+    # --- to look at, and for other libraries -------------------------------------------------
+
+    def __repr__(self) -> str:
+        size = f"{self.xres} x {self.yres} px"
+        area = " x ".join(readable(side, self.lateral_unit) for side in (self.xreal, self.yreal))
+        title = f" {self.title!r}" if self.title else ""
+        return f"<Channel{title}: {size}, {area}, {self._range()}>"
+
+    def _range(self) -> str:
+        """Return lowest and highest value in words."""
+        heights = np.asarray(self.heights)
+        measured = heights[np.isfinite(heights)]
+        if not measured.size:
+            return "not one pixel measured"
+        low, high = float(measured.min()), float(measured.max())
+        divisor, unit = shown_unit(max(abs(low), abs(high)), self.unit)
+        return f"{low / divisor:.4g} to {high / divisor:.4g} {unit}".rstrip()
+
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
+        """Return the heights, in `unit`; size and unit stay behind."""
+        heights = np.asarray(self.heights, dtype=dtype)
+        return heights.copy() if copy and heights is self.heights else heights
+
+    def as_png(self) -> bytes:
+        """Return a picture as a PNG file: less its plane, with scale bar and colour bar."""
+        from afmsr_core.picture import as_png, draw
+
+        heights: Any = self.heights
+        size = self.xreal, self.yreal
+        return as_png(draw(heights, *size, self.unit, self.lateral_unit, level=self.is_height))
+
+    def _repr_png_(self) -> bytes:
+        """Return the picture that notebooks show."""
+        return self.as_png()
+
+    def plot(self, ax: Axes | None = None, **options: Any) -> Axes:
+        """Draw the field with Matplotlib, in the true proportions of the scanned area.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Where to draw; the current axes by default.
+        **options
+            For :meth:`matplotlib.axes.Axes.imshow`, such as ``cmap`` or ``vmin`` (in `unit`).
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+            With axes in the lateral unit, the first row on top, and a colour bar.
+
+        Raises
+        ------
+        MissingExtraError
+            If Matplotlib is not installed.
+        """
+        axes: Axes = _module("matplotlib.pyplot", "matplotlib").gca() if ax is None else ax
+        lateral, lateral_unit = shown_unit(max(self.xreal, self.yreal), self.lateral_unit)
+        left, top = self.xoff / lateral, self.yoff / lateral
+        extent = (left, left + self.xreal / lateral, top + self.yreal / lateral, top)
+        image = axes.imshow(np.asarray(self), **{"cmap": "afmhot", "extent": extent, **options})
+        axes.set(title=self.title, xlabel=f"x ({lateral_unit})", ylabel=f"y ({lateral_unit})")
+        axes.figure.colorbar(image, ax=axes, label=self.unit)
+        return axes
+
+    def to_xarray(self) -> xarray.DataArray:
+        """Return the field as an `xarray.DataArray` with dimensions ``y`` and ``x``.
+
+        Returns
+        -------
+        xarray.DataArray
+            Coordinates are pixel centres, offsets included, in the lateral unit, growing with
+            rows and columns; units stand in the attributes ``units``. A pixel of the mask stays
+            a height; the mask itself is the coordinate ``mask``.
+
+        Raises
+        ------
+        MissingExtraError
+            If xarray is not installed.
+        """
+        xarray = _module("xarray", "xarray")
+        lateral = {"units": self.lateral_unit}
+        coords: dict[str, Any] = {
+            "y": ("y", self.yoff + (np.arange(self.yres) + 0.5) * self.dy, lateral),
+            "x": ("x", self.xoff + (np.arange(self.xres) + 0.5) * self.dx, lateral),
+        }
+        if self.mask is not None:
+            coords["mask"] = (("y", "x"), self.mask)
+        attributes = {"units": self.unit, "long_name": self.title}
+        name = self.title or None
+        return xarray.DataArray(np.asarray(self), coords, ("y", "x"), name, attributes)
+
+    def to_pandas(self, row: int | None = None, column: int | None = None) -> pandas.Series:
+        """Return a profile, along a row or a column, as a `pandas.Series`.
+
+        Parameters
+        ----------
+        row, column : int, optional
+            One of the two; the row in the middle by default.
+
+        Returns
+        -------
+        pandas.Series
+            Heights in `unit` by distance from the edge in the lateral unit, which the name of
+            its index tells.
+
+        Raises
+        ------
+        UsageError
+            If row and column are given, or there is no such row or column.
+        MissingExtraError
+            If pandas is not installed.
+        """
+        if row is not None and column is not None:
+            raise UsageError("to_pandas: a profile runs along a row or a column; give one of them")
+        along, line, lines, pixel = "x", row, self.yres, self.dx
+        if column is not None:
+            along, line, lines, pixel = "y", column, self.xres, self.dy
+        line = lines // 2 if line is None else line
+        if not -lines <= line < lines:
+            raise UsageError(f"to_pandas: no line {line}; the channel has {lines} of them")
+        values = np.asarray(self.heights[line] if along == "x" else self.heights[:, line])
+        pandas = _module("pandas", "pandas")
+        places = (np.arange(values.size) + 0.5) * pixel
+        index = pandas.Index(places, name=f"{along} ({self.lateral_unit})")
+        name = f"{self.title} ({self.unit})" if self.unit else self.title
+        return pandas.Series(values, index=index, name=name.strip())
+
+
+def _module(name: str, package: str) -> Any:
+    """Return a module of a package that afmsr can do without."""
+    try:
+        return import_module(name)
+    except ImportError as error:
+        raise MissingExtraError(f"{package} is not installed; pip install {package}") from error

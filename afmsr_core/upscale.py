@@ -5,16 +5,18 @@ The command line, the plug-in, the evaluation and the benchmark all go through h
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from afmsr_core import __version__
+from afmsr_core.arrays import as_channel
 from afmsr_core.channel import Channel, Step
 from afmsr_core.errors import FieldError, UsageError
 from afmsr_core.gaps import filled
@@ -26,12 +28,19 @@ from afmsr_core.methods.interpolation import interpolate
 from afmsr_core.normalisation import Normalisation, from_8bit, to_8bit
 from afmsr_core.surfaces import Plane, fit_plane, from_centre, plane_from_sums
 
+if TYPE_CHECKING:
+    from afmsr_core.arrays import Scan
+
 __all__ = ["PROTOCOLS", "Progress", "Settings", "Upscaler", "upscale"]
 
 PROTOCOLS = ("nm", "paper")
 MAX_SIDE = 16384  # Gwyddion's own limit for a resampled field, in pixels
 BASE_HALO = 8  # input pixels; Lanczos4, the widest interpolation, sees 4 on each side
 BAND = 64  # input rows that are handled at a time, to keep temporaries small
+
+MaskRule = Literal["ignore", "exclude", "include"]
+Protocol = Literal["nm", "paper"]
+EngineName = Literal["auto", "onnx", "torch"]
 
 Field = NDArray[np.float64]
 _Ran = tuple[Tiles, Engine] | None  # what a network ran in and on; None for an interpolation
@@ -278,20 +287,99 @@ class Upscaler:
         return made_by
 
 
-def upscale(channel: Channel, progress: Progress | None = None, **settings: Any) -> Channel:
-    """Upscale one channel; the settings are those of :class:`Settings`.
+def upscale(
+    scan: Scan,
+    *,
+    method: str = registry.DEFAULT,
+    level: str = "plane",
+    mask: MaskRule = "ignore",
+    restore_background: bool = True,
+    protocol: Protocol = "nm",
+    device: str = "auto",
+    engine: EngineName = "auto",
+    weights: str | os.PathLike[str] | None = None,
+    tile: int | None = None,
+    threads: int | None = None,
+    channel: str | int | None = None,
+    size: Sequence[float] | None = None,
+    pixel_size: Sequence[float] | None = None,
+    unit: str | None = None,
+    progress: Progress | None = None,
+) -> Channel:
+    """Upscale one scan 4x: same area, units, offsets, and with the background, mean and tilt.
+
+    For many scans with the same settings, one :class:`Upscaler` loads the network once.
+
+    Parameters
+    ----------
+    scan : path, Channel, array_like of shape (yres, xres), or xarray.DataArray
+        See :func:`afmsr_core.arrays.as_channel`. NaN marks pixels that were not measured.
+    method : str
+        Name in the registry of methods: ``"afm"``, ``"bicubic"``, ...
+    level : str
+        Levelling before the method: ``"none"``, ``"plane"``, ``"poly2"``,
+        ``"plane+rows-median"``, ...
+    mask : {"ignore", "exclude", "include"}
+        How levelling treats marked pixels.
+    restore_background : bool
+        Put back what levelling took off. Otherwise the result is the levelled field.
+    protocol : {"nm", "paper"}
+        ``"paper"`` is the 8-bit, clamped path of doi 10.3762/bjnano.16.83: it loses heights.
+    device : str
+        ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:N"`` or ``"mps"``.
+    engine : {"auto", "onnx", "torch"}
+        What runs a network.
+    weights : path, optional
+        File with other weights for the network.
+    tile : int, optional
+        Side of tiles in input pixels; chosen to fit the memory by default.
+    threads : int, optional
+        Processor threads of the engine; all that the process may use by default.
+    channel : str or int, optional
+        Of a file: number, title or pattern; the first with heights by default.
+    size, pixel_size : (float, float), optional
+        Of an array: height and width, of the area or of a pixel, in nm.
+    unit : str, optional
+        Of the values of an array, such as ``"nm"``.
+    progress : callable, optional
+        Gets the fraction done, 0 to 1; may raise to cancel.
+
+    Returns
+    -------
+    Channel
+        Four times the pixels along each axis; title and history say how it came about.
+
+    Raises
+    ------
+    UsageError
+        If a setting makes no sense, or an array lacks size or unit.
+    ReadError, ChannelNotFoundError
+        If a file cannot be read, or lacks the channel.
+    FieldError
+        If no pixel is finite, or the result would exceed 16384 pixels a side.
+    MissingExtraError, MissingWeightsError, WeightsError
+        If the method cannot run here; the message holds the cure.
 
     Examples
     --------
-    >>> scan = Channel(np.eye(3), xreal=300.0, yreal=300.0)
-    >>> upscale(scan, method="bilinear").heights.shape
-    (12, 12)
+    >>> fine = upscale(np.eye(3), pixel_size=(100, 50), unit="nm", method="bilinear")
+    >>> fine.heights.shape, fine.xreal, fine.dx, fine.dy
+    ((12, 12), 150.0, 12.5, 25.0)
     """
-    try:
-        chosen = Settings(**settings)
-    except TypeError as error:
-        raise UsageError(f"upscale: {error}") from error
-    return Upscaler(chosen)(channel, progress)
+    given = as_channel(scan, channel=channel, size=size, pixel_size=pixel_size, unit=unit)
+    settings = Settings(
+        method=method,
+        level=level,
+        mask=mask,
+        restore_background=restore_background,
+        protocol=protocol,
+        device=device,
+        engine=engine,
+        weights=None if weights is None else Path(weights),
+        tile=tile,
+        threads=threads,
+    )
+    return Upscaler(settings)(given, progress)
 
 
 def _refuse_for_networks(method: str, settings: Settings) -> None:

@@ -44,8 +44,8 @@ def run(args: argparse.Namespace) -> int:
 
     from afmsr_core import io
     from afmsr_core.data import example_pair
+    from afmsr_core.io.atomic import writing
     from afmsr_core.io.results import write_results
-    from afmsr_core.preview import write_preview
     from afmsr_core.upscale import upscale
 
     low_file, high_file = example_pair()
@@ -64,7 +64,8 @@ def run(args: argparse.Namespace) -> int:
             f"-o {args.output}: the folder cannot be made ({error.strerror}); choose another"
         ) from error
     write_results(target, file, [result], force=True)
-    write_preview(picture, result, force=True)
+    with writing(picture, force=True) as drawn:
+        drawn.write(result.as_png())
 
     print(
         f"simulated scan: {low.xres} x {low.yres} px, "
@@ -84,22 +85,17 @@ def run(args: argparse.Namespace) -> int:
 
 def _check_own(target: Path, picture: Path, example: Path) -> None:
     """Refuse to replace what no earlier run of the demo left here, or what was changed since."""
-    from tempfile import TemporaryDirectory
-
     from afmsr_core.io.files import contents
     from afmsr_core.io.gwy import GwyFile
-    from afmsr_core.preview import write_preview
 
     foreign = target if target.exists() else picture
     try:
         file = GwyFile.open(target)
         if _made_from(example, file, target):
             foreign = picture
-            with TemporaryDirectory() as folder:
-                again = Path(folder, picture.name)
-                write_preview(again, file.channel(file.numbers[1]))
-                if not picture.exists() or contents(picture) == contents(again):
-                    return
+            again = file.channel(file.numbers[1]).as_png()
+            if not picture.exists() or contents(picture) == again:
+                return
     except AfmsrError:
         pass  # whatever it is, it is not ours
     raise OutputExistsError(

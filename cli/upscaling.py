@@ -7,7 +7,6 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from afmsr_cli.inputs import Job, chosen, naming
@@ -126,10 +125,11 @@ class Work:
                 for entry, result in zip(record["channels"], task.results, strict=True):
                     entry["history"] = [step.as_dict() for step in result.history]
                 if self.preview:
-                    from afmsr_core.preview import write_preview
+                    from afmsr_core.io.atomic import writing
 
                     record["preview"] = str(job.target.with_suffix(".png"))
-                    write_preview(Path(record["preview"]), task.results[0], force=self.force)
+                    with writing(record["preview"], self.force) as picture:
+                        picture.write(task.results[0].as_png())
         return record
 
 

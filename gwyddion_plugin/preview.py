@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from afmsr_core.channel import Channel
 from afmsr_core.errors import OutputError
-from afmsr_core.preview import colours_of
+from afmsr_core.picture import colours_of
 
 __all__ = ["Crop", "write"]
 

@@ -112,8 +112,9 @@ def test_a_preview_is_a_picture_of_the_result(tmp_path: Path) -> None:
     source = save(tmp_path / "scan.gwy")
     assert quick(source, "--preview") == 0
     picture = cv2.imdecode(np.fromfile(tmp_path / "scan_x4.png", np.uint8), cv2.IMREAD_COLOR)
-    assert picture.shape[1] == 80 and picture.shape[0] >= 48 and picture.shape[2] == 3
-    assert len(np.unique(picture[:48].reshape(-1, 3), axis=0)) > 20
+    # 80 pixels times 4, and the height of an area of 2000 nm x 900 nm; bars beside and below.
+    assert picture.shape[1] > 320 and picture.shape[0] > 144 and picture.shape[2] == 3
+    assert len(np.unique(picture[:144, :320].reshape(-1, 3), axis=0)) > 20
 
 
 @pytest.mark.parametrize(

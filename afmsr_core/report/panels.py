@@ -9,7 +9,7 @@ import numpy as np
 
 from afmsr_core.errors import FieldError
 from afmsr_core.metrics.streaks import find_scars
-from afmsr_core.preview import colours_of
+from afmsr_core.picture import colours_of
 from afmsr_core.report.contents import Fields, Floats, Record, Results
 from afmsr_core.report.drawing import Picture, canvas, finish_photo
 from afmsr_core.report.places import IMAGE, Place, Window, colour_bar

@@ -105,7 +105,7 @@ def find_scenes(folder: Path, methods: Sequence[str] = (), crop: int | None = No
 
 
 def _of_evaluation(folder: Path, methods: Sequence[str], crop: int | None) -> Found:
-    from afmsr_core.preview import colours_of
+    from afmsr_core.picture import colours_of
     from afmsr_core.report.contents import read_results
     from afmsr_core.report.panels import CROP, middle, onto, scale_of
     from afmsr_core.surfaces import fit_plane

@@ -1,0 +1,66 @@
+"""Numbers with units as people read them: 1.2 µm, not 1200 nm or 1.2e+03."""
+
+from __future__ import annotations
+
+import math
+
+__all__ = ["readable", "shown_unit"]
+
+# Units that take a prefix when they are shown, and which prefixes: three decades apart.
+_PREFIXES = (
+    (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"),
+    (1e-12, "p"), (1e-15, "f"),
+)  # fmt: skip
+_TAKE_PREFIXES = frozenset(("m", "V", "A", "Hz", "N", "W", "F", "S", "Ohm", "Pa", "s", "J", "K"))
+_LARGEST = {"m": 1.0}  # nobody says km of a scan
+
+
+def shown_unit(value: float, unit: str) -> tuple[float, str]:
+    """Return divisor and unit in which a value is shown, so that it lies between 1 and 1000.
+
+    Parameters
+    ----------
+    value : float
+        In `unit`.
+    unit : str
+        As a `Channel` holds it: ``"nm"`` for lengths, else without prefix.
+
+    Returns
+    -------
+    divisor : float
+        A value in `unit` over this is the value in `shown`.
+    shown : str
+        Such as ``"µm"``; `unit` itself where a prefix makes no sense.
+
+    Examples
+    --------
+    >>> shown_unit(2500.0, "nm"), shown_unit(0.002, "V"), shown_unit(30.0, "deg")
+    ((1000.0, 'µm'), (0.001, 'mV'), (1.0, 'deg'))
+    """
+    base, factor = ("m", 1e-9) if unit == "nm" else (unit, 1.0)
+    size = abs(value) * factor
+    if base not in _TAKE_PREFIXES or not math.isfinite(size) or size == 0.0:
+        return 1.0, unit
+    # 0.9999 so that 1000 nm, which rounding made 999.99999, is 1 µm.
+    fit = next((p for p in _PREFIXES if 0.9999 * p[0] <= size), _PREFIXES[-1])
+    scale, prefix = min(fit, (_LARGEST.get(base, math.inf), ""))
+    return _exact(scale / factor), prefix + base
+
+
+def _exact(divisor: float) -> float:
+    """Return a power of ten without what division left on it."""
+    return float(f"{divisor:.6g}")
+
+
+def readable(value: float, unit: str, digits: int = 4) -> str:
+    """Return a value with its unit, with a prefix that keeps it short.
+
+    Examples
+    --------
+    >>> readable(2500.0, "nm"), readable(0.31, "nm"), readable(-3.5e-10, "A")
+    ('2.5 µm', '310 pm', '-350 pA')
+    >>> readable(12.5, ""), readable(0.0, "nm")
+    ('12.5', '0 nm')
+    """
+    divisor, shown = shown_unit(value, unit)
+    return f"{value / divisor:.{digits}g} {shown}".rstrip()
