@@ -83,6 +83,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _convert(job: Job, args: argparse.Namespace) -> dict[str, Any]:
     from afmsr_core import io
+    from afmsr_core.io.results import Planned, check_results
     from afmsr_core.levelling import level
 
     record: dict[str, Any] = {"input": str(job.source)}
@@ -90,6 +91,8 @@ def _convert(job: Job, args: argparse.Namespace) -> dict[str, Any]:
         channels = chosen(io.read(job.source), args.channel, args.all_channels)
         groups = _grouped(job.target, channels, args.to)
         record["outputs"] = [str(target) for target in groups]
+        for target, group in groups.items():
+            check_results(target, io.GwyFile.new([]), [Planned.of(one) for one in group])
         if args.dry_run:
             return record
         job.target.parent.mkdir(parents=True, exist_ok=True)

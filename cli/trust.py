@@ -12,6 +12,7 @@ from afmsr_core.errors import UsageError
 
 if TYPE_CHECKING:
     from afmsr_core.channel import Channel
+    from afmsr_core.io.results import Planned
     from afmsr_core.upscale import Upscaler
 
 __all__ = ["Trust", "add_trust_options", "told"]
@@ -55,6 +56,13 @@ class Trust:
         if (args.confidence or args.residual) and args.protocol != "nm":
             raise UsageError("--confidence and --residual need --protocol nm")
         return cls(args.confidence, args.residual, args.calibration)
+
+    def planned(self, channel: Channel, scale: int) -> list[Planned]:
+        """Return what `__call__` will return at most, before it is computed."""
+        from afmsr_core.io.results import Planned
+
+        half_width = [Planned.of(channel, scale, masked=True)] if self.confidence else []
+        return half_width + 2 * ([Planned.of(channel)] if self.residual else [])
 
     def __call__(
         self, channel: Channel, result: Channel, upscaler: Upscaler, record: dict[str, Any]

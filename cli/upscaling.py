@@ -102,6 +102,7 @@ class Work:
             return
         with _telling(task):
             task.record["channels"] = [_described(channel, upscaler) for channel in task.wanted]
+            self._check(task, upscaler.method.scale)
             if self.dry_run:
                 return
             task.begun = [upscaler.begin(channel, within) for channel in task.wanted]
@@ -110,6 +111,16 @@ class Work:
                 made = zip(task.wanted, task.results, task.record["channels"], strict=True)
                 for channel, result, entry in made:
                     task.extras += self.trust(channel, result, upscaler, entry)
+
+    def _check(self, task: Task, scale: int) -> None:
+        """Refuse what could not be written before it is computed."""
+        from afmsr_core.io.results import Planned, check_results
+
+        planned = [Planned.of(channel, scale) for channel in task.wanted]
+        for channel in task.wanted:
+            planned += self.trust.planned(channel, scale)
+        if task.file is not None:
+            check_results(task.job.target, task.file, planned)
 
     def write(self, task: Task) -> dict[str, Any]:
         """Write the results and return the record."""

@@ -159,10 +159,12 @@ def _require(method: Method) -> None:
 
 def _upscale(request: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
     folder, channel = _given(request)
+    saved = request.get("save")
+    if saved:
+        _check_room(request, Path(saved), channel)
     result, extras, seconds = _results(request, channel, progress)
     from afmsr_core.io.gwylog import log_entry
 
-    saved = request.get("save")
     if saved:
         _save(Path(saved), channel, [result, *extras])
     return {
@@ -229,6 +231,18 @@ def _repeat(request: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
 def _scan_time(channel: Channel, scale: int) -> Step:
     lines = {"lines_scanned": channel.yres, "lines_of_result": channel.yres * scale}
     return Step("scan_time", __version__, lines, scan_time.saved(channel.yres, scale))
+
+
+def _check_room(request: Mapping[str, Any], target: Path, channel: Channel) -> None:
+    """Refuse a file that the results will not fit in, before they are computed."""
+    from afmsr_core.io.gwy import GwyFile
+    from afmsr_core.io.results import Planned, check_results
+
+    scale = _upscaler(_settings(request)).method.scale
+    planned = [Planned.of(channel, scale)]
+    if request.get("confidence"):
+        planned += [Planned.of(channel, scale, masked=True), *2 * [Planned.of(channel)]]
+    check_results(target, GwyFile.new([channel]), planned)
 
 
 def _save(target: Path, channel: Channel, results: list[Channel]) -> None:

@@ -104,9 +104,9 @@ def _whole(path: Path, fields: dict[str, str], name: str) -> int:
 
 
 def _number(path: Path, fields: dict[str, str], name: str, default: float) -> float:
-    text = fields.get(name)
+    text = fields.get(name, str(default))
     try:
-        return default if text is None else float(text)
+        return float(text)
     except ValueError:
         _corrupt(path, f"{name} is {text[:60]!r} instead of a number")
 

@@ -414,6 +414,31 @@ class GwyFile:
             file = file._extended(number, self.channel(number), looks, log, meta)
         return file
 
+    def check_room(self, pixels: int, name: str) -> None:
+        """Refuse so many pixels more, of fields and masks, if they do not fit.
+
+        For whoever would compute them first. What stands beside the numbers, such as the log, is
+        not counted; `save` counts all.
+
+        Parameters
+        ----------
+        pixels : int
+            Of all that will be added.
+        name : str
+            Of the file that will be written, for the message.
+
+        Raises
+        ------
+        OutputError
+            If the file would exceed the 4 GiB that the format can express.
+        """
+        if self.version == 3:
+            self._as_version_2().check_room(pixels, name)
+            return
+        held = len(self._structure.data) - self._structure.body
+        held += sum(len(part) for added in self._added for part in added.parts)
+        encode.check_size(held + encode.PIXEL * pixels, name)
+
     # --- saving --------------------------------------------------------------------------
 
     def save(self, path: str | Path, force: bool = False) -> None:

@@ -18,10 +18,22 @@ from afmsr_core.errors import FieldError, OutputError
 from afmsr_core.io.units import to_si
 
 __all__ = [
-    "Doubles", "Part", "field", "flag", "mask", "obj", "size_field", "text", "texts", "utf_8",
-]  # fmt: skip
+    "PIXEL",
+    "Doubles",
+    "Part",
+    "check_size",
+    "field",
+    "flag",
+    "mask",
+    "obj",
+    "size_field",
+    "text",
+    "texts",
+    "utf_8",
+]
 
 _LARGEST = 2**32 - 1
+PIXEL = 8  # bytes of a double
 _BLOCK = 1 << 20  # pixels that are turned into bytes at a time
 
 
@@ -43,7 +55,7 @@ class Doubles:
         self._rows_of = rows_of
 
     def __len__(self) -> int:
-        return 8 * self._shape[0] * self._shape[1]
+        return PIXEL * self._shape[0] * self._shape[1]
 
     def __iter__(self) -> Iterator[memoryview]:
         for rows in _blocks(self._shape):
@@ -68,12 +80,17 @@ def size_field(parts: Sequence[Part], name: str) -> bytes:
         If the body exceeds the 4 GiB that the format can express.
     """
     size = sum(len(part) for part in parts)
+    check_size(size, name)
+    return struct.pack("<I", size)
+
+
+def check_size(size: int, name: str) -> None:
+    """Refuse a body of so many bytes that the format cannot express. Raises as `size_field`."""
     if size > _LARGEST:
         raise OutputError(
             f"{name}: {size / 2**30:.1f} GiB do not fit in a .gwy file, which holds at most "
             f"4 GiB; write fewer channels to one file, or write .npy"
         )
-    return struct.pack("<I", size)
 
 
 def _head(name: str, code: str) -> bytes:
@@ -142,7 +159,7 @@ def _unit(name: str, unit: str) -> bytes:
 
 
 def _array(doubles: Doubles) -> list[Part]:
-    return [_head("data", "D") + struct.pack("<I", len(doubles) // 8), doubles]
+    return [_head("data", "D") + struct.pack("<I", len(doubles) // PIXEL), doubles]
 
 
 def field(name: str, channel: Channel) -> list[Part]:

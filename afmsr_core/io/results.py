@@ -4,12 +4,60 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
 
 from afmsr_core.channel import Channel
+from afmsr_core.errors import UsageError
 from afmsr_core.io.gwy import GwyFile
 from afmsr_core.io.history import META, from_meta, log_of, to_meta
 
-__all__ = ["META", "write_results"]
+__all__ = ["META", "Planned", "check_results", "write_results"]
+
+
+class Planned(NamedTuple):
+    """A result before it is computed: its rows and columns, and whether it will have a mask."""
+
+    yres: int
+    xres: int
+    masked: bool
+
+    @classmethod
+    def of(cls, channel: Channel, scale: int = 1, masked: bool | None = None) -> Planned:
+        """Return what a channel becomes that is made so many times as fine."""
+        if masked is None:  # Gwyddion's files say by a mask what was not measured.
+            masked = channel.mask is not None or not bool(np.isfinite(channel.heights).all())
+        return cls(channel.yres * scale, channel.xres * scale, masked)
+
+
+def check_results(target: Path, file: GwyFile, planned: Sequence[Planned]) -> None:
+    """Refuse, before anything is computed, results that `write_results` could not write.
+
+    Parameters
+    ----------
+    target : Path
+        Where they will go.
+    file : GwyFile
+        What they will be made from.
+    planned : sequence of Planned
+        All that will be written beside it.
+
+    Raises
+    ------
+    UsageError
+        If the format holds one channel and more are planned.
+    OutputError
+        If a ``.gwy`` would exceed 4 GiB.
+    """
+    if target.suffix.lower() == ".gwy":
+        pixels = sum(one.yres * one.xres * (1 + one.masked) for one in planned)
+        file.check_room(pixels, target.name)
+    elif len(planned) != 1:
+        raise UsageError(
+            f"{target.name}: {target.suffix} holds one channel, {len(planned)} would be written; "
+            f"choose one, or write .gwy"
+        )
 
 
 def write_results(
