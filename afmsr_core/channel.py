@@ -20,7 +20,20 @@ if TYPE_CHECKING:
     import xarray
     from matplotlib.axes import Axes
 
-__all__ = ["Channel", "Step"]
+__all__ = ["Channel", "Step", "called"]
+
+
+def called(title: str, number: int | None) -> str:
+    """Return what a channel is called: its title, or its number if it has none.
+
+    Examples
+    --------
+    >>> called("Height", 3), called("", 3)
+    ('Height', 'channel 3')
+    """
+    if title.strip():
+        return title
+    return "channel" if number is None else f"channel {number}"
 
 
 @dataclass(frozen=True)
@@ -78,7 +91,7 @@ class Channel:
     lateral_unit : str
         ``"nm"`` for every length; else the channel's own.
     title : str
-        As the instrument or the user called it.
+        As the instrument or the user called it; may be empty, see `name`.
     mask : ndarray of bool, shape (yres, xres), optional
         Pixels that the user marked.
     history : tuple of Step
@@ -157,8 +170,13 @@ class Channel:
         """File and channel for messages, such as ``scan.gwy, channel 0 'Height'``."""
         file = self.path.name if self.path else "channel"
         number = "" if self.number is None else f", channel {self.number}"
-        title = f" {self.title!r}" if self.title else ""
+        title = f" {self.title!r}" if self.title.strip() else ""
         return f"{file}{number}{title}"
+
+    @property
+    def name(self) -> str:
+        """Its title, or its number in the file if it has none."""
+        return called(self.title, self.number)
 
     @property
     def xres(self) -> int:

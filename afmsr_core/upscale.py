@@ -214,7 +214,7 @@ class Upscaler:
                 band[_enlarged(missing[rows], scale)] = np.nan
                 result[_scaled(rows, scale)] = band
         mask = None if channel.mask is None else _enlarged(channel.mask, scale)
-        title = f"{channel.title} (x{scale} {self.method.name})".lstrip()
+        title = f"{channel.name} (x{scale} {self.method.name})"
         grid = (
             f"{channel.xres} x {channel.yres} px of {channel.dx:.4g} x {channel.dy:.4g} "
             f"{channel.lateral_unit} to {channel.xres * scale} x {channel.yres * scale} px"

@@ -238,8 +238,10 @@ def _in_worker(jobs: Sequence[Job], work: Work) -> list[dict[str, Any]]:
 def _told(record: dict[str, Any]) -> str:
     if "error" in record:
         return f"{record['input']}: failed"
+    from afmsr_core.channel import called
+
     told = ", ".join(
-        f"{c['title'] or c['number']} to {c['xres']} x {c['yres']} px ({c['method']})"
+        f"{called(c['title'], c['number'])} to {c['xres']} x {c['yres']} px ({c['method']})"
         for c in record["channels"]
     )
     return f"{record['input']} -> {record['output']}: {told}{trust_told(record)}"

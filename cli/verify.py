@@ -88,7 +88,7 @@ def run(args: argparse.Namespace) -> int:
     record: dict[str, Any] = {
         "result": str(args.result),
         "zoom": str(args.zoom),
-        "channel": result.title,
+        "channel": result.name,
         "unit": result.unit,
         "alignment": found.as_dict(),
         "rmse": spread,
@@ -106,9 +106,9 @@ def run(args: argparse.Namespace) -> int:
     if args.output is not None:
         on_zoom = result.replace(
             heights=there, xreal=zoom.xreal, yreal=zoom.yreal, xoff=zoom.xoff, yoff=zoom.yoff,
-            mask=None, title=f"{result.title}, on the zoom",
+            mask=None, title=f"{result.name}, on the zoom",
         )  # fmt: skip
-        difference = on_zoom.replace(heights=error, title=f"{result.title} less the zoom")
+        difference = on_zoom.replace(heights=error, title=f"{result.name} less the zoom")
         io.write(args.output, [zoom, on_zoom, difference], force=args.force)
         record["output"] = str(args.output)
     if args.json:

@@ -18,7 +18,6 @@ from gwyddion_plugin.rawfield import RawField
 
 __all__ = ["channel_from", "channel_of", "field_of", "write_channel"]
 
-_MASKED = 0.5  # from here on Gwyddion counts a pixel of a mask as marked
 _PER_NM = 1e9  # nm in a metre
 
 
@@ -94,7 +93,7 @@ def _channel(
         unit=unit,
         lateral_unit=lateral_unit,
         title=title,
-        mask=None if mask is None else mask >= _MASKED,
+        mask=None if mask is None else mask > 0,
         number=0,
     )
 

@@ -24,7 +24,8 @@ request ends with exactly one answer of its own type's kind, ``error`` or ``canc
     with FIELD = ``{"xres", "yres", "xreal", "yreal", "unit_xy", "unit_z", "data": NAME}`` and,
     where there are such, ``"xoff"``, ``"yoff"``, ``"title"`` and ``"mask": NAME``. Sizes and
     values are in base SI units (``m``, never ``nm``); ``""`` or ``"1"`` is dimensionless. A pixel
-    of the mask is marked where its double is at least 0.5. NAME is a file name in the folder.
+    of the mask is marked where its double is above 0, as Gwyddion counts. NAME is a file name in
+    the folder.
     ``settings`` are those of :class:`afmsr_core.upscale.Settings` that a request may name, see
     `SETTINGS`; all may be left out. Other keys, all of them optional:
 

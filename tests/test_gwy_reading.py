@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from gwyfile.objects import GwyContainer, GwyDataField, GwySIUnit
+from gwyfiles import field_3, mask_3, version_3
 
 from afmsr_core.errors import (
     ChannelNotFoundError,
@@ -151,15 +152,23 @@ def test_missing_offsets_are_zero() -> None:
     assert (channel.xoff, channel.yoff) == (0, 0)
 
 
-def test_mask_is_marked_from_one_half_on() -> None:
-    values = np.array([[0, 0.49, 0.5, 1, 7], [0, 0, 0, 0, 0], [np.nan, 0, 0, 0, -1]])
+def test_a_mask_is_marked_above_zero_as_gwyddion_counts() -> None:
+    values = np.array([[0, 1e-300, 0.3, 1, 7], [0, 0, 0, 0, 0], [np.nan, 0, 0, 0, -1]])
     channel = opened(__0__data=field(), __0__mask=field(values)).channel(0)
     assert channel.mask is not None
     assert channel.mask.tolist() == [
-        [False, False, True, True, True],
+        [False, True, True, True, True],
         [False] * 5,
         [False] * 5,
     ]
+
+
+def test_a_mask_of_version_3_is_marked_above_zero_too() -> None:
+    values = np.array([[0, 1, 7], [-1, 2**31 - 1, -(2**31)]])
+    parts = {"/image/0": field_3(np.zeros((2, 3))), "/image/0/mask": mask_3(values)}
+    mask = GwyFile.from_bytes(version_3(parts)).channel(0).mask
+    assert mask is not None
+    assert mask.tolist() == [[False, True, True], [False, True, False]]
 
 
 def test_contradictions_are_named() -> None:

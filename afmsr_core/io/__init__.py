@@ -157,9 +157,9 @@ def select(channels: Sequence[Channel], spec: str | int | None = None) -> list[C
         return found
     file = next((channel.path.name for channel in channels if channel.path), "the file")
     listed = ", ".join(
-        f"{channel.number} {channel.title!r} ({channel.unit or 'no unit'})" for channel in channels
+        f"{_numbered(channel)} ({channel.unit or 'no unit'})" for channel in channels
     )
-    listed += "".join(f", {one.number} {one.title!r} (cannot be used: {one.error})" for one in bad)
+    listed += "".join(f", {_numbered(one)} (cannot be used: {one.error})" for one in bad)
     raise ChannelNotFoundError(
         f"{file}: {wanted}; it holds {listed or 'no channel'}; choose one by number or title"
     )
@@ -170,6 +170,10 @@ _NOT_HEIGHTS = ("ampl", "defl", "error", "phase")
 
 
 _Listed = Channel | Unreadable
+
+
+def _numbered(channel: _Listed) -> str:
+    return f"{channel.number} {channel.title!r}" if channel.title.strip() else channel.name
 
 
 def _is_unlike_heights(channel: _Listed) -> bool:
@@ -183,7 +187,7 @@ def _rank(channel: _Listed) -> tuple[bool, int]:
 def _matching(channels: Sequence[_Listed], spec: str) -> list[_Listed]:
     name = spec.strip().casefold()
     tests: tuple[Callable[[_Listed], bool], ...] = (
-        lambda channel: channel.title.strip().casefold() == name,
+        lambda channel: channel.name.strip().casefold() == name,
         lambda channel: channel.number is not None and str(channel.number) == name,
         lambda channel: fnmatch.fnmatchcase(channel.title.strip().casefold(), name),
     )

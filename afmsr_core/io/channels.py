@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from afmsr_core.channel import Channel
+from afmsr_core.channel import Channel, called
 from afmsr_core.errors import AfmsrError
 
 __all__ = ["Channels", "Unreadable", "unreadable"]
@@ -28,6 +28,11 @@ class Unreadable:
     number: int
     title: str
     error: AfmsrError
+
+    @property
+    def name(self) -> str:
+        """Its title, or its number in the file if it has none."""
+        return called(self.title, self.number)
 
 
 class Channels(list[Channel]):

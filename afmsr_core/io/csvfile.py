@@ -33,7 +33,7 @@ def write(path: str | Path, channel: Channel, force: bool = False) -> None:
         If the system refuses to write.
     """
     header = {
-        "title": " ".join(channel.title.split()),
+        "title": " ".join(channel.name.split()),
         "unit": channel.unit or "1",
         "lateral unit": channel.lateral_unit or "1",
         "columns": channel.xres,

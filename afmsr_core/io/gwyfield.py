@@ -20,7 +20,6 @@ __all__ = ["channel_of"]
 _FIELDS = frozenset(("GwyDataField", "GwyField"))
 _UNITS_XY = ("si_unit_xy", "unit_xy")
 _UNITS_Z = ("si_unit_z", "unit_z")
-_MASKED = 0.5  # From here on Gwyddion counts a pixel of a mask field as marked.
 
 
 def channel_of(
@@ -33,7 +32,7 @@ def channel_of(
     field : GwyObject
         A ``GwyDataField`` (version 2) or ``GwyField`` (version 3).
     mask : GwyObject or None
-        A ``GwyDataField``, marked where at least 0.5, or a ``GwyNield``, marked where not zero.
+        A ``GwyDataField`` or ``GwyNield``, marked where above 0, as Gwyddion counts.
     title : str
         Title of the channel.
     number : int
@@ -124,4 +123,4 @@ def _mask(mask: Any, shape: tuple[int, ...], where: str) -> NDArray[np.bool_]:
     if values.shape != shape:
         found = f"the mask has {values.shape[1]} x {values.shape[0]} pixels"
         raise _corrupt(where, f"{found}, the channel {shape[1]} x {shape[0]}")
-    return np.asarray(values != 0 if kind == "GwyNield" else values >= _MASKED)
+    return np.asarray(values > 0)

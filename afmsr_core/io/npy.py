@@ -1,8 +1,8 @@
 """Arrays for scripts: ``NAME.npy`` with the values, ``NAME.json`` with what they mean.
 
 The array is float64 in nm, or in the channel's own unit. The JSON file beside it tells unit, size
-and origin; a mask is a third file, ``NAME.mask.npy``. An array without its JSON file is refused:
-numbers without a unit are not heights.
+and origin; a mask is a third file, ``NAME.mask.npy``, marked where above 0. An array without its
+JSON file is refused: numbers without a unit are not heights.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def read(path: str | Path) -> Channel:
     scale, lateral_unit = from_file(_of(str, notes, "lateral_unit", path, "nm"))
     mask = None
     if notes.get("mask"):
-        mask = _array(path.with_name(Path(_of(str, notes, "mask", path)).name)) != 0
+        mask = _array(path.with_name(Path(_of(str, notes, "mask", path)).name)) > 0
     return Channel(
         np.multiply(_array(path), factor, dtype=np.float64),
         xreal=_of(float, notes, "xreal", path) * scale,

@@ -325,13 +325,16 @@ def test_the_log_names_method_factor_weights_and_the_scan_time_saved(
 def test_the_mask_comes_back_upscaled(host: Host, scan: np.ndarray, pointer: bool) -> None:
     mask = np.zeros(scan.shape)
     mask[3:9, 20:31] = 1.0
+    mask[12:14, 5:9] = 0.3  # Gwyddion counts every value above 0 as marked
+    mask[16, 5:9] = -1.0
     host.home.choose(mask="exclude", method="bicubic")
     host.add_channel(scan, mask)
     new = _added(host.run(pointer=pointer))
-    assert np.array_equal(_values(new["mask"]), mask.repeat(4, axis=0).repeat(4, axis=1))
+    marked = (mask > 0).astype(float)
+    assert np.array_equal(_values(new["mask"]), marked.repeat(4, axis=0).repeat(4, axis=1))
     assert new["mask"]["unit_z"] == ""
     assert new["mask"]["xoff"] == 1e-6
-    expected = _expected(scan, mask >= 0.5, method="bicubic", mask="exclude").heights * METRE
+    expected = _expected(scan, mask > 0, method="bicubic", mask="exclude").heights * METRE
     np.testing.assert_allclose(_values(new["data"]), expected, rtol=0, atol=1e-18)
 
 
