@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from afmsr_cli.inputs import Job, add_channel_options, add_file_options, chosen, naming, plan
-from afmsr_cli.progress import Progress
-from afmsr_core.errors import AfmsrError
+from afmsr_cli.batch import Batch, failed, warned
+from afmsr_cli.inputs import Job, add_channel_options, add_file_options, chosen, plan
+from afmsr_core.errors import Cancelled
 
 if TYPE_CHECKING:
     from afmsr_core.channel import Channel
@@ -64,21 +64,25 @@ def run(args: argparse.Namespace) -> int:
     if not jobs:
         print("afmsr: no scans found", file=sys.stderr)
         return 3
-    progress = Progress(len(jobs), args.quiet or args.dry_run)
-    records = []
-    for job in jobs:
-        record = _convert(job, args)
-        records.append(record)
-        if "error" in record:
-            print(f"afmsr: {record['error']}", file=sys.stderr)
-        told = "failed" if "error" in record else f"-> {', '.join(record['outputs'])}"
-        progress.done(f"{job.source} {told}")
+    batch = Batch(
+        jobs,
+        quiet=args.quiet or args.dry_run,
+        keep=args.json or args.dry_run,
+        done="planned" if args.dry_run else "done",
+    )
+    try:
+        for job in jobs:
+            record = _convert(job, args)
+            told = "failed" if "error" in record else f"-> {', '.join(record['outputs'])}"
+            batch.add(record, f"{job.source} {told}")
+    finally:
+        status = batch.finish()
     if args.json:
-        print(json.dumps(records, indent=1))
+        print(json.dumps(batch.records, indent=1))
     elif args.dry_run:
-        for record in records:
+        for record in batch.records:
             print(f"{record['input']} -> {', '.join(record.get('outputs', ['failed']))}")
-    return int(any("error" in record for record in records))
+    return status
 
 
 def _convert(job: Job, args: argparse.Namespace) -> dict[str, Any]:
@@ -86,9 +90,10 @@ def _convert(job: Job, args: argparse.Namespace) -> dict[str, Any]:
     from afmsr_core.io.results import Planned, check_results
     from afmsr_core.levelling import level
 
-    record: dict[str, Any] = {"input": str(job.source)}
+    record: dict[str, Any] = {"input": str(job.source), "warnings": []}
     try:
         channels = chosen(io.read(job.source), args.channel, args.all_channels)
+        record["warnings"] = warned(channels)
         groups = _grouped(job.target, channels, args.to)
         record["outputs"] = [str(target) for target in groups]
         for target, group in groups.items():
@@ -99,10 +104,10 @@ def _convert(job: Job, args: argparse.Namespace) -> dict[str, Any]:
         for target, group in groups.items():
             levelled = [level(channel, args.level).channel for channel in group]
             io.write(target, levelled, force=args.force)
-    except AfmsrError as error:
-        record["error"] = naming(job.source, str(error))
-    except OSError as error:
-        record["error"] = naming(job.source, f"{job.target}: {error.strerror or error}")
+    except Cancelled:
+        raise
+    except Exception as error:  # whatever happens to a file, the others are done
+        record |= failed(job.source, error)
     return record
 
 

@@ -11,16 +11,23 @@ from pathlib import Path
 
 from afmsr_core.errors import AfmsrError
 
-__all__ = ["NO_MEMORY", "REPORT", "described", "kept", "traceback_of"]
+__all__ = ["NO_MEMORY", "described", "kept", "traceback_of"]
 
 NO_MEMORY = "not enough memory; try --tile 128, or crop the scan"
-REPORT = "this is a fault of afmsr, please report it"
 LOGS = 20  # that are kept; of more runs with faults, the oldest go
 _STARTED = time.strftime("%Y-%m-%dT%H%M%S")
 
 
-def described(error: BaseException, report: str = REPORT) -> str:
-    """Return what an error says to the user: ours all, others what they are and what to do."""
+def described(error: BaseException, with_what: str = "") -> str:
+    """Return what an error says to the user: ours all, others what they are and what to do.
+
+    Parameters
+    ----------
+    error : exception
+        Any.
+    with_what : str
+        What to report beside it, such as ``"with the file"``.
+    """
     if isinstance(error, AfmsrError):
         return str(error)
     if isinstance(error, MemoryError):
@@ -29,7 +36,7 @@ def described(error: BaseException, report: str = REPORT) -> str:
         reason = error.strerror or str(error) or type(error).__name__
         return reason if error.filename is None else f"{error.filename}: {reason}"
     said = ": ".join(filter(None, (type(error).__name__, " ".join(str(error).split()))))
-    return f"{said}; {report}"
+    return f"{said}; this is a fault of afmsr, please report it {with_what}".rstrip()
 
 
 def traceback_of(error: BaseException) -> str | None:

@@ -53,6 +53,10 @@ class Progress:
         ahead = f"  ({left:.0f} s left)" if self._done < self._total and left >= 2 else ""
         self._line(f"{count}{line}{ahead}", end="\n")
 
+    def say(self, line: str) -> None:
+        """Tell what must be told, also to those who want no progress."""
+        self._line(line, end="\n")
+
     def _line(self, text: str, end: str = "") -> None:
         start = "\r\x1b[K" if self._moving else ""
         print(f"{start}{text}", end=end, file=sys.stderr, flush=True)

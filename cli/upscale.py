@@ -5,13 +5,15 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from afmsr_cli.inputs import Job, add_channel_options, add_file_options, plan
+from afmsr_cli.batch import Batch
+from afmsr_cli.inputs import Job, add_channel_options, add_file_options, naming, plan
 from afmsr_cli.progress import Progress
 from afmsr_cli.trust import Trust, add_trust_options
 from afmsr_cli.trust import told as trust_told
@@ -19,6 +21,7 @@ from afmsr_cli.upscaling import Work, overlapping
 from afmsr_core.errors import UsageError
 
 if TYPE_CHECKING:
+    from afmsr_cli.workers import Death
     from afmsr_core.upscale import Settings, Upscaler
 
 __all__ = ["add_parser", "run"]
@@ -121,8 +124,7 @@ def run(args: argparse.Namespace) -> int:
     if not jobs:
         print("afmsr: no scans found", file=sys.stderr)
         return 3
-    if args.resume:
-        jobs = _left(jobs, args)
+    left = _left(jobs, args) if args.resume else jobs
     work = Work(
         None if args.channel is None else tuple(args.channel),
         args.all_channels,
@@ -131,25 +133,27 @@ def run(args: argparse.Namespace) -> int:
         args.dry_run,
         trust,
     )
-    progress = Progress(len(jobs), args.quiet or args.dry_run)
-    records, failed = [], 0
-    keep = args.json or args.dry_run or args.open  # of a hundred thousand scans, nothing else
-    with closing(_each(jobs, args, work, progress)) as each:
-        for record in each:
-            if keep:
-                records.append(record)
-            if "error" in record:
-                failed += 1
-                print(f"afmsr: {record['error']}", file=sys.stderr)
-            progress.done(_told(record))
+    batch = Batch(
+        jobs,
+        set(jobs) - set(left),
+        quiet=args.quiet or args.dry_run,
+        keep=args.json or args.dry_run or args.open,
+        done="planned" if args.dry_run else "done",
+    )
+    with closing(_each(left, args, work, batch.progress)) as each:
+        try:
+            for record in each:
+                batch.add(record, _told(record))
+        finally:
+            status = batch.finish()
     if args.open and not args.dry_run:
-        _open([Path(record["output"]) for record in records if "error" not in record])
+        _open([Path(one["output"]) for one in batch.records if one["status"] == "done"])
     if args.json:
-        print(json.dumps(records, indent=1))
+        print(json.dumps(batch.records, indent=1))
     elif args.dry_run:
-        for record in records:
+        for record in batch.records:
             print(_told(record))
-    return int(failed > 0)
+    return status
 
 
 def _left(jobs: Sequence[Job], args: argparse.Namespace) -> list[Job]:
@@ -216,10 +220,9 @@ def _each(
     # Several at once, so that each process too reads and writes beside computing; not so many
     # that one is left with the last of them.
     size = max(1, min(SCANS_A_TURN, len(jobs) // (4 * workers)))
-    turns = [jobs[i : i + size] for i in range(0, len(jobs), size)]
     do = partial(_in_worker, work=work)
-    for records in in_processes(turns, do, workers, _start_worker, settings):
-        yield from records
+    for _, record in in_processes(jobs, do, workers, _start_worker, settings, _died, size):
+        yield record
 
 
 _worker: dict[str, Upscaler] = {}
@@ -231,11 +234,24 @@ def _start_worker(settings: Settings) -> None:
     _worker["upscaler"] = Upscaler(settings)
 
 
-def _in_worker(jobs: Sequence[Job], work: Work) -> list[dict[str, Any]]:
-    return list(overlapping(jobs, work, _worker["upscaler"]))
+def _in_worker(jobs: Sequence[Job], again: bool, work: Work) -> Iterator[dict[str, Any]]:
+    if again:  # its result may have been written by the process that died, and is the same
+        work = replace(work, force=True)
+    return overlapping(jobs, work, _worker["upscaler"])
+
+
+def _died(job: Job, death: Death) -> dict[str, Any]:
+    return {
+        "input": str(job.source),
+        "output": str(job.target),
+        "error": naming(job.source, death.reason),
+        "traceback": death.traceback,
+    }
 
 
 def _told(record: dict[str, Any]) -> str:
+    if record.get("status") == "skipped":
+        return f"{record['input']}: done already"
     if "error" in record:
         return f"{record['input']}: failed"
     from afmsr_core.channel import called

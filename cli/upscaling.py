@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from afmsr_cli.inputs import Job, chosen, naming
+from afmsr_cli.batch import failed, warned
+from afmsr_cli.inputs import Job, chosen
 from afmsr_cli.trust import Trust
-from afmsr_core.errors import AfmsrError, Cancelled
+from afmsr_core.errors import Cancelled
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -50,6 +51,11 @@ class Task:
     def large(self, scale: int) -> bool:
         """Whether its results, so many times as fine, should not wait in memory."""
         return sum(channel.heights.size for channel in self.wanted) * scale**2 > LARGE
+
+    def warn(self, channel: Channel, made: Sequence[Channel]) -> None:
+        """Take over what must be told of channels that were made of one of the wanted."""
+        same = [channel.replace(warnings=one.warnings) for one in made if one.warnings]
+        self.record["warnings"] = warned(same, self.record["warnings"])
 
     def finish(self) -> None:
         """Make the results of what was begun."""
@@ -90,10 +96,12 @@ class Work:
         """Read the channels."""
         from afmsr_core import io
 
-        task = Task(job, {"input": str(job.source), "output": str(job.target)})
+        record = {"input": str(job.source), "output": str(job.target), "warnings": []}
+        task = Task(job, record)
         with _telling(task):
             task.file = io.as_gwy(job.source)
             task.wanted = chosen(task.file.channels(), self.which, self.every)
+            task.record["warnings"] = warned(task.wanted)
         return task
 
     def compute(self, task: Task, upscaler: Upscaler, within: Any = None) -> None:
@@ -110,7 +118,9 @@ class Work:
                 task.finish()
                 made = zip(task.wanted, task.results, task.record["channels"], strict=True)
                 for channel, result, entry in made:
-                    task.extras += self.trust(channel, result, upscaler, entry)
+                    extras = self.trust(channel, result, upscaler, entry)
+                    task.extras += extras
+                    task.warn(channel, extras)
 
     def _check(self, task: Task, scale: int) -> None:
         """Refuse what could not be written before it is computed."""
@@ -131,6 +141,8 @@ class Work:
             task.finish()
             if task.file is not None and task.results:
                 job.target.parent.mkdir(parents=True, exist_ok=True)
+                for channel, result in zip(task.wanted, task.results, strict=True):
+                    task.warn(channel, [result])
                 channels = [*task.results, *task.extras]
                 write_results(job.target, task.file, channels, force=self.force)
                 for entry, result in zip(record["channels"], task.results, strict=True):
@@ -147,18 +159,13 @@ class Work:
 @contextmanager
 def _telling(task: Task) -> Iterator[None]:
     """Put into the record of a task why it fails, and let go of what it held."""
-    job, record = task.job, task.record
     try:
         yield
         return
     except Cancelled:
         raise
-    except AfmsrError as error:
-        record["error"] = naming(job.source, str(error))
-    except OSError as error:
-        record["error"] = naming(job.source, f"{job.target}: {error.strerror or error}")
-    except MemoryError:
-        record["error"] = naming(job.source, "not enough memory; try --tile 128, or crop the scan")
+    except Exception as error:  # whatever happens to a file, the others are done
+        task.record |= failed(task.job.source, error)
     task.wanted, task.begun, task.results, task.extras, task.file = [], [], [], [], None
 
 

@@ -94,7 +94,12 @@ def test_status_and_messages(source: Path, capsys: pytest.CaptureFixture[str]) -
     assert not (folder / "scan.csv").exists()
     assert convert(source, "--to", "csv", "--json", "--quiet") == 0
     (record,) = json.loads(capsys.readouterr().out)
-    assert record == {"input": str(source), "outputs": [str(folder / "scan.csv")]}
+    assert record == {
+        "input": str(source),
+        "status": "done",
+        "outputs": [str(folder / "scan.csv")],
+        "warnings": [],
+    }
 
 
 def test_a_real_scan_keeps_its_heights(shared: Path, tmp_path: Path) -> None:

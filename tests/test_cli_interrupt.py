@@ -107,15 +107,17 @@ def test_workers_do_not_outlive_a_command_that_is_killed(tmp_path: Path) -> None
     assert wait_for(lambda: members(process.pid) == [])
 
 
-def test_a_worker_that_dies_is_an_error_with_a_cure(tmp_path: Path) -> None:
+def test_a_worker_that_dies_by_accident_is_replaced(tmp_path: Path) -> None:
+    """As when the system takes memory back from whoever has it: no file is to blame."""
     output = tmp_path / "out"
     process = start(scans(tmp_path / "in", 30), output, "--jobs", "2")
     assert wait_for(lambda: any(output.glob("[0-9]*.gwy")))
     for member in members(process.pid):
         if b"spawn_main" in Path(f"/proc/{member}/cmdline").read_bytes():
-            os.kill(member, signal.SIGKILL)  # as Linux does when memory runs out
+            os.kill(member, signal.SIGKILL)
             break
     _, told = process.communicate(timeout=PATIENCE)
-    assert process.returncode == 1
-    assert "a worker process died" in told and "fewer --jobs" in told and "Traceback" not in told
+    assert process.returncode == 0 and "afmsr: 30 done, 0 failed" in told
+    made = list(output.glob("[0-9]*.gwy"))
+    assert len(made) == 30 and all(io.as_gwy(path).numbers == (0, 1) for path in made)
     assert wait_for(lambda: members(process.pid) == [])

@@ -1,0 +1,125 @@
+"""A run over several files: what is told of each when it is done, and of all at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from afmsr_cli.failures import described, kept, traceback_of
+from afmsr_cli.inputs import Job, naming
+from afmsr_cli.progress import Progress
+
+if TYPE_CHECKING:
+    from afmsr_core.channel import Channel
+
+__all__ = ["Batch", "failed", "warned"]
+
+
+def failed(source: Path, error: BaseException) -> dict[str, Any]:
+    """Return what a record says of a failure; the traceback is for :class:`Batch`."""
+    return {
+        "error": naming(source, described(error, with_what="with the file")),
+        "traceback": traceback_of(error),
+    }
+
+
+def warned(channels: Iterable[Channel], also: Sequence[str] = ()) -> list[str]:
+    """Return what the user must be told of channels of one file, each sentence once.
+
+    Parameters
+    ----------
+    channels : iterable of Channel
+        As they were read.
+    also : sequence of str
+        What was said before.
+    """
+    told = dict.fromkeys(also)
+    for channel in channels:
+        title = f" {channel.title!r}" if channel.title else ""
+        number = "" if channel.number is None else f" {channel.number}"
+        told |= {f"channel{number}{title}: {sentence}": None for sentence in channel.warnings}
+    return list(told)
+
+
+class Batch:
+    """Tells how a run goes and how it ended.
+
+    Parameters
+    ----------
+    jobs : sequence of Job
+        All, in the order of the inputs.
+    skipped : collection of Job
+        Those of them that an earlier run has done.
+    quiet : bool
+        Say nothing but warnings and errors.
+    keep : bool
+        Keep the records; of a hundred thousand scans, only the failures else.
+    done : str
+        What a record without an error is: ``"done"``, ``"planned"``.
+    """
+
+    def __init__(
+        self,
+        jobs: Sequence[Job],
+        skipped: Collection[Job] = (),
+        *,
+        quiet: bool = False,
+        keep: bool = True,
+        done: str = "done",
+    ) -> None:
+        self._total = len(jobs) - len(skipped)
+        self.progress = Progress(self._total, quiet)
+        self._quiet, self._keep, self._word = quiet, keep, done
+        self._done = 0
+        self._failed: list[str] = []
+        self._log: Path | None = None
+        self._order = {str(job.source): number for number, job in enumerate(jobs)}
+        self._skipped = [
+            {"input": str(job.source), "output": str(job.target), "status": "skipped"}
+            for job in skipped
+        ]
+        self._records: list[dict[str, Any]] = []
+
+    def add(self, record: dict[str, Any], told: str) -> None:
+        """Take in one file; `told` is what the progress says of it."""
+        traceback = record.pop("traceback", None)
+        for warning in record.get("warnings", ()):
+            self.progress.say(f"afmsr: warning: {record['input']}, {warning}")
+        if "error" in record:
+            record["status"] = "failed"
+            self._failed.append(record["error"])
+            self._log = kept(record["input"], traceback) or self._log
+        else:
+            record["status"] = self._word
+            self._done += 1
+        if self._keep:
+            self._records.append(record)
+        self.progress.done(told)
+
+    @property
+    def records(self) -> list[dict[str, Any]]:
+        """Records of all files, also of those that were skipped, in the order of the inputs."""
+        both = [*self._skipped, *self._records]
+        return sorted(both, key=lambda record: self._order[record["input"]])
+
+    def finish(self) -> int:
+        """Tell how many were done, failed and skipped, and which failed and why; return the status.
+
+        Of a single file the error is enough.
+        """
+        counts = {self._word: self._done, "failed": len(self._failed)}
+        if self._skipped:
+            counts["skipped"] = len(self._skipped)
+        if left := self._total - self._done - len(self._failed):
+            if left == self._total:  # what was wrong was no file's fault
+                return 0
+            counts["not begun"] = left
+        several = self._total > 1 or self._skipped
+        if several and (self._failed or not self._quiet):
+            self.progress.say(f"afmsr: {', '.join(f'{n} {what}' for what, n in counts.items())}")
+        for error in self._failed:
+            self.progress.say(f"afmsr: {error}")
+        if self._log:
+            self.progress.say(f"afmsr: tracebacks are in {self._log}")
+        return int(bool(self._failed))
