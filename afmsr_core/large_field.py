@@ -5,14 +5,13 @@ from __future__ import annotations
 import contextlib
 import mmap
 import os
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 from numpy.typing import DTypeLike, NDArray
 
-from afmsr_core.errors import OutputError
+from afmsr_core.temporary import no_room, roomy_folder
 
 __all__ = ["LARGE", "LargeField", "empty_field"]
 
@@ -52,7 +51,7 @@ class LargeField(NDArrayOperatorsMixin):
         self.datum = datum
         import tempfile  # which few fields need, and which takes others along
 
-        folder = _folder()
+        folder = roomy_folder()
         try:
             with tempfile.TemporaryFile(dir=folder) as file:
                 if hasattr(os, "posix_fallocate"):  # a full disk is an error now, not a crash later
@@ -60,11 +59,7 @@ class LargeField(NDArrayOperatorsMixin):
                 # The mapping keeps the file.
                 self._values = np.memmap(file, np.float32, "w+", shape=shape)
         except OSError as error:
-            raise OutputError(
-                f"{folder or tempfile.gettempdir()}: no room for a temporary file of "
-                f"{4 * self.size / 2**30:.1f} GiB ({error.strerror}); free some space, or name "
-                f"another folder with TMPDIR"
-            ) from error
+            raise no_room(error, folder, 4 * self.size) from error
         self._touched = 0
 
     def __getitem__(self, part: Any) -> NDArray[np.float64]:
@@ -103,11 +98,3 @@ def empty_field(shape: tuple[int, int], datum: float) -> Any:
     if shape[0] * shape[1] > LARGE:
         return LargeField(shape, datum)
     return np.empty(shape)
-
-
-def _folder() -> str | None:
-    """Return where a file is on a disk: ``/tmp`` is in memory on many systems."""
-    disk = Path("/var/tmp")
-    if os.environ.get("TMPDIR") or not os.access(disk, os.W_OK):
-        return None
-    return str(disk)

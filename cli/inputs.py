@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -101,31 +102,36 @@ def plan(
         If outputs collide or ``-o`` does not fit the inputs.
     OutputExistsError
         If an output exists.
+    OutputError
+        If an output cannot be written to by its very name: one that is too long, or a device.
     """
     from afmsr_core import io
+    from afmsr_core.io.atomic import check_target
 
     allowed, companions = tuple(allowed), tuple(companions)
-    named = {file.resolve() for file in files if not file.is_dir()}
+    named = {_real(file) for file in files if not io.is_folder(file)}
     once: dict[Path, Path] = {}
     for file in io.find_files(files):
-        once.setdefault(file.resolve(), file)
+        once.setdefault(_real(file), file)
     sources = list(once.values())
     jobs = _jobs(sources, files, output, allowed, suffix, extension)
     made = _made(jobs, suffix) - named
-    jobs = _apart([job for job in jobs if job.source.resolve() not in made], suffix, extension)
-    taken: dict[Path, Path] = {job.source.resolve(): job.source for job in jobs}
+    jobs = _apart([job for job in jobs if _real(job.source) not in made], suffix, extension)
+    taken: dict[Path, Path] = {_real(job.source): job.source for job in jobs}
     for job in jobs:
-        target = job.target.resolve()
-        if target == job.source.resolve():
+        target = _real(job.target)
+        if target == _real(job.source):
             raise UsageError(f"{job.source}: the output would replace the input; choose another -o")
         if (other := taken.setdefault(target, job.source)) != job.source:
             what = (
                 f"the output of {job.source} would replace the input {other}"
-                if other.resolve() == target
+                if _real(other) == target
                 else f"{other} and {job.source} would both be written to {job.target}"
             )
             raise UsageError(f"{what}; run them one by one with -o")
     written = [path for job in jobs for path in _written(job, companions)]
+    for path in written:
+        check_target(path, force=True)
     existing = [path for path in written if path.exists()]
     if existing and not force:
         more = f" and {len(existing) - 1} more" if len(existing) > 1 else ""
@@ -152,14 +158,16 @@ def check_output(output: Path, suffix: str, force: bool) -> None:
     OutputExistsError
         If it exists.
     """
+    from afmsr_core import io
+    from afmsr_core.io.atomic import check_target
+
     if output.suffix.lower() != suffix:
         raise UsageError(f"-o {output}: the name must end with {suffix}")
-    if output.is_dir():
+    if io.is_folder(output):
         raise UsageError(f"-o {output}: this is a folder; give the name of a file")
-    if not output.parent.is_dir():
+    if not io.is_folder(output.parent):
         raise UsageError(f"-o {output}: there is no folder {output.parent}; make it first")
-    if output.exists() and not force:
-        raise OutputExistsError(f"{output}: exists already; use --force to replace it")
+    check_target(output, force)
 
 
 def chosen(
@@ -183,6 +191,11 @@ def naming(source: Path, message: str) -> str:
     return message if source.name in message else f"{source}: {message}"
 
 
+def _real(path: Path) -> Path:
+    """Return what a path leads to; links in a circle are no error, as with `Path.resolve`."""
+    return Path(os.path.realpath(path))
+
+
 def _written(job: Job, companions: Iterable[str]) -> list[Path]:
     if job.target.suffix.lower() == ".npy":
         companions = (".json", *companions)
@@ -194,10 +207,10 @@ def _made(jobs: Sequence[Job], suffix: str) -> set[Path]:
     stems = {name for job in jobs for name in (job.source.stem, job.source.name)}
     made = set()
     for job in jobs:
-        made |= {job.target.resolve(), job.target.with_suffix(".png").resolve()}
+        made |= {_real(job.target), _real(job.target.with_suffix(".png"))}
         stem = job.source.stem
         if suffix and stem.endswith(suffix) and stem[: -len(suffix)] in stems:
-            made.add(job.source.resolve())
+            made.add(_real(job.source))
     return made
 
 
@@ -214,7 +227,7 @@ def _jobs(
 
     if output is not None and not _is_folder(output):
         path = Path(output)
-        if len(files) == 1 and not files[0].is_dir():
+        if len(files) == 1 and not io.is_folder(files[0]):
             if path.suffix.lower() not in allowed:
                 raise UsageError(
                     f"-o {output}: the name must end with one of {', '.join(allowed)}, "
@@ -231,17 +244,18 @@ def _jobs(
 
 def _is_folder(output: str | Path) -> bool:
     path = Path(output)
-    if path.exists():
-        return path.is_dir()
+    with contextlib.suppress(OSError):  # such as a name that is too long
+        if path.exists():
+            return path.is_dir()
     return str(output).endswith(("/", os.sep)) or not path.suffix
 
 
 def _apart(jobs: Sequence[Job], suffix: str, extension: str) -> list[Job]:
     """Name those that would be written to one file by the whole names of their inputs."""
-    times = Counter(job.target.resolve() for job in jobs)
+    times = Counter(_real(job.target) for job in jobs)
     return [
         job
-        if times[job.target.resolve()] == 1
+        if times[_real(job.target)] == 1
         else Job(job.source, job.target.with_name(f"{job.source.name}{suffix}{extension}"))
         for job in jobs
     ]
@@ -254,7 +268,9 @@ def _named(
     suffix: str,
     extension: str,
 ) -> list[Job]:
-    folders = [folder for folder in files if folder.is_dir()]
+    from afmsr_core import io
+
+    folders = [folder for folder in files if io.is_folder(folder)]
     jobs = []
     for source in sources:
         number = source.suffix[1:].isdecimal()  # film.000, film.001: Bruker counts its scans so

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from afmsr_core.temporary import no_room
 from gwyddion_plugin.protocol import ProtocolError, file_name
 
 __all__ = ["RawField"]
@@ -41,10 +42,19 @@ class RawField:
     mask: bytes | memoryview | None = None
 
     def write_to(self, folder: Path) -> dict[str, Any]:
-        """Write the field into the folder of a request and return its description."""
-        Path(folder, "data.raw").write_bytes(self.data)
-        if self.mask is not None:
-            Path(folder, "mask.raw").write_bytes(self.mask)
+        """Write the field into the folder of a request and return its description.
+
+        Raises
+        ------
+        OutputError
+            If there is no room for it among the temporary files.
+        """
+        try:
+            Path(folder, "data.raw").write_bytes(self.data)
+            if self.mask is not None:
+                Path(folder, "mask.raw").write_bytes(self.mask)
+        except OSError as error:
+            raise no_room(error, str(folder), len(self.data)) from error
         return {
             "xres": self.xres,
             "yres": self.yres,

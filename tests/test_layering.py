@@ -16,6 +16,7 @@ CORE = ROOT / "afmsr_core"
 ROOMS = (
     "errors",
     "text",
+    "temporary",
     "leftovers",
     "large_field",
     "quantity",

@@ -114,9 +114,11 @@ def key_of(pair: Pair, settings: EvaluationSettings) -> str:
     digest.update(json.dumps([pair.id, pair.data_set, pair.channel]).encode())
     for path in (pair.low, pair.high):
         digest.update(hashlib.sha256(contents(path)).digest())
-        for companion in map(path.with_suffix, COMPANIONS):
-            if companion.is_file():
-                digest.update(hashlib.sha256(contents(companion)).digest())
+        # Of a link, companions may stand beside it or beside what it leads to.
+        for place in (path, path.resolve()) if path.is_symlink() else (path,):
+            for companion in map(place.with_suffix, COMPANIONS):
+                if companion.is_file():
+                    digest.update(hashlib.sha256(contents(companion)).digest())
     return digest.hexdigest()
 
 

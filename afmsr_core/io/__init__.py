@@ -13,7 +13,7 @@ from pathlib import Path
 from afmsr_core.channel import Channel
 from afmsr_core.errors import ChannelNotFoundError, CorruptFileError, UsageError
 from afmsr_core.io.channels import Unreadable, unreadable
-from afmsr_core.io.files import find_files, head
+from afmsr_core.io.files import find_files, head, is_folder
 from afmsr_core.io.gwy import GwyFile
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "GwyFile",
     "as_gwy",
     "find_files",
+    "is_folder",
     "read",
     "select",
     "unreadable",

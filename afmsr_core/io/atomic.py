@@ -9,14 +9,16 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
 from afmsr_core.errors import OutputError, OutputExistsError
+from afmsr_core.io.files import special
 from afmsr_core.leftovers import leftover, settling
 
-__all__ = ["writing", "writing_all"]
+__all__ = ["check_target", "writing", "writing_all"]
 
 _CURES = {
     errno.ENOSPC: "the disk is full: free some space or choose another folder",
@@ -29,7 +31,8 @@ _CURES = {
     errno.ENAMETOOLONG: "the name is too long: choose a shorter one",
     errno.EFBIG: "the file system does not hold files this large: choose another one",
 }
-_NAME_KEPT = 100  # Characters of the target's name in the temporary one: names end at 255 bytes.
+_NAME_KEPT = 50  # bytes of the target's stem and suffix in the temporary name
+_NAME_MAX = 255  # bytes of a name on nearly all file systems; asked for where that can be
 
 
 def _failure(path: Path, error: OSError) -> OutputError:
@@ -38,19 +41,73 @@ def _failure(path: Path, error: OSError) -> OutputError:
     return OutputError(f"{path}: not written ({reason}); {cure}")
 
 
-def _check(path: Path, force: bool) -> None:
-    if path.is_dir():
-        raise OutputError(f"{path}: not written (it is a folder); give the name of a file")
-    if path.exists() and not force:
-        raise OutputExistsError(f"{path}: exists already; use --force to replace it")
+def check_target(path: Path, force: bool = False) -> None:
+    """Refuse what cannot be written to by its very name, before anything is computed for it.
+
+    Parameters
+    ----------
+    path : Path
+        Target; its folder need not be there yet.
+    force : bool
+        Whether it may exist.
+
+    Raises
+    ------
+    OutputExistsError
+        If it exists and `force` is false.
+    OutputError
+        If it is a folder, a pipe, socket or device, or its name is too long.
+    """
+    try:
+        longest = _longest_name(path.parent)
+        if (size := len(os.fsencode(path.name))) > longest:
+            raise OutputError(
+                f"{path}: not written (the name has {size} bytes, of {longest} that a name may "
+                f"have); give a shorter one with -o"
+            )
+        if path.is_dir():
+            raise OutputError(f"{path}: not written (it is a folder); give the name of a file")
+        if what := special(path):
+            raise OutputError(
+                f"{path}: not written (it is {what}, which would be replaced); give the name of "
+                f"a file"
+            )
+        if path.exists() and not force:
+            raise OutputExistsError(f"{path}: exists already; use --force to replace it")
+    except OSError as error:
+        raise _failure(path, error) from error
+
+
+def _longest_name(folder: Path) -> int:
+    try:
+        return os.pathconf(folder, "PC_NAME_MAX")
+    except (AttributeError, OSError, ValueError):  # Windows; not there yet
+        return _NAME_MAX
 
 
 def _temporary(path: Path) -> tuple[Path, IO[bytes]]:
     """Create a new file beside `path`, hidden, with its suffix, and with the mode of the umask."""
-    name = f".{path.stem[:_NAME_KEPT]}.{os.urandom(6).hex()}{path.suffix[:_NAME_KEPT]}"
+    name = f".{_shortened(path.stem)}.{os.urandom(6).hex()}{_shortened(path.suffix)}"
     temporary = path.with_name(name)
     # Not by the tempfile module, which makes files that only their owner can read.
     return temporary, temporary.open("xb")
+
+
+def _shortened(name: str) -> str:
+    return os.fsencode(name)[:_NAME_KEPT].decode("utf-8", "ignore")
+
+
+def _be_like(temporary: Path, target: Path) -> None:
+    """Give a new file the owner, where the system lets us, and the mode of what it replaces."""
+    try:
+        old = target.stat()
+    except FileNotFoundError:
+        return
+    if hasattr(os, "chown"):
+        for owner, group in ((-1, old.st_gid), (old.st_uid, -1)):
+            with contextlib.suppress(PermissionError):
+                os.chown(temporary, owner, group)
+    temporary.chmod(stat.S_IMODE(old.st_mode))  # after it, for a new owner takes off some bits
 
 
 @contextlib.contextmanager
@@ -63,7 +120,7 @@ def writing_all(paths: Sequence[str | Path], force: bool = False) -> Iterator[li
         Targets. They get their names in this order, after all were written and flushed to the
         disk, so put the one that makes the others meaningful last.
     force : bool
-        Replace targets that exist.
+        Replace targets that exist. They keep their mode, and their owner where we may give it.
 
     Yields
     ------
@@ -81,7 +138,7 @@ def writing_all(paths: Sequence[str | Path], force: bool = False) -> Iterator[li
     # A link keeps pointing to its file: that file is replaced, not the link.
     targets = [Path(os.path.realpath(path)) for path in paths]
     for target in targets:
-        _check(target, force)
+        check_target(target, force)
     opened: list[tuple[Path, IO[bytes]]] = []
     current = targets[0] if targets else Path()
     with leftover(lambda: _unlink(opened)):
@@ -99,7 +156,8 @@ def writing_all(paths: Sequence[str | Path], force: bool = False) -> Iterator[li
             with settling():
                 for target, (temporary, _) in zip(targets, opened, strict=True):
                     current = target
-                    _check(target, force)
+                    check_target(target, force)
+                    _be_like(temporary, target)
                     temporary.replace(target)
         except OSError as error:
             raise _failure(current, error) from error

@@ -46,6 +46,6 @@ def write(path: str | Path, channel: Channel, force: bool = False) -> None:
     }
     with writing(path, force) as file:
         for name, value in header.items():
-            file.write(f"# {name}: {value}\n".encode())
+            file.write(f"# {name}: {value}\n".encode("utf-8", "backslashreplace"))
         for row in channel.heights:
             file.write((",".join(map(repr, row.tolist())) + "\n").encode("ascii"))

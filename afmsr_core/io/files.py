@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from afmsr_core.errors import UnreadableFileError
 
-__all__ = ["contents", "find_files", "head"]
+__all__ = ["contents", "find_files", "head", "is_folder", "special"]
 
 # Files that accompany others: the mask and the description of an array.
 _COMPANIONS = (".mask.npy", ".json")
@@ -18,15 +19,49 @@ _NOT_SCANS = (
 )  # fmt: skip
 
 
+# What a path may be besides a file and a folder. Opening it waits for somebody, or does something.
+_SPECIAL = (
+    (stat.S_ISFIFO, "a pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
+
+
+def special(path: str | Path) -> str:
+    """Return what a path is that is neither a file nor a folder; empty if it is, or is not there.
+
+    Examples
+    --------
+    >>> special("absent"), special(".")
+    ('', '')
+    """
+    try:
+        mode = Path(path).stat().st_mode
+    except (OSError, ValueError):
+        return ""
+    return next((words for fits, words in _SPECIAL if fits(mode)), "")
+
+
+def is_folder(path: str | Path) -> bool:
+    """Whether a path leads to a folder; what the system cannot look at is none."""
+    try:
+        return Path(path).is_dir()
+    except OSError:  # such as a name that is too long
+        return False
+
+
 def contents(path: str | Path, size: int = -1) -> bytes:
     """Return the bytes of a file, or the first `size` of them.
 
     Raises
     ------
     UnreadableFileError
-        If it is absent, a folder, or the system does not let us read it.
+        If it is absent, a folder, a pipe, socket or device, or the system does not let us read it.
     """
     path = Path(path)
+    if what := special(path):
+        raise UnreadableFileError(f"{path}: this is {what}, no file; save what it holds to a file")
     try:
         with path.open("rb") as file:
             return file.read(size)
@@ -35,7 +70,7 @@ def contents(path: str | Path, size: int = -1) -> bytes:
     except IsADirectoryError as error:
         raise UnreadableFileError(f"{path}: this is a folder; name a file in it") from error
     except PermissionError as error:
-        cure = "name a file in it" if path.is_dir() else "change its permissions or copy it"
+        cure = "name a file in it" if is_folder(path) else "change its permissions or copy it"
         raise UnreadableFileError(f"{path}: no permission to read it; {cure}") from error
     except (OSError, ValueError, MemoryError) as error:
         raise UnreadableFileError(
@@ -73,7 +108,7 @@ def find_files(paths: Iterable[str | Path], also: Collection[str] = ()) -> list[
     """
     found: dict[Path, None] = {}
     for path in map(Path, paths):
-        for file in _walk(path, also) if path.is_dir() else (path,):
+        for file in _walk(path, also) if is_folder(path) else (path,):
             found.setdefault(file)
     return list(found)
 

@@ -152,7 +152,9 @@ def write(path: str | Path, channel: Channel, force: bool = False) -> None:
         "XYUnits": lateral_unit,
         "ZUnits": unit,
         # One line without the sign that the library splits at.
-        "Title": " ".join(channel.title.replace("=", ":").replace("\0", "").split()),
+        "Title": " ".join(channel.title.replace("=", ":").replace("\0", "").split())
+        .encode("utf-8", "replace")
+        .decode("utf-8"),
     }
     with writing(path, force) as file:
         write_gsf(file.name, values, {name: value for name, value in header.items() if value})

@@ -8,6 +8,7 @@ JSON file is refused: numbers without a unit are not heights.
 from __future__ import annotations
 
 import json
+import os
 import tokenize
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,15 @@ def sidecar(path: str | Path) -> Path:
     return Path(path).with_suffix(".json")
 
 
+def _beside(path: Path, companion: Path) -> Path:
+    """Return a companion where the array stands; if not there, beside what a link leads to."""
+    if companion.exists() or not path.is_symlink():
+        return companion
+    real = Path(os.path.realpath(path))
+    name = sidecar(real).name if companion == sidecar(path) else companion.name
+    return real.with_name(name)
+
+
 def _mask_file(path: Path) -> Path:
     return path.with_suffix(".mask.npy")
 
@@ -89,7 +99,8 @@ def read(path: str | Path) -> Channel:
     scale, lateral_unit = from_file(_of(str, notes, "lateral_unit", path, "nm"))
     mask = None
     if notes.get("mask"):
-        mask = _array(path.with_name(Path(_of(str, notes, "mask", path)).name)) > 0
+        name = Path(_of(str, notes, "mask", path)).name
+        mask = _array(_beside(path, path.with_name(name))) > 0
     return Channel(
         np.multiply(_array(path), factor, dtype=np.float64),
         xreal=_of(float, notes, "xreal", path) * scale,
@@ -108,7 +119,7 @@ def read(path: str | Path) -> Channel:
 
 def _notes(path: Path) -> dict[str, Any]:
     try:
-        text = contents(sidecar(path))
+        text = contents(_beside(path, sidecar(path)))
     except UnreadableFileError as error:
         raise UnsupportedContentError(
             f"{path.name}: an array does not tell its unit and size; put a file "
@@ -213,5 +224,7 @@ def write(path: str | Path, channel: Channel, force: bool = False) -> None:
     with writing_all(targets, force) as files:
         if channel.mask is not None:
             np.save(files[0], channel.mask, allow_pickle=False)
-        files[-2].write((json.dumps(notes, indent=2, ensure_ascii=False) + "\n").encode("utf-8"))
+        text = json.dumps(notes, indent=2, ensure_ascii=False) + "\n"
+        # A file name that is not UTF-8 has halves of surrogate pairs: escapes, as JSON has them.
+        files[-2].write(text.encode("utf-8", "backslashreplace"))
         np.save(files[-1], channel.heights, allow_pickle=False)

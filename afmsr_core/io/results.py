@@ -10,6 +10,7 @@ import numpy as np
 
 from afmsr_core.channel import Channel
 from afmsr_core.errors import UsageError
+from afmsr_core.io.atomic import check_target
 from afmsr_core.io.gwy import GwyFile
 from afmsr_core.io.history import META, from_meta, log_of, to_meta
 
@@ -48,8 +49,9 @@ def check_results(target: Path, file: GwyFile, planned: Sequence[Planned]) -> No
     UsageError
         If the format holds one channel and more are planned.
     OutputError
-        If a ``.gwy`` would exceed 4 GiB.
+        If a ``.gwy`` would exceed 4 GiB, or the target cannot be written to by its very name.
     """
+    check_target(target, force=True)
     if target.suffix.lower() == ".gwy":
         pixels = sum(one.yres * one.xres * (1 + one.masked) for one in planned)
         file.check_room(pixels, target.name)
