@@ -67,12 +67,12 @@ ORIGINALS = (
     Expected(
         "nid", "NanoSurf_20160301.nid", PYTHON, 2, "Scan forward (Z-Axis)", "128 x 128", 10, 205.7
     ),
-    Expected("mi", "mi-1.mi", PYTHON, 4, "Topography", "256 x 256", 20, 165.6),
+    Expected("mi", "mi-1.mi", OURS, 4, "Topography", "256 x 256", 20, 165.6),
     Expected("jpk", "sample_0.jpk", PYTHON, 6, "Height (retrace)", "256 x 256", 0.3269, 56.65),
     Expected(
         "jpk", "sample_0.jpk-qi-image", PYTHON, 3, "Height (measured)", "100 x 100", 0.5, 499.7
     ),
-    Expected("asd", "asd_sample_0.asd", REFUSED),
+    Expected("asd", "asd_sample_0.asd", OURS, 32, "Topography frame 0", "200 x 200", 0.1, 1.765),
     Expected("wsxm", "stp-1.stp", PYTHON, 1, "Default", "256 x 256", 0.6, 13.7),
     Expected("wsxm", "top-1.top", PYTHON, 1, "Default", "256 x 256", 0.6, 18.89),
     Expected(
@@ -234,7 +234,7 @@ def test_surface_topography_alone(shared: Path, monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(MissingReaderError, match=r"a file of Nanonis, .*; install Gwyddion"):
         io.read(by_name["test.sxm"])
     with pytest.raises(UnknownFormatError, match="or, for more formats, install Gwyddion"):
-        io.read(by_name["asd_sample_0.asd"])
+        io.read(by_name["image_with_defects.dat"])
 
 
 @pytest.mark.parametrize("readers", [(), (PYTHON,), (GWYDDION,)])

@@ -1,12 +1,21 @@
-"""What readers of others are known to get wrong, put right from the file's own header."""
+"""What readers of others are known to get wrong, put right from the file's own header.
+
+docs/formats.md lists the faults; tests/test_readers_agree.py holds every reader to the same values.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from afmsr_core.channel import Channel
+from afmsr_core.errors import FieldError, UnsupportedContentError, pip_install
+from afmsr_core.io.files import head
+from afmsr_core.io.raw import nanoscope, wsxm
 
 __all__ = ["corrected"]
+
+_METRE = 1e9
+"""nm. What Gwyddion takes for the side of an image without a size; no scan has it."""
 
 
 def corrected(path: Path, reader: str, channels: list[Channel]) -> list[Channel]:
@@ -23,8 +32,67 @@ def corrected(path: Path, reader: str, channels: list[Channel]) -> list[Channel]
 
     Raises
     ------
-    ReadError, FieldError
+    UnsupportedContentError, FieldError
         If a value is known to be wrong and the header does not tell the right one.
     """
-    del path, reader
+    start = head(path, 64)
+    if start.startswith(nanoscope.BEGINS):
+        channels = _nanoscope(path, reader, channels)
+    elif start.startswith(wsxm.BEGINS):
+        channels = _wsxm(path, channels)
+    for channel in channels:
+        if channel.lateral_unit == "nm" and _METRE in (channel.xreal, channel.yreal):
+            raise FieldError(
+                f"{channel.where}: the file gives no size of the scan; set it in Gwyddion with "
+                f"Dimensions and Units, and save the scan as .gwy"
+            )
     return channels
+
+
+def _nanoscope(path: Path, reader: str, channels: list[Channel]) -> list[Channel]:
+    """Take sizes from the header.
+
+    SurfaceTopography gives a scan that was captured before its end the size of the whole one,
+    unless the header has ``Slow Axis Size``; that Gwyddion 2.62 ignores. Gwyddion calls a
+    logarithm of a modulus V, and reads counts of four bytes before version 9.2 as pairs of two.
+    """
+    images = nanoscope.images(path)
+    ours = []
+    for channel in channels:
+        image = _of(channel, images, reader == "SurfaceTopography" or len(images) == len(channels))
+        if image:
+            if image.narrow_32_bits and reader != "SurfaceTopography":
+                raise UnsupportedContentError(
+                    f"{channel.where}: counts of four bytes in a version of Nanoscope in which "
+                    f"{reader} expects two; {pip_install('raw')}"
+                )
+            channel = channel.replace(
+                xreal=image.xreal, yreal=image.yreal, lateral_unit=image.lateral_unit
+            )
+            if image.unit and "(" in image.unit:
+                channel = channel.replace(unit=image.unit)
+        ours.append(channel)
+    return ours
+
+
+def _of(
+    channel: Channel, images: list[nanoscope.Image | None], numbered: bool
+) -> nanoscope.Image | None:
+    """Return what the header says of a channel: that of its number, else of its pixels."""
+    yres, xres = channel.heights.shape
+    fitting = [image for image in images if image and (image.xres, image.yres) == (xres, yres)]
+    number = channel.number
+    if numbered and number is not None and number < len(images):
+        image = images[number]
+        return image if image in fitting else None
+    sizes = {image._replace(unit=None) for image in fitting}
+    return sizes.pop() if len(sizes) == 1 else None
+
+
+def _wsxm(path: Path, channels: list[Channel]) -> list[Channel]:
+    """Take sizes from the header: Gwyddion 2.62 takes µm and Å in Latin-1 for the unit of z."""
+    told = wsxm.size(path)
+    if told is None:
+        return channels
+    xreal, yreal, unit = told
+    return [channel.replace(xreal=xreal, yreal=yreal, lateral_unit=unit) for channel in channels]

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Protocol
 
 from afmsr_core.channel import Channel
+from afmsr_core.io.raw import asd, jpk_hdf5, mi
 
 __all__ = ["OWN", "START", "OwnReader"]
 
@@ -32,14 +33,12 @@ class OwnReader(Protocol):
 
     NAME: str
 
-    @staticmethod
-    def knows(path: Path, start: bytes) -> bool:
+    def knows(self, path: Path, start: bytes) -> bool:
         """Return whether the file is of this format."""
 
-    @staticmethod
-    def read(path: Path) -> list[Channel]:
+    def read(self, path: Path) -> list[Channel]:
         """Return the images of a file of this format."""
 
 
-OWN: Sequence[OwnReader] = ()
+OWN: Sequence[OwnReader] = (asd, jpk_hdf5, mi)
 """In the order in which they are asked; the first that knows a file reads it."""

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from afmsr_core.channel import Channel
+from afmsr_core.io.files import contents, head
+from afmsr_core.io.raw import igor
 from afmsr_core.io.units import from_file
 
 __all__ = ["read"]
@@ -21,10 +26,10 @@ def read(path: Path) -> list[Channel] | None:
     except ImportError:
         return None
     channels = []
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _ampere():
         warnings.simplefilter("ignore")
         try:
-            with open_topography(str(path)) as reader:
+            with open_topography(_source(path)) as reader:
                 for info in reader.channels:
                     channel = _channel(path, reader, info)
                     if channel is not None:
@@ -34,6 +39,32 @@ def read(path: Path) -> list[Channel] | None:
         except Exception:
             return []
     return channels
+
+
+@contextmanager
+def _ampere() -> Iterator[None]:
+    """Let "A" be the ampere, which it is in every file of an SPM, and "Å" alone the ångström.
+
+    SurfaceTopography 1.27 takes "A" for ångström, hence currents for heights, in all formats but
+    ``.ibw``. Without that it leaves out what is no length, or the whole file to the next reader.
+    """
+    from SurfaceTopography.Support import UnitConversion
+
+    tables = UnitConversion.length_units, UnitConversion.length_units_to_utf8
+    kept = [table.pop("A", None) for table in tables]
+    try:
+        yield
+    finally:
+        for table, value in zip(tables, kept, strict=True):
+            if value is not None:
+                table["A"] = value
+
+
+def _source(path: Path) -> str | io.BytesIO:
+    """Return what to open: the file, of an Igor wave its bytes with clean labels."""
+    if igor.knows(head(path, 2)):
+        return io.BytesIO(igor.with_clean_labels(contents(path)))
+    return str(path)
 
 
 def _channel(path: Path, reader: Any, info: Any) -> Channel | None:
