@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["filled"]
+__all__ = ["filled", "measured_part"]
 
 
 def filled(heights: NDArray[np.float64], missing: NDArray[np.bool_]) -> NDArray[np.float64]:
@@ -40,3 +40,20 @@ def filled(heights: NDArray[np.float64], missing: NDArray[np.bool_]) -> NDArray[
     measured = ~missing
     value_of[labels[measured]] = heights[measured]
     return np.where(missing, value_of[labels], heights)
+
+
+def measured_part(heights: NDArray[np.float64]) -> tuple[slice, slice]:
+    """Return rows and columns of the smallest part that holds every measured pixel.
+
+    Examples
+    --------
+    >>> field = np.full((4, 3), np.nan)
+    >>> field[1:3, :2] = 7.0
+    >>> measured_part(field)
+    (slice(1, 3, None), slice(0, 2, None))
+    """
+    finite = np.isfinite(heights)
+    rows, columns = (np.flatnonzero(finite.any(axis=axis)) for axis in (1, 0))
+    if not rows.size:
+        return slice(0, 0), slice(0, 0)
+    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)

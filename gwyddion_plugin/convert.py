@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from afmsr_core.channel import Channel
 from afmsr_core.errors import CorruptFileError, FieldError, OutputError, UnreadableFileError
 from afmsr_core.io.units import from_file
+from afmsr_core.stopped import without_unmeasured
 from gwyddion_plugin.protocol import RESULT, RESULT_MASK, ProtocolError, file_name
 from gwyddion_plugin.rawfield import RawField
 
@@ -22,7 +23,7 @@ _PER_NM = 1e9  # nm in a metre
 
 
 def channel_from(folder: Path, field: Mapping[str, Any]) -> Channel:
-    """Return the channel that a request describes.
+    """Return the channel that a request describes; lines never measured are NaN.
 
     Parameters
     ----------
@@ -64,7 +65,10 @@ def channel_from(folder: Path, field: Mapping[str, Any]) -> Channel:
 
 
 def channel_of(field: RawField) -> Channel:
-    """Return the channel that Gwyddion handed out; it comes without offsets and title."""
+    """Return the channel that Gwyddion handed out; it comes without offsets and title.
+
+    Lines that were never measured are NaN, as in a file that is read.
+    """
     shape = field.yres, field.xres
     return _channel(
         np.frombuffer(field.data, "<f8").reshape(shape),
@@ -84,7 +88,7 @@ def _channel(
     scale, lateral_unit = from_file(units[0])
     factor, unit = from_file(units[1])
     xreal, yreal, xoff, yoff = (scale * length for length in lengths)
-    return Channel(
+    channel = Channel(
         values * factor,
         xreal=xreal,
         yreal=yreal,
@@ -96,6 +100,7 @@ def _channel(
         mask=None if mask is None else mask > 0,
         number=0,
     )
+    return without_unmeasured(channel)
 
 
 def _doubles(path: Path, yres: int, xres: int) -> NDArray[np.float64]:

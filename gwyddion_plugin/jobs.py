@@ -303,11 +303,15 @@ def _judge(request: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
         "verdict": found.verdict,
         "expected_error": found.expected_error,
         "pixels": pixels if helps else None,
+        "warnings": list(channel.warnings),
     }
     return answer | {"told": verdict.told(answer)}
 
 
 def _middle(heights: NDArray[np.float64]) -> NDArray[np.float64]:
+    from afmsr_core.gaps import measured_part
+
+    heights = heights[measured_part(heights)]
     rows, columns = (max(0, n - _JUDGED) // 2 for n in heights.shape)
     return heights[rows : rows + _JUDGED, columns : columns + _JUDGED]
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from afmsr_core.channel import Channel
 from afmsr_core.errors import OutputError
+from afmsr_core.gaps import measured_part
 from afmsr_core.picture import colours_of
 
 __all__ = ["Crop", "write"]
@@ -33,12 +34,13 @@ class Crop:
 
     @classmethod
     def around(cls, channel: Channel, at: Any = None) -> Crop:
-        """Return the crop around the pixel `at`, moved so that it lies in the field."""
-        x, y = at if at else (channel.xres // 2, channel.yres // 2)
+        """Return the crop around the pixel `at`, moved so that it lies where was measured."""
+        rows, columns = measured_part(channel.heights)
+        x, y = at if at else ((p.start + p.stop) // 2 for p in (columns, rows))
         width, height = min(SIDE, channel.xres), min(SIDE, channel.yres)
-        left = min(max(0, int(x) - width // 2), channel.xres - width)
-        top = min(max(0, int(y) - height // 2), channel.yres - height)
-        return cls(left, top, width, height)
+        left = max(columns.start, min(int(x) - width // 2, columns.stop - width))
+        top = max(rows.start, min(int(y) - height // 2, rows.stop - height))
+        return cls(min(left, channel.xres - width), min(top, channel.yres - height), width, height)
 
     def seen(self, channel: Channel) -> Channel:
         """Return what the method sees: the crop and its halo, as a channel."""

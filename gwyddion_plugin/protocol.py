@@ -48,8 +48,8 @@ request ends with exactly one answer of its own type's kind, ``error`` or ``canc
     fraction is partly an estimate and never falls. Then ``{"type": "result", "id": 2, "field":
     FIELD, "history": [...], "log": [...], "seconds": S, "saved": PATH or null}``; the files
     ``result.raw`` and ``result-mask.raw`` that FIELD names are complete. ``log`` holds lines in
-    the form of Gwyddion's own log. The result has no NaN: pixels that were NaN have the mean of
-    the others and are marked in the mask.
+    the form of Gwyddion's own log. The result has no NaN: pixels that were NaN, or in
+    lines that were never measured, have the mean of the others and are marked in the mask.
 
 ``{"type": "repeat", "id": 2, "file": PATH}``
     answers Gwyddion 2's call of its plug-in without a dialog, for :mod:`gwyddion_plugin.repeat`:
@@ -65,10 +65,11 @@ request ends with exactly one answer of its own type's kind, ``error`` or ``canc
 
 ``{"type": "judge", "id": 4, "folder": PATH, "field": FIELD, "settings": {...}}``
     asks whether the pixels of the scan are small enough. The answer ``{"type": "verdict", "id": 4,
-    "verdict": V, "expected_error": E, "pixels": [COLUMNS, ROWS] or null, "told": LINE}`` has one of
-    ``fine``, ``doubtful`` and ``too coarse``, the error of the result over Sq that is to be
-    expected, the number of pixels that would do (null if more pixels do not help against noise),
-    and all of that in a line for the user.
+    "verdict": V, "expected_error": E, "pixels": [COLUMNS, ROWS] or null, "warnings": [...],
+    "told": LINES}`` has one of ``fine``, ``doubtful`` and ``too coarse``, the error of the result
+    over Sq that is to be expected, the number of pixels that would do (null if more pixels do not
+    help against noise), sentences that the user must be told of the scan, such as that lines were
+    not measured, and all of that in lines for the user.
 
 ``{"type": "cancel"}``
     stops the running request, which ends with ``{"type": "cancelled", "id": N}``. A worker that

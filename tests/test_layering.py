@@ -23,6 +23,7 @@ ROOMS = (
     "surfaces",
     "picture",
     "channel",
+    "stopped",
     "io",
     "arrays",
     "gaps",

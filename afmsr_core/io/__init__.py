@@ -12,9 +12,10 @@ from pathlib import Path
 
 from afmsr_core.channel import Channel
 from afmsr_core.errors import ChannelNotFoundError, CorruptFileError, UsageError
-from afmsr_core.io.channels import Unreadable, unreadable
+from afmsr_core.io.channels import Channels, Unreadable, unreadable
 from afmsr_core.io.files import find_files, head, is_folder
 from afmsr_core.io.gwy import GwyFile
+from afmsr_core.stopped import without_unmeasured
 
 __all__ = [
     "SUFFIXES",
@@ -30,7 +31,7 @@ __all__ = [
 
 
 def _read_gwy(path: Path) -> list[Channel]:
-    return GwyFile.open(path).channels()
+    return GwyFile.open(path).channels(as_stored=True)
 
 
 def _read_gsf(path: Path) -> list[Channel]:
@@ -43,6 +44,12 @@ def _read_npy(path: Path) -> list[Channel]:
     from afmsr_core.io import npy
 
     return [npy.read(path)]
+
+
+def _read_raw(path: Path) -> list[Channel]:
+    from afmsr_core.io import raw
+
+    return raw.read(path)
 
 
 _READERS: dict[bytes, Callable[[Path], list[Channel]]] = {
@@ -65,8 +72,9 @@ def read(path: str | Path) -> list[Channel]:
     Returns
     -------
     list of Channel
-        Lengths in nm, everything else in its own unit without prefix. A bad channel beside good
-        ones is left out; `unreadable` tells.
+        Lengths in nm, everything else in its own unit without prefix. Lines that were never
+        measured are NaN, and a warning of the channel names them, see `afmsr_core.stopped`. A
+        bad channel beside good ones is left out; `unreadable` tells.
 
     Raises
     ------
@@ -87,12 +95,9 @@ def read(path: str | Path) -> list[Channel]:
     start = head(path, 32)
     if not start:
         raise CorruptFileError(f"{path.name}: the file is empty; take it from its source again")
-    for magic, reader in _READERS.items():
-        if start.startswith(magic):
-            return reader(path)
-    from afmsr_core.io import raw
-
-    return raw.read(path)
+    reader = next((one for magic, one in _READERS.items() if start.startswith(magic)), _read_raw)
+    found = reader(path)
+    return Channels(map(without_unmeasured, found), unreadable(found))
 
 
 def as_gwy(path: str | Path) -> GwyFile:

@@ -23,6 +23,7 @@ from afmsr_core.io.gwyfield import channel_of
 from afmsr_core.io.gwylog import log_entry
 from afmsr_core.io.gwystructure import MAGICS, Component, Structure
 from afmsr_core.io.history import from_meta, log_of, to_meta
+from afmsr_core.stopped import without_unmeasured
 from afmsr_core.text import decoded
 
 __all__ = ["GwyFile", "log_entry"]
@@ -186,7 +187,8 @@ class GwyFile:
         """Return one channel, with heights and sizes in nm.
 
         Values of other quantities are in their own unit without prefix (mV become V). A unit
-        with a prefix is taken at its word: a third-party file that says ``nm`` holds nm.
+        with a prefix is taken at its word: a third-party file that says ``nm`` holds nm. Lines
+        that were never measured are NaN, see `afmsr_core.stopped`.
 
         Parameters
         ----------
@@ -213,6 +215,10 @@ class GwyFile:
         for added in self._added:
             if added.number == number:
                 return added.channel
+        return without_unmeasured(self._stored(number))
+
+    def _stored(self, number: int) -> Channel:
+        """Return a channel with every value that the file gives."""
         if number not in self.numbers:
             listed = ", ".join(map(str, self.numbers)) or "none"
             raise ChannelNotFoundError(
@@ -228,8 +234,13 @@ class GwyFile:
         )
         return found.replace(history=from_meta(self.meta(number)))
 
-    def channels(self) -> Channels:
+    def channels(self, as_stored: bool = False) -> Channels:
         """Return all channels in the order of their numbers; one that is bad costs no other.
+
+        Parameters
+        ----------
+        as_stored : bool
+            With every value that the file gives, be it of lines that were never measured.
 
         Returns
         -------
@@ -244,7 +255,7 @@ class GwyFile:
         good, bad = [], []
         for number in self.numbers:
             try:
-                good.append(self.channel(number))
+                good.append(self._stored(number) if as_stored else self.channel(number))
             except (CorruptFileError, FieldError, UnsupportedContentError) as error:
                 bad.append(Unreadable(number, self.title(number), error))
         if bad and not good:
@@ -411,7 +422,7 @@ class GwyFile:
             if palette is not None and palette.code == "s":
                 looks["base/palette"] = self._structure.data[palette.value - 2 : palette.end]
             meta, log = self._meta_parts(number), self._log_parts(number)
-            file = file._extended(number, self.channel(number), looks, log, meta)
+            file = file._extended(number, self._stored(number), looks, log, meta)
         return file
 
     def check_room(self, pixels: int, name: str) -> None:

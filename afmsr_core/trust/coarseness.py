@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afmsr_core.errors import FieldError
+from afmsr_core.gaps import measured_part
 from afmsr_core.trust.noise import Noise
 
 __all__ = ["DOUBTFUL", "FINE", "Coarseness", "errors", "judge", "left_out"]
@@ -113,13 +114,14 @@ def judge(relief: Field, noise: Noise, pixel_size: tuple[float, float] | None = 
     FieldError
         If there are too few pixels.
     """
+    columns, rows = pixels = relief.shape[1], relief.shape[0]
+    relief = relief[measured_part(relief)]
     if min(relief.shape) < LEAST:
         raise FieldError(
-            f"a scan of {relief.shape[1]} x {relief.shape[0]} px is too small to judge; at least "
-            f"{LEAST} x {LEAST} are needed"
+            f"a scan of {columns} x {rows} px, of which {relief.shape[1]} x {relief.shape[0]} were "
+            f"measured, is too small to judge; at least {LEAST} x {LEAST} are needed"
         )
     sq = float(np.nanstd(relief))
-    pixels = relief.shape[1], relief.shape[0]
     if not sq > 0:
         return Coarseness("fine", 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, None, None, 1.0, pixels)
     near = [left_out(relief, 1, axis) / sq for axis in (0, 1)]

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from afmsr_core.errors import FieldError
+from afmsr_core.gaps import measured_part
 
 __all__ = ["Noise", "noise_between", "noise_of"]
 
@@ -154,7 +155,8 @@ def _checked(heights: ArrayLike) -> Field:
             f"a field of shape {field.shape} is too small to tell noise from relief; "
             f"at least {LEAST} x {LEAST} pixels are needed"
         )
-    return field
+    part = field[measured_part(field)]
+    return part if part.size else field
 
 
 def _white(field: Field) -> float:

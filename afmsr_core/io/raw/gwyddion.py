@@ -66,7 +66,7 @@ def read(program: str, path: Path) -> list[Channel]:
                 f"{path.name}: Gwyddion knows the format but fails on the file "
                 f"({_reason(said, path, done.returncode)}); take the file from its source again"
             )
-        channels = GwyFile.open(output).channels()
+        channels = GwyFile.open(output).channels(as_stored=True)
     for bad in channels.unreadable:
         raise bad.error
     if not channels:
