@@ -28,8 +28,12 @@ __all__ = [
     "UnsupportedContentError",
     "UsageError",
     "WeightsError",
+    "described",
     "pip_install",
+    "traceback_of",
 ]
+
+MEMORY = "try --tile 128, or crop the scan"
 
 
 class AfmsrError(Exception):
@@ -131,6 +135,38 @@ class DownloadError(AfmsrError):
     """A download failed; nothing of it was kept as if it were whole."""
 
     exit_status = 4
+
+
+def described(error: BaseException, with_what: str = "", memory: str = MEMORY) -> str:
+    """Return what an error says to the user: ours all, others what they are and what to do.
+
+    Parameters
+    ----------
+    error : exception
+        Any.
+    with_what : str
+        What to report beside it, such as ``"with the file"``.
+    memory : str
+        What helps where there is not enough.
+    """
+    if isinstance(error, AfmsrError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return f"not enough memory; {memory}"
+    if isinstance(error, OSError):
+        reason = error.strerror or str(error) or type(error).__name__
+        return reason if error.filename is None else f"{error.filename}: {reason}"
+    said = ": ".join(filter(None, (type(error).__name__, " ".join(str(error).split()))))
+    return f"{said}; this is a fault of afmsr, please report it {with_what}".rstrip()
+
+
+def traceback_of(error: BaseException) -> str | None:
+    """Return the traceback of what no one foresaw; None of an error that says what to do."""
+    if isinstance(error, AfmsrError):
+        return None
+    import traceback
+
+    return "".join(traceback.format_exception(error))
 
 
 def pip_install(extra: str = "") -> str:

@@ -6,9 +6,11 @@ from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from afmsr_cli.failures import described, kept, traceback_of
+from afmsr_cli.errorlog import kept
 from afmsr_cli.inputs import Job, naming
 from afmsr_cli.progress import Progress
+from afmsr_cli.stopping import asked
+from afmsr_core.errors import Cancelled, described, traceback_of
 
 if TYPE_CHECKING:
     from afmsr_core.channel import Channel
@@ -17,7 +19,15 @@ __all__ = ["Batch", "failed", "warned"]
 
 
 def failed(source: Path, error: BaseException) -> dict[str, Any]:
-    """Return what a record says of a failure; the traceback is for :class:`Batch`."""
+    """Return what a record says of a failure; the traceback is for :class:`Batch`.
+
+    Raises
+    ------
+    Cancelled
+        If the process is about to stop: then it is no fault of the file.
+    """
+    if asked():
+        raise Cancelled("told to stop") from error
     return {
         "error": naming(source, described(error, with_what="with the file")),
         "traceback": traceback_of(error),

@@ -30,7 +30,7 @@ from afmsr_cli.scheduler import (
     why_it_failed,
 )
 from afmsr_core import __version__
-from afmsr_core.errors import AfmsrError, ReadError
+from afmsr_core.errors import AfmsrError, ReadError, traceback_of
 
 if TYPE_CHECKING:
     from afmsr_core.evaluation import EvaluationSettings, Evaluator
@@ -154,15 +154,17 @@ class _Run:
         if future.status == "cancelled":
             raise asyncio.CancelledError
         if future.status == "error":
-            record = _failed(pair, why_it_failed(future.exception(), *TOOK))
+            reason = why_it_failed(future.exception(), *TOOK)
+            outcome = Outcome.failed(pair, reason, traceback_of(future.exception()))
         else:
             record = future.result()
             if isinstance(record, AfmsrError):
                 raise record
-        if record["status"] == "scored":
-            self._await(pair, record)
-            return record
-        return keep(pair, Outcome(record, {}), key, self._folder)
+            if record["status"] == "scored":
+                self._await(pair, record)
+                return record
+            outcome = Outcome(record, {}, record.pop("traceback", None))
+        return keep(pair, outcome, key, self._folder) | {"traceback": outcome.traceback}
 
     def _await(self, pair: Pair, record: Mapping[str, Any]) -> None:
         """Wait until the files of a pair are seen here."""
@@ -234,14 +236,6 @@ def _versions() -> dict[str, str | None]:
     return found
 
 
-def _failed(pair: Pair, reason: str) -> dict[str, Any]:
-    """Return the record of a pair that no worker could tell about."""
-    empty: dict[str, Any] = {"alignment_per_method": {}, "scores": {}, "seconds": {}}
-    none = dict.fromkeys(("alignment", "crop", "fields"))
-    words = {"id": pair.id, "data_set": pair.data_set, "status": "failed", "reason": reason}
-    return words | none | empty
-
-
 # --- in the workers ----------------------------------------------------------------------
 
 _evaluators: dict[str, Evaluator] = {}
@@ -293,4 +287,4 @@ def _written(network: str, settings: bytes, job: bytes, threads: int) -> dict[st
         if member in outcome.record:
             outcome.record[member]["path"] = str(getattr(pair, member))
     record = keep(pair, outcome, key, folder)
-    return record | {"scores": {}}
+    return record | {"scores": {}, "traceback": outcome.traceback}

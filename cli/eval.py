@@ -10,10 +10,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from afmsr_core.errors import UsageError
+from afmsr_cli.errorlog import kept
+from afmsr_cli.stopping import asked
+from afmsr_core.errors import Cancelled, UsageError
 
 if TYPE_CHECKING:
-    from afmsr_core.evaluation import EvaluationSettings
+    from afmsr_cli.workers import Death
+    from afmsr_core.evaluation import EvaluationSettings, Evaluator
     from afmsr_core.pairing import Pair, Unpaired
 
 __all__ = ["add_parser", "main", "run"]
@@ -124,10 +127,13 @@ def run(args: argparse.Namespace) -> int:
         return 3
     evaluation.begin(settings, folder)
     due = [pair for pair in found.pairs if evaluation.outdated(pair, settings, folder)]
-    _evaluate(due, settings, folder, args)
+    log = _evaluate(due, settings, folder, args)
     listed = [{"path": str(file.path), "reason": file.reason} for file in unpaired]
     result = evaluation.collect(found.pairs, settings, folder, missing, listed)
-    return _tell(result, _report(folder), len(found.pairs) - len(due))
+    status = _tell(result, _report(folder), len(found.pairs) - len(due))
+    if log:
+        print(f"afmsr-eval: tracebacks are in {log}", file=sys.stderr)
+    return status
 
 
 def _beside(pairs: Path) -> Path:
@@ -258,7 +264,8 @@ def _settings(options: dict[str, Any], jobs: int) -> tuple[EvaluationSettings, d
 
 def _evaluate(
     pairs: Sequence[Pair], settings: EvaluationSettings, folder: Path, args: argparse.Namespace
-) -> None:
+) -> Path | None:
+    """Evaluate pairs; return the log, if there had to be one."""
     from afmsr_cli.progress import Progress
 
     progress = Progress(len(pairs), args.quiet)
@@ -267,9 +274,14 @@ def _evaluate(
 
         done = on_cluster(pairs, settings, folder, args.dask, args.scheduler_file)
     else:
-        done = zip(pairs, _records(pairs, settings, folder, args, progress), strict=True)
+        done = _records(pairs, settings, folder, args, progress)
+    log = None
     for pair, record in done:
+        if record["status"] == "failed" and asked():
+            raise Cancelled("told to stop")  # for which it may have failed
+        log = kept(pair.id, record.get("traceback")) or log
         progress.done(f"{pair.id} {record['status']}")
+    return log
 
 
 def _on_cluster(args: argparse.Namespace) -> bool:
@@ -282,7 +294,7 @@ def _records(
     folder: Path,
     args: argparse.Namespace,
     progress: Any,
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[tuple[Pair, dict[str, Any]]]:
     from afmsr_core import evaluation
 
     if not pairs:
@@ -290,27 +302,35 @@ def _records(
     if args.jobs == 1 or len(pairs) == 1:
         evaluator = evaluation.Evaluator(settings)
         for pair in pairs:
-            yield evaluation.outcome_of(pair, evaluator, folder, progress.within(pair.id))
+            yield pair, evaluation.outcome_of(pair, evaluator, folder, progress.within(pair.id))
         return
     from afmsr_cli.workers import in_processes
 
-    work = partial(_in_worker, folder=folder)
-    yield from in_processes(pairs, work, args.jobs, _start_worker, settings)
+    work, died = partial(_in_worker, folder=folder), partial(_died, folder=folder)
+    yield from in_processes(pairs, work, args.jobs, _start_worker, settings, died)
 
 
-_worker: dict[str, Any] = {}
+_worker: dict[str, Evaluator] = {}
 
 
 def _start_worker(settings: EvaluationSettings) -> None:
-    _worker["settings"] = settings
+    from afmsr_core.evaluation import Evaluator
+
+    _worker["evaluator"] = Evaluator(settings)
 
 
-def _in_worker(pair: Pair, folder: Path) -> dict[str, Any]:
-    from afmsr_core.evaluation import Evaluator, outcome_of
+def _in_worker(pairs: Sequence[Pair], again: bool, folder: Path) -> Iterator[dict[str, Any]]:
+    from afmsr_core.evaluation import outcome_of
 
-    if "evaluator" not in _worker:  # here, because an error of the start would not be told
-        _worker["evaluator"] = Evaluator(_worker["settings"])
-    return outcome_of(pair, _worker["evaluator"], folder)
+    return (outcome_of(pair, _worker["evaluator"], folder) for pair in pairs)
+
+
+def _died(pair: Pair, death: Death, folder: Path) -> dict[str, Any]:
+    from afmsr_core.evaluation.pair import Outcome
+    from afmsr_core.evaluation.run import keep
+
+    outcome = Outcome.failed(pair, f"{pair.id}: {death.reason}", death.traceback)
+    return keep(pair, outcome, "", folder) | {"traceback": death.traceback}
 
 
 def _show(
@@ -337,6 +357,8 @@ def _tell(result: dict[str, Any], page: Path, kept: int) -> int:
     for pair in failed:
         print(f"afmsr-eval: {pair['id']} {pair['status']}: {pair['reason']}", file=sys.stderr)
     for pair in result["pairs"]:
+        for note in pair.get("notes", ()):
+            print(f"afmsr-eval: warning: {pair['id']}: {note}", file=sys.stderr)
         for warning in (pair["alignment"] or {}).get("warnings", ()):
             print(f"afmsr-eval: {pair['id']}: {warning}", file=sys.stderr)
     scored = len(result["pairs"]) - len(failed)

@@ -9,11 +9,11 @@ import importlib
 import sys
 from collections.abc import Sequence
 
-from afmsr_cli.failures import described, kept, traceback_of
-from afmsr_cli.stopping import INTERRUPTED, stoppable
+from afmsr_cli.errorlog import kept
+from afmsr_cli.stopping import INTERRUPTED, asked, stoppable
 from afmsr_cli.streams import Stream, streams
 from afmsr_core import __version__
-from afmsr_core.errors import AfmsrError, Cancelled
+from afmsr_core.errors import AfmsrError, Cancelled, described, traceback_of
 
 __all__ = ["COMMANDS", "build_parser", "main"]
 
@@ -99,23 +99,20 @@ def _run(argv: Sequence[str], out: Stream) -> int:
         status = int(args.run(args))
         out.flush()
         return _told(status, args, out)
-    except (KeyboardInterrupt, Cancelled):
-        print(INTERRUPTED, file=sys.stderr)
-        return Cancelled.exit_status
-    except AfmsrError as error:
-        print(f"afmsr: {error}", file=sys.stderr)
-        return error.exit_status
-    except Exception as error:
+    except (KeyboardInterrupt, Exception) as error:
+        if asked() or isinstance(error, (KeyboardInterrupt, Cancelled)):
+            print(INTERRUPTED, file=sys.stderr)
+            return Cancelled.exit_status
         print(f"afmsr: {described(error)}", file=sys.stderr)
         if log := kept(" ".join(argv), traceback_of(error)):
             print(f"afmsr: the traceback is in {log}", file=sys.stderr)
-        return AfmsrError.exit_status
+        return error.exit_status if isinstance(error, AfmsrError) else AfmsrError.exit_status
 
 
 def _told(status: int, args: argparse.Namespace, out: Stream) -> int:
     """Return the status of a command that is done, after what it had to tell was told or not."""
-    asked = args.command in _ANSWERS or any(getattr(args, name, False) for name in _ASKS)
-    if out.error is None or not asked:
+    wanted = args.command in _ANSWERS or any(getattr(args, name, False) for name in _ASKS)
+    if out.error is None or not wanted:
         return status
     if not isinstance(out.error, BrokenPipeError):  # `afmsr ... | head` ends quietly
         print(

@@ -18,13 +18,25 @@ from collections.abc import Iterator
 from afmsr_core.errors import Cancelled
 from afmsr_core.leftovers import remove_all
 
-__all__ = ["INTERRUPTED", "PATIENCE", "stoppable"]
+__all__ = ["INTERRUPTED", "PATIENCE", "asked", "stoppable"]
 
 PATIENCE = 1.3  # seconds to unwind; what is left of 2 s is for removing files and for the system
 SAYING = 0.2  # seconds that a message may take: nobody may read the other end of a pipe
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 STOPPING = "afmsr: stopping…"
 INTERRUPTED = "afmsr: interrupted; nothing half written is left"
+
+
+_asked = threading.Event()
+
+
+def asked() -> bool:
+    """Whether the process is about to stop.
+
+    What fails from then on may have failed for that: some libraries make an error of their own of
+    a KeyboardInterrupt.
+    """
+    return _asked.is_set()
 
 
 @contextlib.contextmanager
@@ -58,6 +70,7 @@ def stoppable(patience: float = PATIENCE, telling: bool = True) -> Iterator[None
         yield
     finally:
         watch.left.set()
+        _asked.clear()
         signal.set_wakeup_fd(wakeup)
         for one, handler in before.items():
             signal.signal(one, handler)
@@ -75,6 +88,7 @@ class _Watch:
 
     def interrupt(self, signum: int, frame: object) -> None:
         """Unwind the main thread, at the next of its instructions."""
+        _asked.set()
         self._acknowledge()
         raise KeyboardInterrupt
 
@@ -87,6 +101,7 @@ class _Watch:
             if stopping:
                 self._end()
             stopping = True
+            _asked.set()
             for then in (self._acknowledge, self._expect):
                 threading.Thread(target=then, daemon=True).start()
         os.close(heard)

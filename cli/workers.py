@@ -13,9 +13,8 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
-from afmsr_cli.failures import described, traceback_of
 from afmsr_cli.stopping import stoppable
-from afmsr_core.errors import AfmsrError, Cancelled
+from afmsr_core.errors import AfmsrError, Cancelled, described, traceback_of
 
 __all__ = ["Death", "in_processes"]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from test_many_scans import scans
 
-from afmsr_cli.failures import LOGS, kept
+from afmsr_cli.errorlog import LOGS, kept
 from afmsr_cli.main import main
 from afmsr_core import io
 from afmsr_core.channel import Channel

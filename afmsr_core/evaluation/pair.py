@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from afmsr_core import io, methods, metrics
 from afmsr_core.alignment import Alignment, Crop, warp
 from afmsr_core.channel import Channel
-from afmsr_core.errors import AfmsrError, Cancelled, PairError
+from afmsr_core.errors import AfmsrError, Cancelled, PairError, described, traceback_of
 from afmsr_core.evaluation.numbers import numbers_in, quality_in
 from afmsr_core.evaluation.scene import Scene
 from afmsr_core.evaluation.settings import NEUTRAL, EvaluationSettings
@@ -27,6 +27,7 @@ from afmsr_core.upscale import Settings, Upscaler
 __all__ = ["Evaluator", "Outcome"]
 
 Field = NDArray[np.float64]
+MEMORY = "run fewer --jobs, or crop the scans"
 
 
 @dataclass(frozen=True)
@@ -41,10 +42,18 @@ class Outcome:
         Aligned and cropped heights: the truth as ``"high"``, the coarse scan as ``"low"``, every
         method that was aligned by name; ``"half_width"`` of the interval of the calibrated
         method, if it ran; and ``"pixel_size"`` (dy, dx). Empty if the pair was not scored.
+    traceback : str or None
+        Of an error that nobody foresaw. It names folders, so it is no part of the record.
     """
 
     record: dict[str, Any]
     fields: dict[str, NDArray[Any]]
+    traceback: str | None = None
+
+    @classmethod
+    def failed(cls, pair: Pair, reason: str, traceback: str | None = None) -> Outcome:
+        """Return the outcome of a pair that nothing was found out about."""
+        return cls(_unscored(pair) | {"reason": reason}, {}, traceback)
 
 
 class Evaluator:
@@ -105,23 +114,13 @@ class Evaluator:
             Gets the fraction done; may raise :class:`afmsr_core.errors.Cancelled`.
         """
         began = time.perf_counter()
-        record: dict[str, Any] = {
-            "id": pair.id,
-            "data_set": pair.data_set,
-            "status": "failed",
-            "reason": "",
-            "alignment": None,
-            "alignment_per_method": {},
-            "crop": None,
-            "scores": {},
-            "trust": None,
-            "fields": None,
-            "seconds": {},
-        }
+        record = _unscored(pair)
+        traceback = None
         fields: dict[str, NDArray[Any]] = {}
         try:
             low, high = (_channel(path, pair.channel) for path in (pair.low, pair.high))
             record |= {"low": _described(low), "high": _described(high)}
+            _note(record, low, high)
             check_pair(low, high)
             scene = Scene.of(low, high, self.settings.level)
             fields = self._score(scene, record, progress or (lambda fraction: None))
@@ -132,17 +131,13 @@ class Evaluator:
             record |= {"status": "rejected", "reason": str(error)}
         except AfmsrError as error:
             record["reason"] = str(error)
-        except MemoryError:
-            record["reason"] = f"{pair.id}: not enough memory; run fewer --jobs, or crop the scans"
         except Exception as error:  # of hours of work, one pair must not take the others along
-            record["reason"] = (
-                f"{pair.id}: {type(error).__name__}: {error}; this is a fault of afmsr, please "
-                f"report it with the two files"
-            )
+            record["reason"] = f"{pair.id}: {described(error, 'with the two files', MEMORY)}"
+            traceback = traceback_of(error)
         if record["status"] != "scored":
             record |= {"scores": {}, "trust": None}  # of a protocol before the one that failed
         record["seconds"]["all"] = time.perf_counter() - began
-        return Outcome(record, fields)
+        return Outcome(record, fields, traceback)
 
     def _score(
         self, scene: Scene, record: dict[str, Any], progress: Callable[[float], None]
@@ -163,7 +158,9 @@ class Evaluator:
             for name, upscaler in self._upscalers[protocol].items():
                 if upscaler not in made:
                     began = time.perf_counter()
-                    made[upscaler] = upscaler(scene.low).heights
+                    result = upscaler(scene.low)
+                    made[upscaler] = result.heights
+                    _note(record, scene.low.replace(warnings=result.warnings))
                     record["seconds"][f"{protocol} {name}"] = time.perf_counter() - began
                 results[name] = made[upscaler]
                 if upscaler.settings.protocol != protocol:
@@ -290,6 +287,30 @@ class Evaluator:
 
 def _channel(path: Path, spec: str | None) -> Channel:
     return io.select(io.read(path), spec)[0]
+
+
+def _unscored(pair: Pair) -> dict[str, Any]:
+    """Return the record of a pair before anything is done."""
+    return {
+        "id": pair.id,
+        "data_set": pair.data_set,
+        "status": "failed",
+        "reason": "",
+        "notes": [],
+        "alignment": None,
+        "alignment_per_method": {},
+        "crop": None,
+        "scores": {},
+        "trust": None,
+        "fields": None,
+        "seconds": {},
+    }
+
+
+def _note(record: dict[str, Any], *channels: Channel) -> None:
+    """Write down what must be told of scans and of results made of them, each sentence once."""
+    said = [f"{channel.where}: {one}" for channel in channels for one in channel.warnings]
+    record["notes"] = list(dict.fromkeys((*record["notes"], *said)))
 
 
 def _described(channel: Channel) -> dict[str, Any]:

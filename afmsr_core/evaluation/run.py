@@ -21,9 +21,10 @@ from afmsr_core.errors import (
     MissingExtraError,
     MissingWeightsError,
     OutputError,
-    ReadError,
     WeightsError,
+    described,
     pip_install,
+    traceback_of,
 )
 from afmsr_core.evaluation.pair import Evaluator, Outcome
 from afmsr_core.evaluation.settings import EvaluationSettings
@@ -143,12 +144,32 @@ def outcome_of(
     folder: Path,
     progress: Callable[[float], None] | None = None,
 ) -> dict[str, Any]:
-    """Evaluate a pair and keep what came of it in `folder`; return its record."""
+    """Evaluate a pair and keep what came of it in `folder`.
+
+    Returns
+    -------
+    dict
+        Its record. A ``"traceback"`` in it, of an error that nobody foresaw, is not written.
+
+    Raises
+    ------
+    OutputError
+        If the system refuses to write into `folder`.
+    """
     try:
         key = key_of(pair, evaluator.settings)  # before: a file that changes meanwhile is stale
-    except ReadError:
+    except Exception:
         key = ""  # the evaluation says what is wrong
-    return keep(pair, evaluator(pair, progress), key, folder)
+    outcome = evaluator(pair, progress)
+    try:
+        record = keep(pair, outcome, key, folder)
+    except AfmsrError:
+        raise
+    except Exception as error:  # such as a lack of memory while it is packed
+        reason = f"{pair.id}: {described(error, 'with the two files')}"
+        outcome = Outcome.failed(pair, reason, traceback_of(error))
+        record = keep(pair, outcome, key, folder)
+    return record if outcome.traceback is None else record | {"traceback": outcome.traceback}
 
 
 def keep(pair: Pair, outcome: Outcome, key: str, folder: Path) -> dict[str, Any]:

@@ -161,6 +161,7 @@ def _pairs(
         inner = []
         if pair.get("reason"):
             inner.append(f"<p>{escape(str(pair['reason']))}</p>")
+        inner += [f"<p>Note: {escape(str(one))}</p>" for one in pair.get("notes") or ()]
         if key in above:
             inner.append("<p>Its images are shown with its data set.</p>")
         elif key in panels:

@@ -25,12 +25,12 @@ def pairs(results: Results) -> Table:
     rows = []
     for pair in results.pairs:
         aligned = pair.get("alignment") or {}
-        reason = str(pair.get("reason") or "")
+        said = (pair.get("reason"), *(pair.get("notes") or ()))
         rows.append(
             [
                 Cell(str(pair.get("id"))),
                 *([Cell(str(pair.get("data_set") or MISSING))] if named else []),
-                Cell(str(pair.get("status")), note=reason),
+                Cell(str(pair.get("status")), note="; ".join(str(one) for one in said if one)),
                 Cell(_size(pair.get("low"))),
                 Cell(_size(pair.get("high"))),
                 Cell(str(aligned.get("kind") or MISSING)),

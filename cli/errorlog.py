@@ -1,4 +1,4 @@
-"""What went wrong, in a sentence for the user and as a traceback for whoever mends it."""
+"""The log of a run: tracebacks of what nobody foresaw, for whoever mends it."""
 
 from __future__ import annotations
 
@@ -9,43 +9,10 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from afmsr_core.errors import AfmsrError
+__all__ = ["kept"]
 
-__all__ = ["NO_MEMORY", "described", "kept", "traceback_of"]
-
-NO_MEMORY = "not enough memory; try --tile 128, or crop the scan"
 LOGS = 20  # that are kept; of more runs with faults, the oldest go
 _STARTED = time.strftime("%Y-%m-%dT%H%M%S")
-
-
-def described(error: BaseException, with_what: str = "") -> str:
-    """Return what an error says to the user: ours all, others what they are and what to do.
-
-    Parameters
-    ----------
-    error : exception
-        Any.
-    with_what : str
-        What to report beside it, such as ``"with the file"``.
-    """
-    if isinstance(error, AfmsrError):
-        return str(error)
-    if isinstance(error, MemoryError):
-        return NO_MEMORY
-    if isinstance(error, OSError):
-        reason = error.strerror or str(error) or type(error).__name__
-        return reason if error.filename is None else f"{error.filename}: {reason}"
-    said = ": ".join(filter(None, (type(error).__name__, " ".join(str(error).split()))))
-    return f"{said}; this is a fault of afmsr, please report it {with_what}".rstrip()
-
-
-def traceback_of(error: BaseException) -> str | None:
-    """Return the traceback of what no one foresaw; None of an error that says what to do."""
-    if isinstance(error, AfmsrError):
-        return None
-    import traceback
-
-    return "".join(traceback.format_exception(error))
 
 
 def kept(what: str, told: str | None) -> Path | None:
@@ -56,7 +23,7 @@ def kept(what: str, told: str | None) -> Path | None:
     what : str
         What was being done, such as the name of a file.
     told : str or None
-        From :func:`traceback_of`. None is not worth a log.
+        From :func:`afmsr_core.errors.traceback_of`. None is not worth a log.
 
     Returns
     -------
