@@ -22,7 +22,7 @@ PARTS: dict[str, tuple[str, ...]] = {
     "": ("numpy", "opencv-python", "onnxruntime", "gwyfile", "gsffile", "pooch"),
     "torch": ("torch", "torchvision", "torchsr", "safetensors"),
     "eval": ("scikit-image", "scipy", "statsmodels", "matplotlib"),
-    "raw": ("SurfaceTopography",),
+    "raw": ("SurfaceTopography", "gwyddionpy-converter"),
     "dask": ("distributed",),
     "survey": ("flask", "waitress"),
 }
@@ -70,6 +70,7 @@ def _examine() -> dict[str, Any]:
         "devices": _devices(),
         "weights_folder": str(weights.model_dir()),
         "gwyddion": _gwyddion(),
+        "readers": _readers(),
         "default_method": _try_default(),
     }
 
@@ -112,6 +113,13 @@ def _gwyddion() -> dict[str, str]:
     return found
 
 
+def _readers() -> dict[str, str | None]:
+    """Return who reads files of instruments, in the order of asking, and in which version."""
+    from afmsr_core.io.raw import READERS
+
+    return {reader.name: reader.installed for reader in READERS}
+
+
 def _try_default() -> str:
     """Upscale a few pixels with the default method: the one check that counts."""
     import numpy as np
@@ -143,6 +151,10 @@ def _show(found: dict[str, Any]) -> None:
             command = pip_install("" if part == "base" else part)
             print(f"  missing {', '.join(missing)}: {command}")
     print(f"weights folder: {found['weights_folder']}")
+    here = [f"{name} ({version})" for name, version in found["readers"].items() if version]
+    print(f"readers of instrument files, in this order: {', '.join(['afmsr', *here])}")
+    if not here:
+        print(f"  missing SurfaceTopography or any Gwyddion: {pip_install('raw')}")
     for path, version in found["gwyddion"].items():
         print(f"Gwyddion: {version} ({path})")
     if not found["gwyddion"]:

@@ -5,10 +5,13 @@ The table below is that of the documentation; `test_the_documentation_says_the_s
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import shutil
 import stat
 import sys
+from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
 
@@ -41,10 +44,11 @@ class Expected(NamedTuple):
     nanometres: float = 0.0
 
 
-OURS, PYTHON, GWYDDION, REFUSED = "afmsr", "SurfaceTopography", "Gwyddion", "refused"
+OURS, PYTHON, CONVERTER, REFUSED = "afmsr", "SurfaceTopography", "gwyddionpy", "refused"
+GWYDDION, GWYDDION_3 = "Gwyddion 2", "Gwyddion 3"
 ORIGINALS = (
     Expected("gwy", "PTO_110_Virgin0001.gwy", OURS, 4, "HeightRetrace", "256 x 256", 10.04, 125.1),
-    Expected("gwy", "GwiddionReader_chip.gwy", GWYDDION, 1, "", "300 x 300", 80, 6981),
+    Expected("gwy", "GwiddionReader_chip.gwy", CONVERTER, 1, "", "300 x 300", 80, 6981),
     Expected("gwy", "file_square.gwy", OURS, 1, "Left_Top_Right_Bottom", "256 x 256", 1, 1.647),
     Expected("gwy", "file_landscape.gwy", OURS, 1, "Left_Top_Right_Bottom", "220 x 170", 1, 1.647),
     Expected("gwy", "test.gwy", OURS, 1),
@@ -62,7 +66,7 @@ ORIGINALS = (
     Expected("nanoscope", "kpg20080408.007", PYTHON, 1, "Height", "256 x 256", 1, 18.67),
     Expected("ibw", "spot_1-1000nm.ibw", PYTHON, 8, "HeightTrace", "256 x 256", 20.08, 373.4),
     Expected("ibw", "AR_20211011.ibw", PYTHON, 4, "HeightRetrace", "128 x 128", 4.031, 83.25),
-    Expected("sxm", "test.sxm", GWYDDION, 4, "Z (Forward)", "256 x 256", 5, 116.1),
+    Expected("sxm", "test.sxm", CONVERTER, 4, "Z (Forward)", "256 x 256", 5, 116.1),
     Expected("nid", "grid.nid", PYTHON, 2, "Scan forward (Z-Axis)", "256 x 256", 3, 302.6),
     Expected(
         "nid", "NanoSurf_20160301.nid", PYTHON, 2, "Scan forward (Z-Axis)", "128 x 128", 10, 205.7
@@ -78,7 +82,7 @@ ORIGINALS = (
     Expected(
         "sm4",
         "topo_ABC_Graphite-Sample5_9K_2021_08_13_19_11_10_065.sm4",
-        GWYDDION,
+        CONVERTER,
         6,
         "Topography [Left]",
         "128 x 128",
@@ -89,7 +93,7 @@ ORIGINALS = (
     Expected(
         "park_tiff", "Park_20210916_034.tiff", PYTHON, 1, "Topography", "256 x 256", 2.5, 11.96
     ),
-    Expected("axz", "PEA_BDA_film.axz", GWYDDION, 68, "Height 1", "128 x 128", 20, 187.1),
+    Expected("axz", "PEA_BDA_film.axz", CONVERTER, 68, "Height 1", "128 x 128", 20, 187.1),
     Expected("other", "image_with_defects.dat", REFUSED),
 )
 NAMES = [original.name for original in ORIGINALS]
@@ -99,11 +103,13 @@ def path_of(original: Expected, shared: Path) -> Path:
     return shared / "data" / "afm" / "originals" / original.folder / original.name
 
 
-def need(reader: str) -> None:
-    if reader == PYTHON:
-        pytest.importorskip("SurfaceTopography", reason="the extra 'raw' is not installed")
-    if reader == GWYDDION and not raw.shutil.which("gwyddion"):
-        pytest.skip("Gwyddion 2 is not installed")
+READERS = {reader.name: reader for reader in raw.READERS}
+
+
+def need(*readers: str) -> None:
+    for name in readers:
+        if name in READERS and not READERS[name].find():
+            pytest.skip(f"{name} is not installed")
 
 
 @pytest.mark.parametrize("original", ORIGINALS, ids=NAMES)
@@ -111,9 +117,7 @@ def test_each_original_is_read_or_refused(original: Expected, shared: Path) -> N
     path = path_of(original, shared)
     need(original.reader)
     if original.reader == REFUSED:
-        with pytest.raises(
-            UnknownFormatError, match=r"of no format that we know; save it as \.gwy"
-        ):
+        with pytest.raises((UnknownFormatError, UnsupportedContentError)):
             io.read(path)
         return
     channels = io.read(path)
@@ -166,78 +170,148 @@ def same(title: str) -> str:
     return names.get(title, title)
 
 
+@pytest.mark.parametrize("pair", [(PYTHON, CONVERTER), (CONVERTER, GWYDDION)], ids=" and ".join)
 @pytest.mark.parametrize(
     "original",
-    [original for original in ORIGINALS if original.reader == PYTHON],
+    [original for original in ORIGINALS if original.reader in (PYTHON, CONVERTER)],
     ids=lambda o: o.name,
 )
-def test_both_readers_give_the_same_heights(original: Expected, shared: Path) -> None:
-    need(PYTHON)
-    need(GWYDDION)
-    path = path_of(original, shared)
-    ours = raw.surface_topography.read(path)
-    theirs = raw.read_with_gwyddion(str(raw.shutil.which("gwyddion")), path)
+def test_two_readers_give_the_same_heights(
+    original: Expected, pair: tuple[str, str], shared: Path
+) -> None:
+    if original.reader == CONVERTER and PYTHON in pair:
+        return  # which does not read it
+    need(*pair)
+    ours, theirs = (READERS[name].read(path_of(original, shared)).channels for name in pair)
     assert ours
     for channel in ours:
+        title = same(channel.title) if PYTHON in pair else channel.title
         # Several channels may have one title: they come in the same order from both.
         order = [other for other in ours if other.title == channel.title].index(channel)
-        twin = [other for other in theirs if other.title == same(channel.title)][order]
+        twin = [other for other in theirs if other.title == title][order]
         assert channel.unit == twin.unit and channel.lateral_unit == twin.lateral_unit == "nm"
         assert [channel.xreal, channel.yreal] == pytest.approx([twin.xreal, twin.yreal], rel=1e-12)
         # WSxM's header gives its scale with seven digits, which the two use differently.
         np.testing.assert_allclose(channel.heights, twin.heights, rtol=1e-6, atol=1e-9)
 
 
-def without(monkeypatch: pytest.MonkeyPatch, *readers: str) -> None:
-    if PYTHON in readers:
+def only(monkeypatch: pytest.MonkeyPatch, *readers: str) -> None:
+    """Hide the modules and programs of all readers but these."""
+    if PYTHON not in readers:
         monkeypatch.setitem(sys.modules, "SurfaceTopography", None)
-        monkeypatch.setitem(sys.modules, "SurfaceTopography.IO", None)
-    if GWYDDION in readers:
-        monkeypatch.setattr(raw.shutil, "which", lambda name: None)
+    if CONVERTER not in readers:
+        monkeypatch.setitem(sys.modules, "gwyddionpy_converter", None)
+    programs = {"gwyddion": GWYDDION, "gwyddion3": GWYDDION_3, "gwyconvert": CONVERTER}
+    which = shutil.which
+
+    def visible(program: str) -> str | None:
+        return which(program) if programs.get(program) in readers else None
+
+    monkeypatch.setattr(shutil, "which", visible)
 
 
 def test_without_any_reader_the_message_says_what_to_install(
     shared: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    without(monkeypatch, PYTHON, GWYDDION)
+    only(monkeypatch)
     for original in ORIGINALS:
-        if original.reader == OURS:
+        if original.reader in (OURS, REFUSED):
             continue
         path = path_of(original, shared)
         if raw.known_format(path) is None:
             with pytest.raises(
-                UnknownFormatError, match=rf"{re.escape(pip_install('raw'))} or install Gw"
+                UnknownFormatError, match=rf"{re.escape(pip_install('raw'))}, or install Gw"
             ):
                 io.read(path)
             continue
         with pytest.raises(MissingReaderError, match="no reader is installed") as caught:
             io.read(path)
-        assert (pip_install("raw") in str(caught.value)) == (original.reader == PYTHON)
+        assert pip_install("raw") in str(caught.value)
         assert "install Gwyddion" in str(caught.value)
 
 
-def test_gwyddion_alone_is_enough(shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    need(GWYDDION)
-    without(monkeypatch, PYTHON)
+@pytest.mark.parametrize("alone", [CONVERTER, GWYDDION])
+def test_one_reader_alone_is_enough(
+    alone: str, shared: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    need(alone)
+    only(monkeypatch, alone)
     monkeypatch.setenv("DISPLAY", ":99")
     for original in ORIGINALS:
-        if original.reader == PYTHON:
+        if original.reader in (PYTHON, CONVERTER):
             channels = io.read(path_of(original, shared))
             assert len(channels) >= original.channels
+            heights = [channel for channel in channels if channel.is_height]
+            assert any(
+                (one.xres, one.yres) == tuple(map(int, original.size.split(" x ")))
+                and one.xreal == pytest.approx(original.microns * 1000, rel=1e-3)
+                and np.ptp(one.heights) == pytest.approx(original.nanometres, rel=1e-3)
+                for one in heights
+            ), original.name
 
 
 def test_surface_topography_alone(shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     need(PYTHON)
-    without(monkeypatch, GWYDDION)
+    only(monkeypatch, PYTHON)
     by_name = {original.name: path_of(original, shared) for original in ORIGINALS}
-    assert len(io.read(by_name["mi-1.mi"])) == 4
-    with pytest.raises(MissingReaderError, match=r"a file of Nanonis, .*; install Gwyddion"):
+    assert len(io.read(by_name["di-1.di"])) == 2
+    with pytest.raises(MissingReaderError, match=r"a file of Nanonis, .*; pip install .*install G"):
         io.read(by_name["test.sxm"])
-    with pytest.raises(UnknownFormatError, match="or, for more formats, install Gwyddion"):
+    with pytest.raises(
+        UnknownFormatError, match=r"or, for more formats, pip install .*install Gwy"
+    ):
         io.read(by_name["image_with_defects.dat"])
 
 
-@pytest.mark.parametrize("readers", [(), (PYTHON,), (GWYDDION,)])
+def test_gwyddion_3_is_asked_last_and_for_a_file_of_version_2(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    only(monkeypatch)
+    ready = tmp_path / "ready.gwy"
+    io.write(ready, Channel(np.zeros((2, 2)), 1.0, 1.0, title="made"))
+    script = 'case "$1" in --version) echo "Gwyddion 3.12"; exit;; --convert-to-gwy2=*) '
+    fake = program(tmp_path, f'{script} cp "{ready}" "${{1#*=}}";; *) exit 1;; esac')
+    monkeypatch.setattr(shutil, "which", lambda name: fake if name == "gwyddion3" else None)
+    (tmp_path / "a.sxm").write_bytes(b":NANONIS_VERSION:\n2\n")
+    (channel,) = io.read(tmp_path / "a.sxm")
+    (step,) = channel.history
+    assert (step.name, step.version, step.settings["reader"]) == ("read", "3.12", GWYDDION_3)
+    assert [reader.name for reader in raw.READERS] == [PYTHON, CONVERTER, GWYDDION, GWYDDION_3]
+
+
+def test_the_record_names_reader_version_and_format(shared: Path) -> None:
+    need(PYTHON, CONVERTER)
+    seen = {}
+    for name in ("di-1.di", "test.sxm", "PTO_110_Virgin0001.gwy"):
+        (original,) = [original for original in ORIGINALS if original.name == name]
+        seen[name] = [channel.history for channel in io.read(path_of(original, shared))]
+    for history in seen["di-1.di"]:
+        (step,) = history
+        assert step.name == "read" and step.version == metadata.version("SurfaceTopography")
+        assert step.settings == {"reader": "SurfaceTopography", "format": "di"}
+    for (step,) in seen["test.sxm"]:
+        assert step.version == metadata.version("gwyddionpy-converter")
+        assert step.settings == {"reader": "gwyddionpy", "format": "nanonis"}
+    assert set(seen["PTO_110_Virgin0001.gwy"]) == {()}
+
+
+def test_the_record_reaches_files_and_logs(shared: Path, tmp_path: Path) -> None:
+    need(PYTHON)
+    (original,) = [original for original in ORIGINALS if original.name == "di-1.di"]
+    file = io.as_gwy(path_of(original, shared))
+    file.save(tmp_path / "a.gwy")
+    again = io.GwyFile.open(tmp_path / "a.gwy")
+    (step,) = again.channel(0).history
+    assert step.settings["reader"] == "SurfaceTopography"
+    (line,) = again.log(0)
+    assert line.startswith('proc::afmsr_read(reader="SurfaceTopography", format="di")')
+    io.write(tmp_path / "a.npy", again.channel(0))
+    assert json.loads((tmp_path / "a.json").read_text())["history"] == [step.as_dict()]
+
+
+@pytest.mark.parametrize(
+    "readers", [(PYTHON, CONVERTER), (PYTHON,), (CONVERTER,), (GWYDDION,)], ids=" and ".join
+)
 @pytest.mark.parametrize("length", [40, 3000, 100_000])
 def test_truncated_files_are_corrupt(
     readers: tuple[str, ...],
@@ -246,12 +320,10 @@ def test_truncated_files_are_corrupt(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    need(PYTHON)
-    need(GWYDDION)
-    without(monkeypatch, *readers)
+    need(*readers)
+    only(monkeypatch, *readers)
     for folder, name in (
         ("nanoscope", "di-1.di"),
-        ("mi", "mi-1.mi"),
         ("park_tiff", "example_ps.tiff"),
     ):
         path = tmp_path / name
@@ -260,11 +332,7 @@ def test_truncated_files_are_corrupt(
         )
         with pytest.raises((CorruptFileError, UnsupportedContentError), match=name):
             io.select(io.read(path))
-    assert sorted(path.name for path in tmp_path.iterdir()) == [
-        "di-1.di",
-        "example_ps.tiff",
-        "mi-1.mi",
-    ]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["di-1.di", "example_ps.tiff"]
 
 
 def test_text_is_of_no_format(tmp_path: Path) -> None:
@@ -291,17 +359,17 @@ def program(folder: Path, script: str) -> str:
         ("exit 0", "exit status 0"),
         ("kill -BUS $$", "crashed with signal 7"),
         ("echo \"$2: File is truncated.\" >&2; exit 1", r"\(File is truncated\)"),
-        ("sleep 5", "did not finish reading it within 0 s"),
+        ("sleep 5", "did not finish within 0 s"),
         ("printf GWYP > \"${1#*=}\"", "damaged at byte 4"),
     ],
 )  # fmt: skip
 def test_a_gwyddion_that_fails_is_named(
     script: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    without(monkeypatch, PYTHON)
+    only(monkeypatch)
     fake = program(tmp_path, script)
-    monkeypatch.setattr(raw.shutil, "which", lambda name: fake)
-    monkeypatch.setattr("afmsr_core.io.raw.gwyddion._TIMEOUT", 0.3)
+    monkeypatch.setattr(shutil, "which", lambda name: fake if name == "gwyddion" else None)
+    monkeypatch.setattr("afmsr_core.io.raw.limits._SECONDS", 0.3)
     (tmp_path / "a.sxm").write_bytes(b":NANONIS_VERSION:\n2\n")
     with pytest.raises(CorruptFileError, match=message):
         io.read(tmp_path / "a.sxm")
@@ -311,12 +379,12 @@ def test_a_gwyddion_that_fails_is_named(
 def test_gwyddion_runs_without_the_users_display_and_settings(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    without(monkeypatch, PYTHON)
+    only(monkeypatch)
     ready = tmp_path / "ready.gwy"
     io.write(ready, Channel(np.zeros((2, 2)), 1.0, 1.0, title="made"))
-    script = f'env > "{tmp_path}/seen"; cp "{ready}" "${{1#*=}}"'
+    script = f'test "$1" = --version && exit; env > "{tmp_path}/seen"; cp "{ready}" "${{1#*=}}"'
     fake = program(tmp_path, script)
-    monkeypatch.setattr(raw.shutil, "which", lambda name: fake)
+    monkeypatch.setattr(shutil, "which", lambda name: fake if name == "gwyddion" else None)
     monkeypatch.setenv("DISPLAY", ":99")
     (tmp_path / "a.xyz").write_bytes(b"something")
     (channel,) = io.read(tmp_path / "a.xyz")

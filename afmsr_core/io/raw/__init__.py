@@ -1,49 +1,54 @@
-"""Files of instruments, through the readers of others.
+"""Files of instruments: by readers of ours, and through those of others.
 
-SurfaceTopography (the extra ``raw``) goes first, because it is a Python package that works
-wherever afmsr does; what it does not know goes to Gwyddion's import modules, if Gwyddion is
-installed. Gwyddion runs as a program of its own, so that neither a crash nor a hang of a reader
-of some 170 formats, nor its licence, reaches the caller.
+Ours read the kinds that others get wrong or lack. Then come, as far as they are installed,
+SurfaceTopography and the converter of gwyddionpy, which the extra ``raw`` brings, Gwyddion 2 and
+Gwyddion 3. Those of others run outside this process, with a limit on time and memory.
 """
 
 from __future__ import annotations
 
-import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
-from afmsr_core.channel import Channel
+from afmsr_core import __version__
+from afmsr_core.channel import Channel, Step
 from afmsr_core.errors import (
     AfmsrError,
     CorruptFileError,
+    FieldError,
     MissingReaderError,
+    ReadError,
     UnknownFormatError,
+    UnsupportedContentError,
     pip_install,
 )
+from afmsr_core.io.channels import Channels, unreadable
 from afmsr_core.io.files import head
-from afmsr_core.io.raw import surface_topography
+from afmsr_core.io.raw.child import CHILD
 from afmsr_core.io.raw.corrections import corrected
 from afmsr_core.io.raw.formats import FORMATS, RawFormat, known_format
 from afmsr_core.io.raw.gwyddion import INSTALL
-from afmsr_core.io.raw.gwyddion import read as read_with_gwyddion
-from afmsr_core.io.raw.own import OWN, START
+from afmsr_core.io.raw.limits import limit_of
+from afmsr_core.io.raw.own import OWN, START, OwnReader
+from afmsr_core.io.raw.readers import READERS, SURFACE_TOPOGRAPHY, Reader
 
-__all__ = ["FORMATS", "RawFormat", "known_format", "read"]
+__all__ = ["FORMATS", "READERS", "RawFormat", "end", "known_format", "prepare", "read"]
 
 
-def read(path: str | Path) -> list[Channel]:
+def read(path: str | Path) -> Channels:
     """Read the channels of an instrument's file.
 
     Parameters
     ----------
     path : path
-        File of any format that SurfaceTopography or an installed Gwyddion 2 reads.
+        File of a format that a reader of ours or an installed one of others knows.
 
     Returns
     -------
-    list of Channel
-        Images only, in the reader's order, with the reader's titles and numbers.
-        SurfaceTopography does not tell offsets (0 then) and leaves out channels that it cannot
-        scale; heights and sizes are the same from both readers.
+    Channels
+        Images only, in the reader's order, with the reader's titles and numbers. Their history
+        begins with a step ``"read"`` that names the reader, its version and the format.
+        SurfaceTopography does not tell offsets (0 then); heights and sizes are the same from all.
 
     Raises
     ------
@@ -54,50 +59,109 @@ def read(path: str | Path) -> list[Channel]:
     UnknownFormatError
         If no reader knows the format.
     CorruptFileError
-        If a reader knows the format, but fails on the file.
+        If the readers that know the format fail on the file, or exceed their limits.
     UnsupportedContentError
-        If the file holds no image with unit and size.
+        If the file is sound and holds no image with a unit.
+    FieldError
+        If it gives no scan size.
     """
     path = Path(path)
     start = head(path, START)
     for own in OWN:
         if own.knows(path, start):
-            return own.read(path)
+            return _recorded(_read_by(own, path), "afmsr", __version__, own.NAME)
     known = known_format(path)
-    python = surface_topography.read(path)
-    if python:
-        return corrected(path, "SurfaceTopography", python)
-    program = shutil.which("gwyddion")
-    if program:
+    failures: dict[str, AfmsrError] = {}
+    for reader in READERS:
+        if not reader.find():
+            continue
         try:
-            return corrected(path, "Gwyddion 2", read_with_gwyddion(program, path))
-        except UnknownFormatError:
-            pass
-    raise _refusal(path, known, python is not None, program is not None)
+            found = reader.read(path, known is not None)
+            channels = corrected(path, reader.name, found.channels)
+        except (ReadError, FieldError) as error:
+            failures[reader.name] = error
+        else:
+            rest = Channels(channels, unreadable(found.channels))
+            return _recorded(rest, reader.name, found.version, found.format)
+    raise _refusal(path, known, failures)
 
 
-def _refusal(path: Path, known: RawFormat | None, python: bool, gwyddion: bool) -> AfmsrError:
+def prepare(path: str | Path) -> None:
+    """Let the process of foreign readers start, if the file is one that it may have to read.
+
+    Loading them takes a second or two, during which this process has other things to do. Never
+    raises: what is wrong with the file, `read` tells.
+    """
+    try:
+        start = head(path, START)
+    except ReadError:
+        return
+    if any(own.knows(Path(path), start) for own in OWN) or not SURFACE_TOPOGRAPHY.find():
+        return
+    CHILD.start()
+
+
+def end() -> None:
+    """End the process of foreign readers at once; a file that it is at is given up.
+
+    Whoever waits for that file gets `afmsr_core.errors.Cancelled`. The next file starts another.
+    """
+    CHILD.end()
+
+
+def _read_by(own: OwnReader, path: Path) -> Sequence[Channel]:
+    if not getattr(own, "IN_CHILD", False):
+        return own.read(path)
+    return CHILD.read(path, own.__name__, f"the reader of {own.NAME}", limit_of(path)).channels
+
+
+def _recorded(channels: Sequence[Channel], reader: str, version: str, format: str) -> Channels:
+    """Return the channels with a history that begins with who read them."""
+    step = Step("read", version, {"reader": reader, "format": format})
+    told = (channel.replace(history=(step, *channel.history)) for channel in channels)
+    return Channels(told, unreadable(channels))
+
+
+_MOST_TELLING = (FieldError, UnsupportedContentError, CorruptFileError, MissingReaderError)
+"""Of several readers' errors: one that understood the file goes before one that did not."""
+
+
+def _refusal(path: Path, known: RawFormat | None, failures: dict[str, AfmsrError]) -> AfmsrError:
     """Return the error that says why no reader gave a channel, and what would help."""
-    if known and gwyddion:
+    if known is None:
+        # Its readers of tables and containers open much that is no scan.
+        failures = {
+            name: error
+            for name, error in failures.items()
+            if name != SURFACE_TOPOGRAPHY.name or isinstance(error, FieldError)
+        }
+    for kind in _MOST_TELLING:
+        for error in failures.values():
+            if isinstance(error, kind):
+                return error
+    missing = [reader for reader in READERS if not reader.find()]
+    if known is None:
+        cure = _cure(missing)
+        more = f", or, for more formats, {cure}" if cure else ""
+        return UnknownFormatError(
+            f"{path.name}: of no format that we know; save it as .gwy or .gsf with the program "
+            f"that opens it{more}"
+        )
+    if any(known.read_by(name) for name in failures):
         return CorruptFileError(
-            f"{path.name}: named like a file of {known.name}, but no reader knows its content; "
+            f"{path.name}: looks like a file of {known.name}, but no reader knows its content; "
             f"take the file from its source again"
         )
-    if known and known.python and python:
-        return CorruptFileError(
-            f"{path.name}: a file of {known.name} without an image that SurfaceTopography can "
-            f"read; take it from its source again, or {INSTALL}"
-        )
-    if known:
-        cure = f"{pip_install('raw')}, or " if known.python else ""
-        return MissingReaderError(
-            f"{path.name}: a file of {known.name}, for which no reader is installed; "
-            f"{cure}{INSTALL}"
-        )
-    missing = [] if python else [pip_install("raw")]
-    missing += [] if gwyddion else [INSTALL]
-    more = f", or, for more formats, {' or '.join(missing)}" if missing else ""
-    return UnknownFormatError(
-        f"{path.name}: of no format that we know; save it as .gwy or .gsf with the program that "
-        f"opens it{more}"
+    return MissingReaderError(
+        f"{path.name}: a file of {known.name}, for which no reader is installed; "
+        f"{_cure([reader for reader in missing if known.read_by(reader.name)])}"
     )
+
+
+def _cure(missing: Sequence[Reader]) -> str:
+    """Return what to install to have one of these readers."""
+    names = {reader.name for reader in missing}
+    cures = [pip_install("raw")] if names & {"SurfaceTopography", "gwyddionpy"} else []
+    if "Gwyddion 2" in names:
+        cures.append(INSTALL)
+    return ", or ".join(cures)

@@ -22,20 +22,29 @@ class RawFormat(NamedTuple):
     suffixes : tuple of str
         Suffixes that stand for the format where its first bytes do not.
     python : bool
-        Whether SurfaceTopography reads it; Gwyddion reads all of them.
+        Whether SurfaceTopography reads it.
+    unread : tuple of str
+        Which of the other readers, that all are Gwyddion's, do not read it.
     """
 
     name: str
     begins: tuple[bytes, ...]
     suffixes: tuple[str, ...]
     python: bool
+    unread: tuple[str, ...] = ()
 
+    def read_by(self, reader: str) -> bool:
+        """Return whether the reader of that name reads the format."""
+        return self.python if reader == "SurfaceTopography" else reader not in self.unread
+
+
+_GWYDDIONS = ("gwyddionpy", "Gwyddion 2", "Gwyddion 3")
 
 FORMATS = (
-    RawFormat("Gwyddion 1", (b"GWYO",), (), False),
+    RawFormat("Gwyddion 1", (b"GWYO",), (), False, ("Gwyddion 3",)),
     RawFormat("Bruker Nanoscope", (b"\\*File list", b"\\*Force file list"), (".spm",), True),
     RawFormat("Asylum Research (Igor)", (), (".ibw",), True),
-    RawFormat("JPK", (), (".jpk", ".jpk-qi-image"), True),
+    RawFormat("JPK", (), (".jpk", ".jpk-qi-image", ".jpk-force", ".jpk-force-map"), True),
     RawFormat("Nanosurf", (b"[DataSet]",), (".nid", ".ezd"), True),
     RawFormat("Agilent or Keysight", (b"fileType      Image",), (".mi",), True),
     RawFormat("Park Systems", (), (".tif", ".tiff"), True),
@@ -43,6 +52,7 @@ FORMATS = (
     RawFormat("Nanonis", (b":NANONIS_VERSION:",), (".sxm",), False),
     RawFormat("RHK", ("STiMage".encode("utf-16-le"),), (".sm4",), False),
     RawFormat("Anasys", (), (".axz", ".axd"), False),
+    RawFormat("text with a header", (b"# Channel", b"# File Format"), (), True, _GWYDDIONS),
 )
 
 

@@ -31,6 +31,7 @@ START = 4096
 class OwnReader(Protocol):
     """A module that reads one format."""
 
+    __name__: str
     NAME: str
 
     def knows(self, path: Path, start: bytes) -> bool:
