@@ -143,15 +143,15 @@ def _counts(path: Path, data: bytes, kind: str, wanted: int) -> NDArray[np.gener
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # numpy stops at a word that is no number.
             try:
-                counts = np.fromstring(data.decode("latin-1"), np.float64, wanted, sep=" ")
+                counts = np.fromstring(data.decode("latin-1"), np.float64, sep=" ")
             except (ValueError, DeprecationWarning) as error:
                 raise CorruptFileError(
                     f"{path.name}: its counts are not {wanted} numbers; take the file from its "
                     f"source again"
                 ) from error
-        found = int(np.isfinite(counts).sum())
+        found = counts.size
         if found >= wanted:
-            return counts
+            return counts[:wanted]
     raise CorruptFileError(
         f"{path.name}: cut short: {found} of {wanted} counts; take the file from its source again"
     )

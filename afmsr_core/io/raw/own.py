@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Protocol
 
 from afmsr_core.channel import Channel
-from afmsr_core.io.raw import asd, jpk_hdf5, mi
+from afmsr_core.io.raw import asd, iso28600, jpk_hdf5, mi
 
 __all__ = ["OWN", "START", "OwnReader"]
 
@@ -41,5 +41,5 @@ class OwnReader(Protocol):
         """Return the images of a file of this format."""
 
 
-OWN: Sequence[OwnReader] = (asd, jpk_hdf5, mi)
+OWN: Sequence[OwnReader] = (asd, iso28600, jpk_hdf5, mi)
 """In the order in which they are asked; the first that knows a file reads it."""
