@@ -167,7 +167,8 @@ class Upscaler:
         Raises
         ------
         FieldError
-            If no pixel is finite, or the result would exceed 16384 pixels a side.
+            If no pixel is finite, the result would exceed 16384 pixels a side, or it is not
+            finite where the scan was measured.
         """
         scale = self.method.scale
         if max(channel.xres, channel.yres) * scale > MAX_SIDE:
@@ -183,7 +184,8 @@ class Upscaler:
         normalisation = Normalisation.of(relief)
         shape = (channel.yres * scale, channel.xres * scale)
         result = empty_field(shape, normalisation.offset)
-        ran = self._run(normalisation, normalisation.apply(relief), result, progress)
+        grey = normalisation.apply(relief)
+        ran = self._run(normalisation, grey, result, channel.where, progress)
         return partial(self._finish, channel, levelled, missing, result, ran)
 
     def _finish(
@@ -208,6 +210,8 @@ class Upscaler:
             effect = "; background restored"
             if self.settings.protocol == "nm":
                 effect += _match(result, channel, scale)
+        for rows in _bands(yres):  # what overshoots the largest numbers is infinite
+            self._require_finite(result[rows], channel.where)
         if missing.any():
             for rows in _bands(channel.yres):
                 band = result[_scaled(rows, scale)]
@@ -223,8 +227,30 @@ class Upscaler:
             Step("upscale", __version__, self._provenance(ran), grid + effect)
         )
 
+    def _require_finite(self, values: NDArray[Any], where: str) -> None:
+        """Refuse values that are no heights: a gap in the result is where the scan has one.
+
+        Raises
+        ------
+        FieldError
+            If a value is NaN or infinite.
+        """
+        if np.isfinite(values).all():
+            return
+        other = "other --weights" if self.settings.weights else "another --method"
+        raise FieldError(
+            f"{where}: {self.method.name} gives values that are no numbers (NaN or infinite) where "
+            f"the scan was measured, so there is no result; take {other}, and look whether a spike "
+            f"or a wrong unit makes the heights too large"
+        )
+
     def _run(
-        self, normalisation: Normalisation, grey: Field, result: Field, progress: Progress | None
+        self,
+        normalisation: Normalisation,
+        grey: Field,
+        result: Field,
+        where: str,
+        progress: Progress | None,
     ) -> _Ran:
         """Upscale normalised heights into `result`, as heights again; say what it ran in and on.
 
@@ -251,6 +277,7 @@ class Upscaler:
         base = registry.get(method.base) if method.base else None
 
         def store(rows: slice, cols: slice, values: NDArray[np.float32]) -> None:
+            self._require_finite(values[0], where)  # before the paper's bytes, which hide it
             if isinstance(base, Interpolation):
                 plane = _interpolated_part(grey, base, rows, cols)
                 plane += values[0]

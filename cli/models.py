@@ -76,7 +76,7 @@ def add_parser(commands: Any) -> None:
         actions,
         "verify",
         _verify,
-        "check files against their recorded hashes",
+        "check files against their recorded hashes, and that they load",
         "  afmsr models verify carn",
     )
     verify.add_argument("names", nargs="*", metavar="NAME", help="by default those that are here")
@@ -255,7 +255,7 @@ def _fetch(args: argparse.Namespace) -> int:
 
 def _verify(args: argparse.Namespace) -> int:
     chosen = _wanted(args.names) if args.names else _here()
-    found = [_check(one) for one in chosen]
+    found = [entry for one in chosen for entry in (_check(one), *_check_onnx(one))]
     if args.json:
         print(json.dumps(found, indent=1))
     else:
@@ -277,17 +277,19 @@ def _check(one: Wanted) -> dict[str, str | None]:
     try:
         path = _locate(one)
         if isinstance(one, Network):
-            digest = weights.verify(one, path)
+            digest = weights.verify(one, path, load=True)
         elif file and path == store.cached(file):
-            digest = store.verify(file)
+            digest = store.verify(file, load=True)
         else:  # named by the environment: nothing to be checked against
-            digest, file = store.sha256_of(path), None
+            data, digest = store.contents(path)
+            one.files[0].check(data, str(path))
+            file = None
         if not isinstance(one, Network) or not one.weights.packaged:
             state = "unchanged" if file and store.expected_hash(file) else "not recorded"
     except MissingWeightsError as error:
         state, problem = "missing", str(error)
     except WeightsError as error:
-        state, problem = "wrong", str(error)
+        state, problem, digest = "wrong", str(error), None
     return {
         "name": _name(one),
         "state": state,
@@ -295,6 +297,21 @@ def _check(one: Wanted) -> dict[str, str | None]:
         "file": str(path if digest else _cached(one)),
         "problem": problem,
     }
+
+
+def _check_onnx(one: Wanted) -> list[dict[str, str | None]]:
+    """Check what ONNX Runtime runs of a network: what ships, or what was exported here."""
+    from afmsr_core.inference.exported import onnx_files, verify_onnx
+
+    found: list[dict[str, str | None]] = []
+    for file in onnx_files(one) if isinstance(one, Network) else []:
+        entry = {"name": f"{_name(one)} as ONNX", "file": str(file)}
+        try:
+            told = {"state": "unchanged", "sha256": verify_onnx(file), "problem": None}
+        except WeightsError as error:
+            told = {"state": "wrong", "sha256": None, "problem": str(error)}
+        found.append(entry | told)
+    return found
 
 
 def _path(args: argparse.Namespace) -> int:

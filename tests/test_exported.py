@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from afmsr_core.errors import AfmsrError, UsageError
+from afmsr_core.errors import AfmsrError, UsageError, WeightsError
 from afmsr_core.inference import engine as engines
 from afmsr_core.inference import exported as exporting
 from afmsr_core.inference import onnx_engine, open_engine
-from afmsr_core.inference.exported import exported
+from afmsr_core.inference.exported import exported, exports_of
 from afmsr_core.inference.onnx_engine import OnnxEngine, provider
-from afmsr_core.methods import registry
+from afmsr_core.methods import registry, shipped
 
 torch = pytest.importorskip("torch", reason="needs the extra torch")
 pytest.importorskip("torchsr.models", reason="needs the extra torch")
 pytest.importorskip("onnx", reason="needs the extra torch")
 
+Run = Callable[..., tuple[int, str, str]]
 TOLERANCE = 2e-5  # of the range
 NETWORKS = ("ninasr_b0", "carn_m", "edsr_baseline")  # one of each kind of folding
 
@@ -64,18 +68,82 @@ def test_onnx_gives_what_torch_gives(name: str, cache: Path) -> None:
 
 def test_an_export_is_made_once_and_named_after_what_it_came_from(cache: Path) -> None:
     put("ninasr_b0", cache)
-    file, digest = exported(network("ninasr_b0"))
-    assert file.parent == cache / "exported"
-    assert file.name.startswith(f"ninasr_b0-{digest[:16]}-r1-torch")
+    export = exported(network("ninasr_b0"))
+    file, digest = export.file, export.weights_sha256
+    assert file.parent == cache / "exported" and file.read_bytes() == export.model
+    assert file.name.startswith(f"ninasr_b0-{digest[:16]}-r2-torch")
+    assert file.stem.endswith(f"-{hashlib.sha256(export.model).hexdigest()}")
     assert "-torchsr1." in file.name and "-onnxruntime1." in file.name
     before = file.stat().st_mtime_ns
     old = file.with_name(f"ninasr_b0-{digest[:16]}-r0-torch1.0.onnx")
     old.write_bytes(b"")
-    assert exported(network("ninasr_b0")) == (file, digest)
+    assert exported(network("ninasr_b0")) == export
     assert file.stat().st_mtime_ns == before and old.exists()
     file.unlink()
     exported(network("ninasr_b0"))
     assert not old.exists()  # what other versions made goes when a new one comes
+
+
+@pytest.mark.parametrize("how", ["one bit", "cut", "another network's"])
+def test_an_export_that_has_changed_is_never_used(
+    run: Run, cache: Path, caplog: pytest.LogCaptureFixture, how: str
+) -> None:
+    put("ninasr_b0", cache)
+    right = open_engine(network("ninasr_b0"), engine="onnx", threads=1).run(field(9, 9))
+    (file,) = exports_of(network("ninasr_b0"))
+    model = file.read_bytes()
+    if how == "one bit":  # of a weight: it loads, and gives other heights
+        at = len(model) // 2
+        changed = model[:at] + bytes([model[at] ^ 0x40]) + model[at + 1 :]
+    elif how == "cut":
+        changed = model[:1000]
+    else:
+        changed = shipped.path("afm.onnx").read_bytes()
+    file.write_bytes(changed)
+    assert states(run, "ninasr_b0") == ["unchanged", "wrong"]
+    with caplog.at_level(logging.WARNING):
+        again = open_engine(network("ninasr_b0"), engine="onnx", threads=1)
+    assert "has changed since it was made" in caplog.text and str(file) in caplog.text
+    assert np.array_equal(again.run(field(9, 9)), right)
+    assert all(
+        hashlib.sha256(f.read_bytes()).hexdigest() in f.name
+        for f in exports_of(network("ninasr_b0"))
+    )
+    assert states(run, "ninasr_b0") == ["unchanged", "unchanged"]
+
+
+def states(run: Run, name: str) -> list[str]:
+    """Return what ``afmsr models verify`` finds: the weights first."""
+    status, out, _ = run("verify", name, "--json")
+    found = [entry["state"] for entry in json.loads(out)]
+    assert (status == 0) == (set(found) == {"unchanged"})
+    return found
+
+
+def test_without_torch_a_changed_export_is_refused(cache: Path) -> None:
+    put("ninasr_b0", cache)
+    file = exported(network("ninasr_b0")).file
+    file.write_bytes(file.read_bytes() + b"!")
+    code = (
+        "import sys; sys.modules['torch'] = None\n"
+        "from afmsr_core.inference import open_engine\n"
+        "from afmsr_core.methods import registry\n"
+        "open_engine(registry.get('ninasr_b0'), engine='onnx')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode and "MissingExtraError" in done.stderr
+    assert "has changed since it was made" in done.stderr
+
+
+def test_weights_that_are_not_finite_are_not_exported(cache: Path) -> None:
+    state = network("ninasr_b0").build().state_dict()
+    next(reversed(state.values())).view(-1)[0] = float("nan")
+    torch.save(state, cache / network("ninasr_b0").weights.name)
+    with pytest.raises(
+        WeightsError, match=r"ninasr_b0_x4\.pt: 1 of the \d+ numbers of \S+ are NaN"
+    ):
+        open_engine(network("ninasr_b0"), engine="onnx")
+    assert exports_of(network("ninasr_b0")) == []
 
 
 def test_once_exported_torch_is_not_loaded(cache: Path) -> None:

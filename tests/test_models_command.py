@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import http.server
 import json
+import shutil
 import subprocess
 import sys
 import threading
@@ -12,6 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from weightfiles import weights_of
 
 from afmsr_cli import models
 from afmsr_core.errors import (
@@ -19,11 +22,15 @@ from afmsr_core.errors import (
     MissingWeightsError,
     UnknownMethodError,
     UsageError,
+    WeightsError,
     pip_install,
 )
-from afmsr_core.methods import download, registry
+from afmsr_core.inference import open_engine
+from afmsr_core.methods import download, registry, shipped
 
-BODY = b"PK\x03\x04 as torch's format begins"
+pytest.importorskip("torch", reason="needs the extra torch")
+
+
 Run = Callable[..., tuple[int, str, str]]
 
 
@@ -40,11 +47,11 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def mirror(tmp_path: Path) -> Iterator[str]:
-    """The address of a folder with the files of CARN and RDN."""
+    """The address of a folder with the files of CARN and CARN-M."""
     folder = tmp_path / "mirror"
     folder.mkdir()
-    (folder / "carn.pt").write_bytes(BODY)
-    (folder / "rdn_x4.pt").write_bytes(BODY * 2)
+    (folder / "carn.pt").write_bytes(weights_of("carn"))
+    (folder / "carn_m.pt").write_bytes(weights_of("carn_m"))
 
     class Quiet(http.server.SimpleHTTPRequestHandler):
         def log_message(self, format: str, *args: object) -> None:
@@ -80,25 +87,25 @@ def test_list_for_machines(run: Run, mirror: str, monkeypatch: pytest.MonkeyPatc
     assert found["afm"]["weights"] == "shipped"
     assert found["carn"]["weights"] == "in cache"
     assert found["carn"]["cure"] == pip_install("torch")
-    assert found["rdn"]["cure"] == f"{pip_install('torch')} && afmsr models fetch rdn"
+    assert found["carn_m"]["cure"] == f"{pip_install('torch')} && afmsr models fetch carn_m"
 
 
 def test_fetch_prints_paths_on_stdout_and_progress_on_stderr(
     run: Run, mirror: str, cache: Path
 ) -> None:
-    status, out, err = run("fetch", "carn", "RDN", "carn", "bicubic", "--mirror", mirror)
+    status, out, err = run("fetch", "carn", "CARN-M", "carn", "bicubic", "--mirror", mirror)
     assert status == 0
-    assert out.splitlines() == [str(cache / "carn.pt"), str(cache / "rdn_x4.pt")]
-    assert "carn.pt: 0.0 of 0.0 MB" in err
+    assert out.splitlines() == [str(cache / "carn.pt"), str(cache / "carn_m.pt")]
+    assert "carn.pt: 6.4 of 6.4 MB" in err
     assert "MB/s" in err
     assert "bicubic: an interpolation" in err
     assert run("fetch", "carn", "--quiet")[1:] == (f"{cache / 'carn.pt'}\n", "")
 
 
 def test_fetch_goes_on_after_a_failure_and_tells(run: Run, mirror: str, cache: Path) -> None:
-    status, out, err = run("fetch", "edsr", "rdn", "--mirror", mirror)
+    status, out, err = run("fetch", "edsr", "carn_m", "--mirror", mirror)
     assert status == DownloadError.exit_status == 4
-    assert out == f"{cache / 'rdn_x4.pt'}\n"
+    assert out == f"{cache / 'carn_m.pt'}\n"
     assert "404" in err and "edsr_x4.pt" in err and "afmsr models import" in err
 
 
@@ -116,15 +123,15 @@ def test_fetch_of_an_unknown_method(run: Run) -> None:
 
 
 def test_verify_tells_what_changed(run: Run, mirror: str, cache: Path) -> None:
-    run("fetch", "carn", "rdn", "--mirror", mirror)
-    status, out, _ = run("verify", "carn", "rdn")
+    run("fetch", "carn", "carn_m", "--mirror", mirror)
+    status, out, _ = run("verify", "carn", "carn_m")
     assert status == 0
     assert out.count("unchanged") == 2
-    (cache / "carn.pt").write_bytes(BODY + b"!")
-    status, out, _ = run("verify", "carn", "rdn", "edsr", "--json")
+    (cache / "carn.pt").write_bytes(weights_of("carn") + b"!")
+    status, out, _ = run("verify", "carn", "carn_m", "edsr", "--json")
     assert status == 4
     found = {entry["name"]: entry for entry in json.loads(out)}
-    assert [found[name]["state"] for name in ("carn", "rdn", "edsr")] == [
+    assert [found[name]["state"] for name in ("carn", "carn_m", "edsr")] == [
         "wrong",
         "unchanged",
         "missing",
@@ -135,7 +142,42 @@ def test_verify_tells_what_changed(run: Run, mirror: str, cache: Path) -> None:
 def test_verify_looks_at_what_is_here(run: Run, mirror: str) -> None:
     run("fetch", "carn", "--mirror", mirror)
     _, out, _ = run("verify", "--json")
-    assert {entry["name"] for entry in json.loads(out)} == {"carn", "afm"}
+    assert {entry["name"] for entry in json.loads(out)} == {"carn", "afm", "afm as ONNX"}
+
+
+@pytest.mark.parametrize("kind", ["recorded", "put there by hand"])
+def test_verify_finds_what_does_not_load(run: Run, cache: Path, kind: str) -> None:
+    cache.mkdir()
+    half = weights_of("carn_m")[:100_000]
+    (cache / "carn_m.pt").write_bytes(half)
+    if kind == "recorded":
+        digest = hashlib.sha256(half).hexdigest()
+        (cache / "carn_m.pt.sha256").write_text(f"{digest}  carn_m.pt\n")
+    status, out, _ = run("verify", "carn_m")
+    assert status == 4
+    assert out.startswith("carn_m: wrong, ") and "cannot be read as weights" in out
+
+
+def test_verify_covers_what_ships(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One bit of a weight: both files load as before, and give other heights."""
+    status, out, _ = run("verify", "afm")
+    assert status == 0 and out.count("unchanged") == 2
+    folder = tmp_path / "data"
+    shutil.copytree(shipped.path(""), folder)
+    monkeypatch.setattr(shipped, "_DATA", folder)
+    for name in ("afm.onnx", "afm.safetensors"):
+        data = bytearray((folder / name).read_bytes())
+        data[len(data) // 2] ^= 0x40
+        (folder / name).write_bytes(data)
+    status, out, _ = run("verify", "afm")
+    assert status == 4 and out.count("wrong") == 2 and out.count("install afmsr again") == 2
+    for engine in ("onnx", "torch"):
+        with pytest.raises(
+            WeightsError, match=r"has changed: .* was published; install afmsr again"
+        ):
+            open_engine(registry.get("afm"), engine=engine)  # type: ignore[arg-type]
 
 
 def test_path(run: Run, cache: Path, mirror: str) -> None:
@@ -147,9 +189,9 @@ def test_path(run: Run, cache: Path, mirror: str) -> None:
 
 
 def test_import(run: Run, cache: Path, tmp_path: Path) -> None:
-    source = tmp_path / "rcan_x4.pt"
-    source.write_bytes(BODY)
-    assert run("import", str(source)) == (0, f"rcan: {cache / 'rcan_x4.pt'}\n", "")
+    source = tmp_path / "carn_m.pt"
+    source.write_bytes(weights_of("carn_m"))
+    assert run("import", str(source)) == (0, f"carn_m: {cache / 'carn_m.pt'}\n", "")
     with pytest.raises(UsageError):
         run("import", str(tmp_path / "nowhere"))
 

@@ -13,13 +13,15 @@ from pathlib import Path
 
 import pytest
 from webserver import Server, serving
+from weightfiles import weights_of
 
 from afmsr_core import metrics
 from afmsr_core.errors import DownloadError, MissingWeightsError, WeightsError
 from afmsr_core.methods import download, store
 from afmsr_core.metrics.parameters import MA, NIQE
+from benchmarks.metrics import structure_only
 
-scipy_io = pytest.importorskip("scipy.io", reason="needs the extra eval")
+pytest.importorskip("scipy.io", reason="needs the extra eval")
 
 Run = Callable[..., tuple[int, str, str]]
 FILE = NIQE.files[0]
@@ -58,9 +60,8 @@ def names_in(folder: Path) -> list[str]:
 
 
 def made_up(path: Path) -> bytes:
-    """A MATLAB file with nothing of Ma's in it."""
-    scipy_io.savemat(path, {"model": {"rf": 1.0, "linear": 2.0}})
-    return path.read_bytes()
+    """A file in the structure of Ma's with nothing of Ma's in it."""
+    return structure_only(path, trees=20, depth=4).read_bytes()
 
 
 # --- fetching --------------------------------------------------------------------------------
@@ -192,6 +193,32 @@ def test_the_hash_of_mas_file_is_recorded_and_checked(
     assert (cache / "NRQM_model.mat").read_bytes() == server.body
 
 
+@pytest.mark.parametrize("part", [0.3, 0.999])
+def test_parameters_cut_short_without_their_length_are_not_recorded(
+    run: Run, cache: Path, server: Server, tmp_path: Path, part: float
+) -> None:
+    server.body = made_up(tmp_path / "made_up.mat")
+    server.length, server.cut = False, int(part * len(server.body))
+    status, _, said = run("fetch", "ma-parameters")
+    assert status == DownloadError.exit_status
+    assert "cannot be read as a MATLAB file" in said and "was deleted" in said
+    assert names_in(cache) == []
+    half = tmp_path / MA.files[0].name
+    half.write_bytes(server.body[: int(part * len(server.body))])
+    with pytest.raises(WeightsError, match="cannot be read as a MATLAB file"):
+        run("import", str(half))
+    assert names_in(cache) == []
+
+
+def test_another_mat_file_is_not_taken_for_mas(run: Run, cache: Path, tmp_path: Path) -> None:
+    from scipy.io import savemat
+
+    savemat(tmp_path / MA.files[0].name, {"model": {"rf": 1.0, "linear": 2.0}})
+    with pytest.raises(WeightsError, match="holds no parameters of Ma"):
+        run("import", str(tmp_path / MA.files[0].name))
+    assert names_in(cache) == []
+
+
 # --- importing -------------------------------------------------------------------------------
 
 
@@ -204,7 +231,7 @@ def test_parameters_are_imported_with_weights(
     folder.mkdir()
     for name in ("niqe_modelparameters.mat", "niqe_pris_params.npz"):
         shutil.copyfile(shared / "data" / "iqa" / name, folder / name)
-    (folder / "carn.pt").write_bytes(b"PK\x03\x04 as torch's format begins")
+    (folder / "carn.pt").write_bytes(weights_of("carn"))
     status, out, _ = run("import", str(folder))
     assert status == 0
     assert [line.partition(":")[0] for line in out.splitlines()] == [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import pickle
@@ -13,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from weightfiles import weights_of
 
 from afmsr_core.errors import MissingWeightsError, OutputError, UsageError, WeightsError
 from afmsr_core.methods import registry, store, weights
@@ -39,10 +41,10 @@ def import_weights(source: Path) -> set[str]:
 
 @pytest.fixture
 def good(tmp_path: Path) -> Path:
-    """A small file in torch's format, named as CARN's."""
+    """CARN's weights, as its publisher would have them."""
     path = tmp_path / "here" / "carn.pt"
     path.parent.mkdir()
-    torch.save({"layer.weight": torch.arange(6.0).reshape(2, 3)}, path)
+    path.write_bytes(weights_of("carn"))
     return path
 
 
@@ -140,14 +142,14 @@ def test_import_from_a_file(cache: Path, good: Path) -> None:
 def test_import_from_a_folder(cache: Path, good: Path) -> None:
     deep = good.parent / "a" / "b"
     deep.mkdir(parents=True)
-    (deep / "rdn_x4.pt").write_bytes(good.read_bytes())
+    (deep / "carn_m.pt").write_bytes(weights_of("carn_m"))
     (deep / "README.txt").write_text("not weights")
-    assert import_weights(good.parent) == {"carn", "rdn"}
+    assert import_weights(good.parent) == {"carn", "carn_m"}
     assert sorted(path.name for path in cache.iterdir()) == [
         "carn.pt",
         "carn.pt.sha256",
-        "rdn_x4.pt",
-        "rdn_x4.pt.sha256",
+        "carn_m.pt",
+        "carn_m.pt.sha256",
     ]
 
 
@@ -209,7 +211,7 @@ def test_what_holds_no_weights_is_refused(tmp_path: Path, good: Path) -> None:
 
 def test_import_replaces_what_was_there_and_its_hash(cache: Path, good: Path) -> None:
     import_weights(good)
-    torch.save({"other": torch.ones(1)}, good)
+    good.write_bytes(weights_of("carn", seed=2))
     import_weights(good)
     assert (cache / "carn.pt").read_bytes() == good.read_bytes()
     weights.verify(CARN)
@@ -222,6 +224,78 @@ def test_a_cache_that_cannot_be_made(
     monkeypatch.setenv("AFMSR_MODEL_DIR", str(tmp_path / "file" / "cache"))
     with pytest.raises(OutputError, match="AFMSR_MODEL_DIR"):
         import_weights(good)
+
+
+@pytest.mark.parametrize("name", ["carn.pt", "weights.zip"])
+@pytest.mark.parametrize("wrong", ["cut", "another network", "not finite"])
+def test_import_takes_only_what_loads(
+    cache: Path, tmp_path: Path, good: Path, name: str, wrong: str
+) -> None:
+    import_weights(good)
+    if wrong == "cut":
+        data, told = weights_of("carn")[:-1000], "cannot be read as weights"
+    elif wrong == "another network":
+        data, told = weights_of("carn_m"), "not the weights of carn: .* has"
+    else:
+        data, told = (
+            with_number("carn", float("inf")),
+            "1 of the 1728 numbers of entry",
+        )
+    source = tmp_path / name
+    if name == "weights.zip":
+        with zipfile.ZipFile(source, "w") as file:
+            file.writestr("folder/carn.pt", data)
+    else:
+        source.write_bytes(data)
+    with pytest.raises(WeightsError, match=f"{name}: .*{told}"):
+        import_weights(source)
+    assert (cache / "carn.pt").read_bytes() == good.read_bytes()  # what was there still is
+    weights.verify(CARN)
+    assert sorted(path.name for path in cache.iterdir()) == ["carn.pt", "carn.pt.sha256"]
+
+
+def with_number(name: str, number: float) -> bytes:
+    """Return weights with a number in the middle of one of them."""
+    state = torch.load(io.BytesIO(weights_of(name)), weights_only=True)
+    tensor = next(value for key, value in state.items() if key == "entry.weight")
+    tensor.view(-1)[tensor.numel() // 2] = number
+    file = io.BytesIO()
+    torch.save(state, file)
+    return file.getvalue()
+
+
+def test_without_torch_a_part_of_a_file_is_not_imported(tmp_path: Path, good: Path) -> None:
+    from safetensors.torch import save
+
+    tensors = {"a": torch.arange(600.0)}
+    wholes = {"zip": weights_of("carn"), "safetensors": save(tensors, {"note": "x"})}
+    for kind, whole in wholes.items():
+        (tmp_path / f"{kind}-whole").write_bytes(whole)
+        (tmp_path / f"{kind}-cut").write_bytes(whole[:-100])
+    code = (
+        "import sys; sys.modules['torch'] = None\n"
+        "from pathlib import Path\n"
+        "from afmsr_core.methods import weights, registry\n"
+        "for path in sorted(Path(sys.argv[1]).glob('*-*')):\n"
+        "    try: weights.check(registry.get('carn'), path.read_bytes(), path.name)\n"
+        "    except weights.WeightsError as error: print(error)\n"
+        "    else: print(path.name, 'taken')\n"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    told = dict(line.replace(":", "", 1).split(" ", 1) for line in done.stdout.splitlines())
+    assert told["zip-whole"] == told["safetensors-whole"] == "taken"
+    assert "cannot be read as weights" in told["zip-cut"]
+    assert "bytes instead of" in told["safetensors-cut"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "carn.pt")
+    with pytest.raises(UsageError, match="neither a file nor a folder"):
+        import_weights(tmp_path / "carn.pt")
+    with pytest.raises(MissingWeightsError, match="is no file"):
+        weights.locate(CARN, tmp_path / "carn.pt")
 
 
 # --- reading ----------------------------------------------------------------------------------
@@ -240,6 +314,20 @@ def test_the_three_formats_are_read(tmp_path: Path, kind: str) -> None:
     found = weights.load_state(path)
     assert {key: value.dtype for key, value in found.items()} == dict.fromkeys("ab", torch.float32)
     assert torch.equal(found["a"], state["a"])
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), -float("inf"), 1e300])
+@pytest.mark.parametrize("kind", ["torch", "safetensors"])
+def test_numbers_that_are_not_finite_are_refused(tmp_path: Path, kind: str, number: float) -> None:
+    """1e300 is finite, and infinite as float32."""
+    from safetensors.torch import save_file
+
+    wrong = torch.tensor([1.0, number, 2.0], dtype=torch.float64)
+    state = {"head": torch.ones(3), "tail.bias": wrong}
+    path = tmp_path / f"weights.{kind}"
+    (save_file if kind == "safetensors" else torch.save)(state, path)
+    with pytest.raises(WeightsError, match=r"1 of the 3 numbers of tail\.bias are NaN or infinite"):
+        weights.load_state(path)
 
 
 class Evil:
@@ -262,14 +350,16 @@ def test_code_in_a_pickle_is_refused_and_not_run(
     assert not (tmp_path / "pwned").exists()
 
 
-def test_every_truncation_is_refused(tmp_path: Path, good: Path) -> None:
+def test_every_truncation_is_refused(tmp_path: Path) -> None:
     from safetensors.torch import save_file
 
-    save_file({"layer.weight": torch.arange(6.0)}, good.with_name("carn.safetensors"))
-    torch.save(
-        {"a": torch.arange(6.0)}, good.with_name("old.pt"), _use_new_zipfile_serialization=False
-    )
-    for path in sorted(good.parent.iterdir()):
+    folder = tmp_path / "whole"
+    folder.mkdir()
+    state = {"a": torch.arange(6.0)}
+    save_file(state, folder / "new.safetensors")
+    torch.save(state, folder / "zip.pt")
+    torch.save(state, folder / "old.pt", _use_new_zipfile_serialization=False)
+    for path in sorted(folder.iterdir()):
         whole = path.read_bytes()
         cut = tmp_path / "cut"
         for length in range(0, len(whole) - 1, 1 + len(whole) // 60):

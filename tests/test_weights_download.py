@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -12,20 +14,25 @@ from dataclasses import replace as changed
 from pathlib import Path
 
 import pytest
-from webserver import BODY, Server, serving
+from webserver import Server, serving
+from weightfiles import weights_of
 
 from afmsr_core.errors import DownloadError, MissingWeightsError, WeightsError
-from afmsr_core.methods import download, registry, store, weights
+from afmsr_core.methods import download, orphans, registry, store, weights
 
-NETWORK = registry.get("carn")
+pytest.importorskip("torch", reason="needs the extra torch")
+
+NETWORK = registry.get("ninasr_b0")
 assert isinstance(NETWORK, registry.Network)
-CARN = weights.file_of(NETWORK)
+NINASR = weights.file_of(NETWORK)
+BODY = weights_of("ninasr_b0")
 CONTINUED = f"bytes={download.CHUNK}-"  # asked for after a cut at 100,000: only whole chunks count
 
 
 @pytest.fixture
 def server() -> Iterator[Server]:
     with serving() as state:
+        state.body = BODY
         yield state
 
 
@@ -51,15 +58,15 @@ def only(cache: Path, *names: str) -> bool:
 
 def test_a_whole_file_is_kept_with_its_hash(cache: Path, server: Server) -> None:
     seen: list[tuple[int, int | None]] = []
-    path = download.fetch(CARN, progress=lambda done, total: seen.append((done, total)))
-    assert path == cache / "carn.pt"
+    path = download.fetch(NINASR, progress=lambda done, total: seen.append((done, total)))
+    assert path == cache / "ninasr_b0_x4.pt"
     assert path.read_bytes() == BODY
     assert seen[-1] == (len(BODY), len(BODY))
-    assert only(cache, "carn.pt", "carn.pt.sha256")
+    assert only(cache, "ninasr_b0_x4.pt", "ninasr_b0_x4.pt.sha256")
     digest = hashlib.sha256(BODY).hexdigest()
-    assert (cache / "carn.pt.sha256").read_text() == f"{digest}  carn.pt\n"
+    assert (cache / "ninasr_b0_x4.pt.sha256").read_text() == f"{digest}  ninasr_b0_x4.pt\n"
     assert path.stat().st_mode & 0o077 == 0o077 & 0o666 & ~umask()
-    assert server.asked == [("/files/carn.pt", None)]
+    assert server.asked == [("/files/ninasr_b0_x4.pt", None)]
 
 
 def umask() -> int:
@@ -69,32 +76,32 @@ def umask() -> int:
 
 
 def test_a_file_that_is_here_is_not_fetched_again(server: Server) -> None:
-    download.fetch(CARN)
-    download.fetch(CARN)
+    download.fetch(NINASR)
+    download.fetch(NINASR)
     assert len(server.asked) == 1
 
 
 def test_force_fetches_again_and_takes_the_new_hash(cache: Path, server: Server) -> None:
-    download.fetch(CARN)
-    server.body, server.etag = BODY + b"newer", '"two"'
-    download.fetch(CARN, force=True)
-    assert (cache / "carn.pt").read_bytes() == server.body
-    assert store.verify(CARN) == hashlib.sha256(server.body).hexdigest()
+    download.fetch(NINASR)
+    server.body, server.etag = weights_of("ninasr_b0", seed=2), '"two"'
+    download.fetch(NINASR, force=True)
+    assert (cache / "ninasr_b0_x4.pt").read_bytes() == server.body
+    assert store.verify(NINASR) == hashlib.sha256(server.body).hexdigest()
 
 
 @pytest.mark.parametrize("cut", [0, 3, 100_000, len(BODY) - 1])
 def test_a_cut_body_is_noticed_and_continued(cache: Path, server: Server, cut: int) -> None:
     server.cut = cut
-    with pytest.raises(DownloadError, match=r"after \d+ of 320004 bytes; run the same"):
-        download.fetch(CARN)
-    assert not (cache / "carn.pt").exists()
+    with pytest.raises(DownloadError, match=rf"after \d+ of {len(BODY)} bytes; run the same"):
+        download.fetch(NINASR)
+    assert not (cache / "ninasr_b0_x4.pt").exists()
     have = sum(part.stat().st_size for part in parts(cache))
     assert max(0, cut - download.CHUNK) <= have <= cut
     assert only(cache, *(part.name for part in parts(cache)))
-    download.fetch(CARN)
-    assert (cache / "carn.pt").read_bytes() == BODY
+    download.fetch(NINASR)
+    assert (cache / "ninasr_b0_x4.pt").read_bytes() == BODY
     assert server.asked[1][1] == (f"bytes={have}-" if have else None)
-    assert only(cache, "carn.pt", "carn.pt.sha256")
+    assert only(cache, "ninasr_b0_x4.pt", "ninasr_b0_x4.pt.sha256")
 
 
 def test_an_interrupted_download_is_continued(cache: Path, server: Server) -> None:
@@ -103,35 +110,36 @@ def test_an_interrupted_download_is_continued(cache: Path, server: Server) -> No
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        download.fetch(CARN, progress=interrupt)
+        download.fetch(NINASR, progress=interrupt)
     (part,) = parts(cache)
     have = part.stat().st_size
     assert 100_000 < have < len(BODY)
     assert only(cache, part.name)
     first: list[int] = []
-    download.fetch(CARN, progress=lambda done, total: first.append(done))
+    download.fetch(NINASR, progress=lambda done, total: first.append(done))
     assert server.asked[1][1] == f"bytes={have}-"
     assert first[0] > have  # progress counts what was there
-    assert store.verify(CARN) == hashlib.sha256(BODY).hexdigest()
-    assert only(cache, "carn.pt", "carn.pt.sha256")
+    assert store.verify(NINASR) == hashlib.sha256(BODY).hexdigest()
+    assert only(cache, "ninasr_b0_x4.pt", "ninasr_b0_x4.pt.sha256")
 
 
 def test_a_server_without_ranges_starts_anew(cache: Path, server: Server) -> None:
     server.cut, server.ranges = 100_000, False
     with pytest.raises(DownloadError):
-        download.fetch(CARN)
-    download.fetch(CARN)
+        download.fetch(NINASR)
+    download.fetch(NINASR)
     assert [wanted for _, wanted in server.asked] == [None, CONTINUED]
-    assert (cache / "carn.pt").read_bytes() == BODY
+    assert (cache / "ninasr_b0_x4.pt").read_bytes() == BODY
 
 
 def test_another_file_on_the_server_starts_anew(cache: Path, server: Server) -> None:
     server.cut = 100_000
     with pytest.raises(DownloadError):
-        download.fetch(CARN)
-    server.body, server.etag = BODY[:4] + BODY[:3:-1], '"two"'  # as long, but another
-    download.fetch(CARN)
-    assert (cache / "carn.pt").read_bytes() == server.body
+        download.fetch(NINASR)
+    server.body, server.etag = weights_of("ninasr_b0", seed=2), '"two"'
+    assert len(server.body) == len(BODY) and server.body != BODY
+    download.fetch(NINASR)
+    assert (cache / "ninasr_b0_x4.pt").read_bytes() == server.body
     assert [wanted for _, wanted in server.asked] == [None, CONTINUED, None]
 
 
@@ -141,46 +149,46 @@ def test_without_a_strong_validator_nothing_is_continued(
 ) -> None:
     server.cut, server.etag = 100_000, etag
     with pytest.raises(DownloadError, match="starts anew"):
-        download.fetch(CARN)
+        download.fetch(NINASR)
     assert not parts(cache)
-    download.fetch(CARN)
+    download.fetch(NINASR)
     assert server.asked[1][1] is None
 
 
 def test_a_server_that_tells_no_length(cache: Path, server: Server) -> None:
     server.length = False
-    download.fetch(CARN)
-    assert (cache / "carn.pt").read_bytes() == BODY
+    download.fetch(NINASR)
+    assert (cache / "ninasr_b0_x4.pt").read_bytes() == BODY
 
 
 def test_a_wrong_hash_deletes_the_file_and_says_so(cache: Path) -> None:
-    published = changed(CARN, sha256="0" * 64)
+    published = changed(NINASR, sha256="0" * 64)
     with pytest.raises(WeightsError, match="so it was deleted; try another mirror"):
         download.fetch(published)
     assert only(cache)
 
 
 def test_a_file_that_differs_from_the_recorded_one_is_refused(cache: Path, server: Server) -> None:
-    download.fetch(CARN)
-    (cache / "carn.pt").unlink()
+    download.fetch(NINASR)
+    (cache / "ninasr_b0_x4.pt").unlink()
     server.body = BODY + b"tampered"
-    with pytest.raises(WeightsError, match="--force carn"):
-        download.fetch(CARN)
-    assert only(cache, "carn.pt.sha256")
+    with pytest.raises(WeightsError, match="--force ninasr_b0"):
+        download.fetch(NINASR)
+    assert only(cache, "ninasr_b0_x4.pt.sha256")
 
 
 def test_server_errors_are_tried_again(cache: Path, server: Server) -> None:
     server.statuses = [500, 503, 429]
-    download.fetch(CARN)
-    assert (cache / "carn.pt").read_bytes() == BODY
+    download.fetch(NINASR)
+    assert (cache / "ninasr_b0_x4.pt").read_bytes() == BODY
     assert len(server.asked) == 4
 
 
 @pytest.mark.parametrize(("status", "requests"), [(500, 4), (404, 1), (403, 1)])
 def test_a_server_that_refuses(cache: Path, server: Server, status: int, requests: int) -> None:
     server.statuses = [status] * 10
-    with pytest.raises(DownloadError, match=rf"{status}.*carn\.pt.*AFMSR_MODEL_URL"):
-        download.fetch(CARN)
+    with pytest.raises(DownloadError, match=rf"{status}.*ninasr_b0_x4\.pt.*AFMSR_MODEL_URL"):
+        download.fetch(NINASR)
     assert only(cache)
     assert len(server.asked) == requests
 
@@ -188,7 +196,7 @@ def test_a_server_that_refuses(cache: Path, server: Server, status: int, request
 def test_a_page_in_place_of_weights_is_refused(cache: Path, server: Server) -> None:
     server.body = b"<!DOCTYPE html><title>Log in to the hotel</title>"
     with pytest.raises(DownloadError, match="log-in page"):
-        download.fetch(CARN)
+        download.fetch(NINASR)
     assert only(cache)
 
 
@@ -197,7 +205,7 @@ def test_a_body_without_end_is_refused(
 ) -> None:
     monkeypatch.setattr(store, "LARGEST", 200_000)
     with pytest.raises(DownloadError, match="never ends"):
-        download.fetch(CARN)
+        download.fetch(NINASR)
     assert only(cache)
 
 
@@ -206,18 +214,18 @@ def test_a_server_that_falls_silent(server: Server, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(download, "RETRIES", 0)
     server.slow = 0.5
     with pytest.raises(DownloadError, match="no download"):
-        download.fetch(CARN)
+        download.fetch(NINASR)
 
 
 def test_nobody_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AFMSR_MODEL_URL", "http://127.0.0.1:9/")
-    with pytest.raises(DownloadError, match=r"127\.0\.0\.1:9/carn\.pt: no download"):
-        download.fetch(CARN)
+    with pytest.raises(DownloadError, match=r"127\.0\.0\.1:9/ninasr_b0_x4\.pt: no download"):
+        download.fetch(NINASR)
 
 
 def test_a_mirror_without_scheme() -> None:
     with pytest.raises(DownloadError, match="https://"):
-        download.fetch(CARN, mirror="files.example.org")
+        download.fetch(NINASR, mirror="files.example.org")
 
 
 def test_no_space_leaves_nothing(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -235,16 +243,16 @@ def test_no_space_leaves_nothing(cache: Path, monkeypatch: pytest.MonkeyPatch) -
         def __getattr__(self, name: str) -> object:
             return getattr(self.file, name)
 
-    whole = download._Resuming._write
+    whole = download._Download._write
     disks: dict[int, FullDisk] = {}
 
     def write(file: object, chunk: bytes, part: object) -> None:
         disk = disks.setdefault(id(file), FullDisk(file))
         whole(disk, chunk, part)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(download._Resuming, "_write", staticmethod(write))
+    monkeypatch.setattr(download._Download, "_write", staticmethod(write))
     with pytest.raises(DownloadError, match="the disk is full: free some space"):
-        download.fetch(CARN)
+        download.fetch(NINASR)
     assert only(cache)
 
 
@@ -259,7 +267,7 @@ def test_a_file_system_that_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     resource.setrlimit(resource.RLIMIT_FSIZE, (150_000, before[1]))
     try:
         with pytest.raises(DownloadError, match="cannot be written to"):
-            download.fetch(CARN)
+            download.fetch(NINASR)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
         signal.signal(signal.SIGXFSZ, handler)
@@ -270,38 +278,38 @@ def test_a_cache_that_cannot_be_written_to(tmp_path: Path, monkeypatch: pytest.M
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("AFMSR_MODEL_DIR", str(tmp_path / "file" / "cache"))
     with pytest.raises(DownloadError, match=r"cannot be written to .* with AFMSR_MODEL_DIR"):
-        download.fetch(CARN)
+        download.fetch(NINASR)
 
 
 def test_offline_is_obeyed(cache: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(MissingWeightsError, match="afmsr models import"):
-        download.fetch(CARN, offline=True)
+        download.fetch(NINASR, offline=True)
     monkeypatch.setenv("AFMSR_OFFLINE", "1")
     with pytest.raises(MissingWeightsError, match="AFMSR_OFFLINE"):
-        download.fetch(CARN)
+        download.fetch(NINASR)
     assert not server.asked
     monkeypatch.setenv("AFMSR_OFFLINE", "0")
-    path = download.fetch(CARN)
-    assert download.fetch(CARN, offline=True) == path
+    path = download.fetch(NINASR)
+    assert download.fetch(NINASR, offline=True) == path
 
 
 def test_where_weights_come_from(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert download.url_of(CARN, "https://a.example/x/") == "https://a.example/x/carn.pt"
+    assert download.url_of(NINASR, "https://a.example/x/") == "https://a.example/x/ninasr_b0_x4.pt"
     monkeypatch.delenv("AFMSR_MODEL_URL")
-    assert download.url_of(CARN) == CARN.url
-    assert CARN.url.startswith("https://github.com/Coloquinte/torchSR/releases/")
+    assert download.url_of(NINASR) == NINASR.url
+    assert NINASR.url.startswith("https://github.com/Coloquinte/torchSR/releases/")
 
 
 def test_two_at_once_do_not_harm_each_other(cache: Path, server: Server) -> None:
     server.cut = 100_000
     with pytest.raises(DownloadError):
-        download.fetch(CARN)
+        download.fetch(NINASR)
     server.slow = 0.1  # so that they overlap
     failures: list[BaseException] = []
 
     def work() -> None:
         try:
-            assert download.fetch(CARN).read_bytes() == BODY
+            assert download.fetch(NINASR).read_bytes() == BODY
         except BaseException as error:
             failures.append(error)
 
@@ -311,23 +319,124 @@ def test_two_at_once_do_not_harm_each_other(cache: Path, server: Server) -> None
     for thread in threads:
         thread.join()
     assert not failures
-    assert store.verify(CARN) == hashlib.sha256(BODY).hexdigest()
+    assert store.verify(NINASR) == hashlib.sha256(BODY).hexdigest()
     assert sum(wanted is not None for _, wanted in server.asked) == 1  # one continued the part
     assert not parts(cache)
 
 
-def test_the_part_of_a_killed_process_is_taken_over_in_time(cache: Path, server: Server) -> None:
+def owned(part: Path) -> Path:
+    """Return a part as a process has it that is writing it, or was killed."""
+    return part.rename(part.with_name(part.name.replace(".part", ".0123abcd.part")))
+
+
+def cut_off(cache: Path, server: Server) -> Path:
     server.cut = 100_000
     with pytest.raises(DownloadError):
-        download.fetch(CARN)
+        download.fetch(NINASR)
     (part,) = parts(cache)
-    owned = part.rename(part.with_name(part.name.replace(".part", ".0123abcd.part")))
-    download.fetch(CARN)  # its owner may live: hands off
-    assert server.asked[-1][1] is None
-    assert owned.exists()
-    long_ago = time.time() - download.ABANDONED - 1
-    os.utime(owned, (long_ago, long_ago))
-    (cache / "carn.pt").unlink()
-    download.fetch(CARN)
+    return part
+
+
+def test_what_another_process_is_writing_is_left_alone(cache: Path, server: Server) -> None:
+    theirs = owned(cut_off(cache, server))
+    with theirs.open("ab") as file:
+        orphans.hold(file)
+        download.fetch(NINASR)
+        assert server.asked[-1][1] is None
+        assert theirs.exists()
+
+
+def test_the_part_of_a_killed_process_is_taken_over_at_once(cache: Path, server: Server) -> None:
+    owned(cut_off(cache, server))
+    download.fetch(NINASR)
     assert server.asked[-1][1] == CONTINUED
-    assert only(cache, "carn.pt", "carn.pt.sha256")
+    assert only(cache, "ninasr_b0_x4.pt", "ninasr_b0_x4.pt.sha256")
+
+
+def test_where_there_are_no_locks_a_part_is_taken_over_in_time(
+    cache: Path, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    theirs = owned(cut_off(cache, server))
+    monkeypatch.setattr(orphans, "_locked", lambda file: None)
+    download.fetch(NINASR)  # its owner may live
+    assert server.asked[-1][1] is None and theirs.exists()
+    long_ago = time.time() - orphans.ABANDONED - 1
+    os.utime(theirs, (long_ago, long_ago))
+    (cache / "ninasr_b0_x4.pt").unlink()
+    download.fetch(NINASR)
+    assert server.asked[-1][1] == CONTINUED
+    assert only(cache, "ninasr_b0_x4.pt", "ninasr_b0_x4.pt.sha256")
+
+
+# --- cut short where nobody says how long it is -------------------------------------------------
+
+
+@pytest.mark.parametrize("cut", [4, 1000, 100_000, len(BODY) - 1])
+def test_a_body_cut_short_without_its_length_is_not_taken_for_whole(
+    cache: Path, server: Server, cut: int
+) -> None:
+    server.length, server.cut = False, cut
+    with pytest.raises(
+        DownloadError, match=rf"cannot be read as weights .*\({cut} bytes\) was del"
+    ):
+        download.fetch(NINASR)
+    assert only(cache)
+    download.fetch(NINASR)
+    assert store.verify(NINASR) == hashlib.sha256(BODY).hexdigest()
+
+
+def test_the_weights_of_another_network_are_refused(cache: Path, server: Server) -> None:
+    server.body = weights_of("carn_m")
+    with pytest.raises(DownloadError, match=r"not the weights of ninasr_b0: .* is missing"):
+        download.fetch(NINASR)
+    assert only(cache)
+
+
+def test_what_an_older_release_took_for_whole_is_not_fetched_successfully(cache: Path) -> None:
+    cache.mkdir()
+    half = BODY[:100_000]
+    (cache / "ninasr_b0_x4.pt").write_bytes(half)
+    store.record(NINASR, hashlib.sha256(half).hexdigest())
+    with pytest.raises(WeightsError, match=r"ninasr_b0_x4\.pt: cannot be read as weights"):
+        download.fetch(NINASR)
+    download.fetch(NINASR, force=True)
+    assert store.verify(NINASR, load=True) == hashlib.sha256(BODY).hexdigest()
+
+
+# --- killed ----------------------------------------------------------------------------------
+
+_FETCH = [sys.executable, "-m", "afmsr_cli.main", "models", "fetch", "ninasr_b0", "--quiet"]
+
+
+def test_killed_at_any_moment_the_next_fetch_leaves_the_file_and_its_hash_alone(
+    cache: Path, server: Server
+) -> None:
+    began = time.monotonic()
+    subprocess.run(_FETCH, check=True, capture_output=True)
+    takes = time.monotonic() - began
+    for share in (0.6, 0.8, 0.9, 0.97):
+        download.store.forget(NINASR)
+        process = subprocess.Popen(_FETCH, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(share * takes)
+        process.kill()
+        process.wait()
+        if (cache / "ninasr_b0_x4.pt").exists():
+            assert store.verify(NINASR, load=True) == hashlib.sha256(BODY).hexdigest()
+        download.fetch(NINASR)
+        assert only(cache, "ninasr_b0_x4.pt", "ninasr_b0_x4.pt.sha256"), share
+
+
+@pytest.mark.parametrize(
+    "left", [".ninasr_b0_x4.0123456789ab.pt", ".ninasr_b0_x4.pt.0123456789ab.sha256"]
+)
+def test_what_a_killed_import_left_goes_too(cache: Path, left: str) -> None:
+    cache.mkdir()
+    (cache / left).write_bytes(b"half")
+    mine = cache / ".ninasr_b0_x4.mine.pt"
+    mine.write_bytes(b"the user's")
+    with (cache / left.replace("0123", "4567")).open("xb") as file:
+        orphans.hold(file)
+        download.fetch(NINASR)
+        assert only(
+            cache, "ninasr_b0_x4.pt", "ninasr_b0_x4.pt.sha256", mine.name, Path(file.name).name
+        )

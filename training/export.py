@@ -18,6 +18,7 @@ from onnx import TensorProto, helper, numpy_helper
 from safetensors.numpy import load_file
 
 from afmsr_core.methods.afm_network import SCALE, SIDE
+from afmsr_core.methods.shipped import SUMS
 
 __all__ = ["export"]
 
@@ -26,7 +27,7 @@ IR_VERSION = 8  # read by every ONNX Runtime since 1.12
 
 
 def export(weights: Path, folder: Path) -> dict[str, str]:
-    """Write ``afm.safetensors`` and ``afm.onnx`` into `folder`.
+    """Write ``afm.safetensors``, ``afm.onnx`` and the list of their hashes into `folder`.
 
     Parameters
     ----------
@@ -44,7 +45,10 @@ def export(weights: Path, folder: Path) -> dict[str, str]:
     if weights.resolve() != shipped.resolve():
         shutil.copyfile(weights, shipped)
     graph.write_bytes(_graph(load_file(shipped)).SerializeToString(deterministic=True))
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in (shipped, graph)}
+    hashes = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in (graph, shipped)}
+    lines = "".join(f"{digest}  {name}\n" for name, digest in hashes.items())
+    (folder / SUMS).write_text(lines, encoding="ascii")
+    return hashes
 
 
 class _Writer:

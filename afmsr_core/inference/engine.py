@@ -121,10 +121,10 @@ def _prefers_onnx(network: Network, device: str, weights: Path | None) -> bool:
         return False
     from importlib.util import find_spec
 
-    from afmsr_core.inference.exported import was_exported
+    from afmsr_core.inference.exported import exports_of
 
     # Without torch nothing can be exported, and the torch engine says what to install.
-    return find_spec("torch") is not None or was_exported(network)
+    return find_spec("torch") is not None or bool(exports_of(network))
 
 
 def _torch_has_a_card() -> bool:
@@ -159,5 +159,4 @@ def _onnx(network: Network, device: str, weights: Path | None, threads: int | No
         raise UsageError(f"{network.name}: --weights needs the torch engine; leave out --engine")
     from afmsr_core.inference.exported import exported
 
-    file, digest = exported(network, weights)
-    return OnnxEngine(network, device, threads, file=file, weights_sha256=digest, weights=weights)
+    return OnnxEngine(network, device, threads, weights, exported)

@@ -1,5 +1,7 @@
 """torchSR's networks as ONNX in the cache: exported once, compared with torch, then used.
 
+An export is named after its own SHA-256, and never used if its bytes have another.
+
 ONNX Runtime starts in a tenth of a second where torch and torchSR take several, and is at least
 as fast on most networks (see :mod:`afmsr_core.inference.choices`).
 """
@@ -7,35 +9,64 @@ as fast on most networks (see :mod:`afmsr_core.inference.choices`).
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import importlib.metadata
 import io
 import logging
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from afmsr_core.errors import AfmsrError, MissingExtraError, OutputError, pip_install
-from afmsr_core.io.atomic import writing
+from afmsr_core.errors import (
+    AfmsrError,
+    MissingExtraError,
+    OutputError,
+    WeightsError,
+    pip_install,
+)
+from afmsr_core.io.atomic import temporaries, writing
+from afmsr_core.methods import orphans, shipped
 from afmsr_core.methods.registry import Network
+from afmsr_core.methods.store import contents
 from afmsr_core.methods.weights import locate, model_dir, verify
 
 if TYPE_CHECKING:
     from afmsr_core.inference.torch_engine import TorchEngine
 
-__all__ = ["THINNEST", "exported", "name_of", "was_exported"]
+__all__ = ["THINNEST", "Export", "exported", "exports_of", "onnx_files", "start_of", "verify_onnx"]
 
 THINNEST = 3  # pixels; folded tails need a row between two edges, and a graph has no other way
 TOLERANCE = 2e-5  # of the range, of ONNX Runtime to torch: float32 sums in another order
-REVISION = 1  # of what is exported; another makes a new file
+REVISION = 2  # of what is exported; another makes a new file
 OPSET = 17
 TEST_SHAPE = (1, 1, 37, 45)  # pixels; no multiple of anything, so that all edges take part
 _VERSIONS = ("torch", "torchsr", "onnxruntime")
 
 
-def exported(network: Network, weights: Path | None = None) -> tuple[Path, str]:
-    """Return the ONNX file of a network, which is made first if need be.
+@dataclass(frozen=True)
+class Export:
+    """A network as ONNX.
+
+    Attributes
+    ----------
+    model : bytes
+        ONNX.
+    file : Path
+        In the cache.
+    weights_sha256 : str
+        Hex digest of the weights that it was made from.
+    """
+
+    model: bytes
+    file: Path
+    weights_sha256: str
+
+
+def exported(network: Network, weights: Path | None = None) -> Export:
+    """Return a network as ONNX, which is made first if need be.
 
     Parameters
     ----------
@@ -43,13 +74,6 @@ def exported(network: Network, weights: Path | None = None) -> tuple[Path, str]:
         Which; it does not ship as ONNX.
     weights : Path, optional
         A file to use in place of the network's own weights.
-
-    Returns
-    -------
-    Path
-        In the cache. Its name has the hash of the weights and the versions that made it.
-    str
-        Hex digest of the weights.
 
     Raises
     ------
@@ -61,30 +85,85 @@ def exported(network: Network, weights: Path | None = None) -> tuple[Path, str]:
         If the cache cannot be written to.
     AfmsrError
         If torch cannot export it, or ONNX Runtime does not give what torch gives.
+
+    Notes
+    -----
+    An export that has changed since it was made is made anew, with a notice in the log.
     """
     digest = verify(network, locate(network, weights))
-    file = model_dir() / "exported" / name_of(network, digest)
-    if not file.is_file():
-        _export(network, weights, file)
-    return file, digest
+    for file in sorted(_folder().glob(f"{start_of(network, digest)}-*.onnx")):
+        try:
+            return Export(_checked(file), file, digest)
+        except WeightsError as error:
+            logging.getLogger(__name__).warning("%s: now", error)
+            with contextlib.suppress(OSError):
+                file.unlink()
+    return _export(network, weights)
 
 
-def was_exported(network: Network) -> bool:
-    """Whether the cache holds an export of the network, of whatever weights and versions."""
-    return any((model_dir() / "exported").glob(f"{network.name}-*.onnx"))
+def exports_of(network: Network) -> list[Path]:
+    """Return the exports of a network in the cache, of whatever weights and versions."""
+    return sorted(_folder().glob(f"{network.name}-*.onnx"))
 
 
-def name_of(network: Network, digest: str) -> str:
-    """Return the file name of an export: network, weights and all versions that matter."""
+def onnx_files(network: Network) -> list[Path]:
+    """Return what ONNX Runtime runs of a network: the file that ships, or every export."""
+    return exports_of(network) if network.onnx is None else [shipped.path(network.onnx)]
+
+
+def verify_onnx(file: Path) -> str:
+    """Return the SHA-256 of one of :func:`onnx_files`, after checking it and loading it.
+
+    Raises
+    ------
+    WeightsError
+        If it has changed since it was made, cannot be read, or ONNX Runtime does not take it.
+    """
+    ships = file == shipped.path(file.name)
+    model = shipped.read(file.name)[0] if ships else _checked(file)
+    from afmsr_core.inference.onnx_engine import session
+
+    try:
+        session(model, threads=1)
+    except Exception as error:  # ONNX Runtime's errors have no base
+        reason = str(error).strip().partition("\n")[0]
+        cure = "install afmsr again" if ships else "remove it"
+        raise WeightsError(f"{file}: ONNX Runtime does not take it ({reason}); {cure}") from error
+    return hashlib.sha256(model).hexdigest()
+
+
+def start_of(network: Network, digest: str) -> str:
+    """Return how the name of an export begins: network, weights, all versions that matter."""
     versions = []
     for package in _VERSIONS:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             found = importlib.metadata.version(package).partition("+")[0]
             versions.append(f"{package}{found}")
-    return f"{network.name}-{digest[:16]}-r{REVISION}-{'-'.join(versions)}.onnx"
+    return f"{network.name}-{digest[:16]}-r{REVISION}-{'-'.join(versions)}"
 
 
-def _export(network: Network, weights: Path | None, file: Path) -> None:
+def _folder() -> Path:
+    return model_dir() / "exported"
+
+
+def _checked(file: Path) -> bytes:
+    """Return the bytes of an export.
+
+    Raises
+    ------
+    WeightsError
+        If it has changed since it was made, or cannot be read.
+    """
+    model, found = contents(file)
+    if found != file.stem.rpartition("-")[2]:
+        raise WeightsError(
+            f"{file}: has changed since it was made, its SHA-256 is {found[:16]}… now; remove it, "
+            f"and it is made again when it is needed"
+        )
+    return model
+
+
+def _export(network: Network, weights: Path | None) -> Export:
     from afmsr_core.inference.torch_engine import TorchEngine
 
     engine = TorchEngine(network, "cpu", weights)
@@ -102,6 +181,8 @@ def _export(network: Network, weights: Path | None, file: Path) -> None:
             f"{network.name}: torch cannot export it ({reason}); use --engine torch"
         ) from error
     _compare(model, engine, network)
+    start = start_of(network, engine.weights_sha256)
+    file = _folder() / f"{start}-{hashlib.sha256(model).hexdigest()}.onnx"
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -110,13 +191,15 @@ def _export(network: Network, weights: Path | None, file: Path) -> None:
             f"AFMSR_MODEL_DIR, or use --engine torch"
         ) from error
     with writing(file, force=True) as opened:
+        orphans.hold(opened)
         opened.write(model)
+    orphans.sweep(temporaries(file))
     # What other versions made of the same weights is of no more use.
-    start = file.name.partition("-r")[0]
-    for old in file.parent.glob(f"{start}-r*.onnx"):
+    for old in file.parent.glob(f"{start.partition('-r')[0]}-r*.onnx"):
         if old != file:
             with contextlib.suppress(OSError):
                 old.unlink()
+    return Export(model, file, engine.weights_sha256)
 
 
 def _graph(engine: TorchEngine) -> bytes:

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from afmsr_core.errors import UsageError, WeightsError
+from afmsr_core.methods import shipped
 from afmsr_core.methods.registry import Network
 
-__all__ = ["PROVIDERS", "OnnxEngine", "provider", "session", "usable_threads"]
+if TYPE_CHECKING:
+    from afmsr_core.inference.exported import Export
 
-_DATA = Path(__file__).parent.parent / "data"
+__all__ = ["PROVIDERS", "OnnxEngine", "provider", "session", "usable_threads"]
 
 # What it says when an allocation fails; the second is C++'s own word.
 _NO_MEMORY = re.compile(r"failed to allocate memory|bad_alloc|bad allocation", re.IGNORECASE)
@@ -42,25 +43,23 @@ class OnnxEngine:
     Parameters
     ----------
     network : Network
-        Without `file`, one with an ``onnx`` file in the package.
+        Without `exported`, one with an ``onnx`` file in the package.
     device : str
         ``"auto"`` is the first of CUDA and DirectML that the installed ONNX Runtime has, else
         the processor; or ``"cpu"``, ``"cuda"``, ``"cuda:N"``, ``"directml"``, ``"coreml"``.
     threads : int, optional
         By default as many as the process may use.
-    file : Path, optional
-        From :func:`afmsr_core.inference.exported.exported`.
-    weights_sha256 : str, optional
-        Of the weights that `file` was exported from.
     weights : Path, optional
-        That file, if it is not the network's own.
+        A file to use in place of the network's own weights; only with `exported`.
+    exported : callable, optional
+        :func:`afmsr_core.inference.exported.exported`, for a network that does not ship as ONNX.
 
     Raises
     ------
     UsageError
         If the device is not there, or its results are not those of the processor.
     WeightsError
-        If the model is missing or cannot be read.
+        If the model is missing, has changed or cannot be read.
     """
 
     def __init__(
@@ -68,20 +67,19 @@ class OnnxEngine:
         network: Network,
         device: str = "auto",
         threads: int | None = None,
-        *,
-        file: Path | None = None,
-        weights_sha256: str | None = None,
         weights: Path | None = None,
+        exported: Callable[[Network, Path | None], Export] | None = None,
     ) -> None:
-        model = _packaged(network) if file is None else _contents(file)
         self._network = network
-        self._again: dict[str, Any] = {
-            "threads": threads,
-            "file": file,
-            "weights_sha256": weights_sha256,
-            "weights": weights,
-        }
-        self.weights_sha256 = weights_sha256 or hashlib.sha256(model).hexdigest()
+        self._again = (threads, weights, exported)
+        if exported is None:
+            if network.onnx is None:
+                raise UsageError(f"{network.name} does not ship as ONNX; try --engine torch")
+            model, self.weights_sha256 = shipped.read(network.onnx)
+            file = shipped.path(network.onnx)
+        else:
+            export = exported(network, weights)
+            model, file, self.weights_sha256 = export.model, export.file, export.weights_sha256
         os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # it writes into the home folder
         import onnxruntime
 
@@ -91,9 +89,9 @@ class OnnxEngine:
             self._session = session(model, threads, self.device)
         except Exception as error:  # ONNX Runtime's errors have no base
             raise WeightsError(
-                f"{file or network.onnx}: ONNX Runtime does not take it on {self.device} "
+                f"{file}: ONNX Runtime does not take it on {self.device} "
                 f"({str(error).strip().partition(chr(10))[0]}); "
-                + ("remove the file" if file else "install afmsr again")
+                + ("remove the file" if exported else "install afmsr again")
             ) from error
         kind = self.device.partition(":")[0]
         if PROVIDERS[kind][0] not in self._session.get_providers():
@@ -121,13 +119,13 @@ class OnnxEngine:
 
     def run(self, planes: NDArray[np.float32]) -> NDArray[np.float32]:
         """Upscale (n, 1, height, width) to (n, 1, 4 height, 4 width)."""
-        if self._again["file"] is not None:
+        threads, weights, exported = self._again
+        if exported is not None:
             from afmsr_core.inference.exported import THINNEST
 
             if min(planes.shape[2:]) < THINNEST:  # rare and small, so that torch may take its time
                 from afmsr_core.inference.torch_engine import TorchEngine
 
-                weights, threads = self._again["weights"], self._again["threads"]
                 return TorchEngine(self._network, "cpu", weights, threads).run(planes)
         try:
             result: NDArray[np.float32] = self._session.run(None, {self._input: planes})[0]
@@ -141,7 +139,7 @@ class OnnxEngine:
         """Return the same network on the processor."""
         if self.device == "cpu":
             return self
-        return OnnxEngine(self._network, "cpu", **self._again)
+        return OnnxEngine(self._network, "cpu", *self._again)
 
 
 def session(model: bytes, threads: int | None, device: str = "cpu") -> Any:
@@ -214,22 +212,3 @@ def usable_threads() -> int:
     if hasattr(os, "sched_getaffinity"):
         return max(1, len(os.sched_getaffinity(0)))
     return os.cpu_count() or 1
-
-
-def _packaged(network: Network) -> bytes:
-    if network.onnx is None:
-        raise UsageError(f"{network.name} does not ship as ONNX; try --engine torch")
-    file = _DATA / network.onnx
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise WeightsError(
-            f"{network.onnx} is missing from the installed package ({error}); install afmsr again"
-        ) from error
-
-
-def _contents(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise WeightsError(f"{file}: cannot be read ({error.strerror}); check its mode") from error

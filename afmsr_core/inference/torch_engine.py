@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from afmsr_core.errors import MissingExtraError, UsageError, WeightsError, pip_install
+from afmsr_core.errors import MissingExtraError, UsageError, pip_install
 from afmsr_core.inference.onnx_engine import usable_threads
 from afmsr_core.methods.registry import Network
-from afmsr_core.methods.weights import cached, load_state, locate, record, verify
+from afmsr_core.methods.weights import cached, fill, locate, parse, read, record
 
 if TYPE_CHECKING:
     import torch
@@ -51,7 +50,8 @@ class TorchEngine:
     MissingWeightsError
         If the weights are not on this machine.
     WeightsError
-        If they are damaged, have changed or are those of another network.
+        If they are damaged, hold numbers that are not finite, have changed or are those of
+        another network.
 
     Notes
     -----
@@ -85,8 +85,8 @@ class TorchEngine:
         self.name = f"torch {torch.__version__.partition('+')[0]}"
 
         path = locate(network, weights)
-        self.weights_sha256 = verify(network, path)
-        _fill(module, load_state(path), network, path)
+        data, self.weights_sha256 = read(network, path)
+        fill(module, parse(data, str(path)), network, str(path))
         if path == cached(network):
             record(network, self.weights_sha256)
         torch.set_num_threads(threads or usable_threads())
@@ -169,35 +169,3 @@ def _device(name: str) -> torch.device:
     if wanted not in there:
         raise UsageError(f"--device {name}: not on this machine; choose one of {', '.join(there)}")
     return torch.device(wanted)
-
-
-def _fill(
-    module: torch.nn.Module, state: Mapping[str, torch.Tensor], network: Network, path: Path
-) -> None:
-    """Put weights into a module, all of them and no others.
-
-    Raises
-    ------
-    WeightsError
-        If names or shapes differ; the message has the first difference.
-    """
-    needed = module.state_dict()
-    difference = _first_difference(needed, state)
-    if difference:
-        raise WeightsError(
-            f"{path}: not the weights of {network.name}: {difference}; choose the --method that "
-            f"they belong to, or other weights"
-        )
-    module.load_state_dict(state, strict=True, assign=True)
-
-
-def _first_difference(
-    needed: Mapping[str, torch.Tensor], found: Mapping[str, torch.Tensor]
-) -> str | None:
-    for name, tensor in needed.items():
-        if name not in found:
-            return f"{name} is missing"
-        if found[name].shape != tensor.shape:
-            return f"{name} has the shape {tuple(found[name].shape)}, not {tuple(tensor.shape)}"
-    extra = next((name for name in found if name not in needed), None)
-    return None if extra is None else f"{extra} has no place in it"

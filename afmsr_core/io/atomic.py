@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -18,7 +19,7 @@ from afmsr_core.errors import OutputError, OutputExistsError
 from afmsr_core.io.files import special
 from afmsr_core.leftovers import leftover, settling
 
-__all__ = ["check_target", "writing", "writing_all"]
+__all__ = ["check_target", "temporaries", "writing", "writing_all"]
 
 _CURES = {
     errno.ENOSPC: "the disk is full: free some space or choose another folder",
@@ -31,6 +32,7 @@ _CURES = {
     errno.ENAMETOOLONG: "the name is too long: choose a shorter one",
     errno.EFBIG: "the file system does not hold files this large: choose another one",
 }
+_DRAWN = 6  # bytes that are drawn for the temporary name
 _NAME_KEPT = 50  # bytes of the target's stem and suffix in the temporary name
 _NAME_MAX = 255  # bytes of a name on nearly all file systems; asked for where that can be
 
@@ -87,10 +89,22 @@ def _longest_name(folder: Path) -> int:
 
 def _temporary(path: Path) -> tuple[Path, IO[bytes]]:
     """Create a new file beside `path`, hidden, with its suffix, and with the mode of the umask."""
-    name = f".{_shortened(path.stem)}.{os.urandom(6).hex()}{_shortened(path.suffix)}"
-    temporary = path.with_name(name)
+    temporary = path.with_name(_hidden(path, os.urandom(_DRAWN).hex()))
     # Not by the tempfile module, which makes files that only their owner can read.
     return temporary, temporary.open("xb")
+
+
+def _hidden(path: Path, drawn: str) -> str:
+    return f".{_shortened(path.stem)}.{drawn}{_shortened(path.suffix)}"
+
+
+def temporaries(path: Path) -> list[Path]:
+    """Return the temporary files beside `path`: of processes that write it, or were killed."""
+    before, after = map(re.escape, _hidden(path, "\0").split("\0"))
+    name = re.compile(f"{before}[0-9a-f]{{{2 * _DRAWN}}}{after}")
+    with contextlib.suppress(OSError):
+        return [one for one in path.parent.iterdir() if name.fullmatch(one.name)]
+    return []
 
 
 def _shortened(name: str) -> str:

@@ -1,15 +1,16 @@
-"""Fetching files: pooch's safe retrieval, with a downloader that can go on where it stopped.
+"""Fetching files, and going on where a download stopped.
 
-pooch makes a temporary file beside the target, checks its hash and moves it in place. Between it
-and the network stands :class:`_Resuming`, which keeps what arrived before an interruption:
+What arrives gets its name in the folder when all of it is there, has the hash that it must have,
+and loads. Until then it is in one of these beside it:
 
 ``carn.pt.3f2a….part``
     left by an interrupted download. The middle of its name is a fingerprint of the server's
     ``ETag`` (or ``Last-Modified``) and of the whole length, so it is only continued with bytes
     of the same file.
 ``carn.pt.3f2a….9c1d.part``
-    being written by some process. One process renames a ``.part`` to a name of its own before it
-    writes, so two never write to the same file; a name whose owner stopped writing is free again.
+    being written by some process, which holds a lock on it. One process renames a ``.part`` to a
+    name of its own before it writes, so two never write to the same file; that of a process that
+    was killed is free again (:mod:`afmsr_core.methods.orphans`).
 """
 
 from __future__ import annotations
@@ -17,17 +18,15 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
-import logging
 import os
 import re
 import secrets
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
 from afmsr_core.errors import DownloadError, MissingWeightsError, WeightsError
-from afmsr_core.methods import store
+from afmsr_core.methods import orphans, store
 from afmsr_core.methods.store import FetchedFile
 
 if TYPE_CHECKING:
@@ -44,7 +43,6 @@ RETRIES = 3  # of connections and of answers that ask to come back
 RETRY_STATUS = (429, 500, 502, 503, 504)
 BACKOFF = 0.5  # seconds before the second retry, then doubled
 CHUNK = 1 << 16  # bytes
-ABANDONED = 900.0  # seconds: with the time-outs above, a process that lives writes more often
 
 
 def is_offline() -> bool:
@@ -95,16 +93,16 @@ def fetch(
     MissingWeightsError
         If the file is not there and the network must not be used.
     DownloadError
-        If the server, the connection or the disk fail. Only a ``.part`` file may be left.
+        If the server, the connection or the disk fail, or what arrived does not load. Only a
+        ``.part`` file may be left.
     WeightsError
-        If what arrived, or what was there, has not the hash that it must have; what arrived is
-        deleted.
+        If what arrived, or what was there, has not the hash that it must have, or what was there
+        does not load; what arrived is deleted.
     """
     target = store.cached(wanted)
     if offline or is_offline():
         if target.is_file():
-            store.verify(wanted)
-            return target
+            return _whole(wanted)
         raise MissingWeightsError(
             f"{wanted.key}: {wanted.name} is not on this machine, and it is to stay offline; "
             f"leave out --offline and AFMSR_OFFLINE, or get {wanted.url} elsewhere and run "
@@ -112,48 +110,76 @@ def fetch(
         )
     if force:
         store.forget(wanted)
-    if target.is_file():
-        store.verify(wanted)
-        return target
-    url = url_of(wanted, mirror)
-    with _quiet_pooch(), _explained(wanted, url):
-        import pooch
-
-        pooch.retrieve(
-            url,
-            known_hash=store.expected_hash(wanted),
-            fname=target.name,
-            path=target.parent,
-            downloader=_Resuming(wanted, progress),
-        )
-    store.record(wanted, store.verify(wanted))
-    return target
+    if not target.is_file():
+        url = url_of(wanted, mirror)
+        with _explained(wanted, url):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            _Download(wanted, url, progress).run()
+    orphans.sweep(_Part.free(target))
+    store.sweep(wanted)
+    return _whole(wanted)
 
 
-class _Resuming:
-    """A downloader for pooch that continues an interrupted download."""
+def _whole(wanted: FetchedFile) -> Path:
+    """Return where a file is after checking its hash and, if only we know that, that it loads."""
+    store.verify(wanted, load=wanted.sha256 is None)
+    return store.cached(wanted)
 
-    def __init__(self, wanted: FetchedFile, progress: Progress | None) -> None:
+
+class _Download:
+    """A download that continues an interrupted one."""
+
+    def __init__(self, wanted: FetchedFile, url: str, progress: Progress | None) -> None:
         self.wanted = wanted
+        self.url = url
         self.progress = progress
 
-    def __call__(self, url: str, output_file: str, pooch: Any, check_only: bool = False) -> None:
-        """Download `url` to `output_file`."""
-        part = _Part.claim(store.cached(self.wanted))
+    def run(self) -> None:
+        """Put the file into the folder, with its hash recorded."""
+        target = store.cached(self.wanted)
+        part = _Part.claim(target)
         try:
             with _session() as session:
-                response = self._ask(session, url, part)
+                response = self._ask(session, self.url, part)
                 with response:
                     self._receive(response, part)
-            if not self.wanted.accepts(part.path):
+            try:
+                digest = self._check(part)
+            except BaseException:
                 part.discard()
-                raise DownloadError(
-                    f"{url}: what came holds no {self.wanted.noun}; if your network shows "
-                    f"a log-in page first, log in, else choose another mirror with AFMSR_MODEL_URL"
-                )
-            part.path.replace(output_file)
+                raise
+            # Before the file takes its name: it is never without the hash of what was checked.
+            store.record(self.wanted, digest)
+            part.become(target)
         finally:
             part.release()
+
+    def _check(self, part: _Part) -> str:
+        """Return the hash of what arrived, which must be the right one, or must load."""
+        wanted = self.wanted
+        if not wanted.accepts(part.path):
+            raise DownloadError(
+                f"{self.url}: what came holds no {wanted.noun}; if your network shows "
+                f"a log-in page first, log in, else choose another mirror with AFMSR_MODEL_URL"
+            )
+        data, digest = store.contents(part.path)
+        expected = store.expected_hash(wanted)
+        if expected not in (None, digest):
+            raise WeightsError(
+                f"{self.url}: what came has not the SHA-256 that {wanted.name} must have "
+                f"({str(expected)[:16]}…), so it was deleted; try another mirror, or if its "
+                f"publisher renewed it, `afmsr models fetch --force {wanted.key}`"
+            )
+        if wanted.sha256 is None:
+            try:
+                wanted.check(data, self.url)
+            except WeightsError as error:
+                raise DownloadError(
+                    f"{error}. What came ({len(data)} bytes) was deleted; if the connection ended "
+                    f"early, run the same command again, else choose another mirror with "
+                    f"AFMSR_MODEL_URL"
+                ) from error
+        return digest
 
     def _ask(self, session: requests.Session, url: str, part: _Part) -> requests.Response:
         """Return an answer whose body goes on where `part` ends, which may be at its start."""
@@ -229,27 +255,51 @@ class _Part:
         self.fingerprint = fingerprint
         self._token = secrets.token_hex(4)
         self.path = self._named(fingerprint)
+        self._held: IO[bytes] | None = None
+
+    @staticmethod
+    def free(target: Path) -> list[Path]:
+        """Return the parts of a file that no process is writing."""
+        owned = re.compile(re.escape(target.name) + r"\.[0-9a-f]{16}\.[0-9a-f]{8}\.part")
+        unowned = re.compile(re.escape(target.name) + r"\.[0-9a-f]{16}\.part")
+        return [
+            path
+            for path in target.parent.iterdir()
+            if unowned.fullmatch(path.name)
+            or (owned.fullmatch(path.name) and orphans.abandoned(path))
+        ]
 
     @classmethod
     def claim(cls, target: Path) -> _Part:
         """Take over the longest part that no other process is writing, or begin an empty one."""
-        pattern = re.compile(
-            re.escape(target.name) + r"\.(?P<print>[0-9a-f]{16})(?P<owner>\.[0-9a-f]{8})?\.part"
-        )
-        free = []
-        for path in target.parent.glob(f"{target.name}.*.part"):
-            match = pattern.fullmatch(path.name)
+        found = []
+        for path in cls.free(target):
             with contextlib.suppress(OSError):  # another process may have just renamed it
-                stat = path.stat()
-                if match and (not match["owner"] or time.time() - stat.st_mtime > ABANDONED):
-                    free.append((stat.st_size, path, match["print"]))
-        for _, path, fingerprint in sorted(free, reverse=True):
-            part = cls(target, fingerprint)
+                found.append((path.stat().st_size, path))
+        for _, path in sorted(found, reverse=True):
+            part = cls(target, path.name.removeprefix(f"{target.name}.")[:16])
             with contextlib.suppress(OSError):  # the other process was first
                 path.rename(part.path)
                 os.utime(part.path)
+                part.hold()
                 return part
         return cls(target, "")
+
+    def hold(self) -> None:
+        """Open the file, which need not exist, and keep others from taking it for abandoned."""
+        self._held = self.path.open("ab")
+        orphans.hold(self._held)
+
+    def let_go(self) -> None:
+        """Close the file: Windows does not rename open ones."""
+        if self._held is not None:
+            self._held.close()
+            self._held = None
+
+    def become(self, target: Path) -> None:
+        """Give the file its name."""
+        self.let_go()
+        self.path.replace(target)
 
     @property
     def size(self) -> int:
@@ -261,13 +311,16 @@ class _Part:
         self.discard()
         self.fingerprint = fingerprint
         self.path = self._named(fingerprint)
+        self.hold()
 
     def discard(self) -> None:
         """Delete what has arrived."""
+        self.let_go()
         self.path.unlink(missing_ok=True)
 
     def release(self) -> None:
         """Leave what is worth continuing to whoever comes next."""
+        self.let_go()
         with contextlib.suppress(OSError):
             if self.fingerprint and self.size:
                 self.path.replace(self._named(self.fingerprint, owned=False))
@@ -327,20 +380,6 @@ def _continues(response: requests.Response, have: int, fingerprint: str) -> bool
     return start and bool(fingerprint) and _fingerprint(response) == fingerprint
 
 
-@contextlib.contextmanager
-def _quiet_pooch() -> Iterator[None]:
-    """Keep pooch from reporting on stderr what we report ourselves."""
-    import pooch
-
-    logger = pooch.get_logger()
-    level = logger.level
-    logger.setLevel(logging.WARNING)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
-
-
 _DISK_CURES = {
     errno.ENOSPC: "the disk is full: free some space, or choose another folder",
     errno.EDQUOT: "your quota is used up: free some space, or choose another folder",
@@ -364,15 +403,6 @@ def _explained(wanted: FetchedFile, url: str) -> Iterator[None]:
         raise DownloadError(f"{url}: begin the mirror's address with https://") from error
     except requests.RequestException as error:
         raise DownloadError(f"{url}: no download ({_brief(error)}); {other}") from error
-    except ValueError as error:  # pooch, of the hash; it has deleted the file
-        expected = store.expected_hash(wanted)
-        if expected is None:
-            raise
-        raise WeightsError(
-            f"{url}: what came has not the SHA-256 that {wanted.name} must have "
-            f"({expected[:16]}…), so it was deleted; try another mirror, or if its publisher "
-            f"renewed it, `afmsr models fetch --force {wanted.key}`"
-        ) from error
     except OSError as error:
         folder = store.model_dir()
         cure = _DISK_CURES.get(error.errno or 0, "check its mode, or choose another folder")

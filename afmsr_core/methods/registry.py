@@ -27,7 +27,7 @@ DEFAULT = "afm"
 
 Kind = Literal["interpolation", "network"]
 
-_HELPERS = ("cubic", "download", "registry", "store", "weights")
+_HELPERS = ("cubic", "download", "orphans", "registry", "shipped", "store", "weights")
 """Modules beside this one without methods; to import them all takes 20 ms."""
 
 
@@ -100,6 +100,7 @@ class WeightsFile:
         Where its authors publish it; None if it ships with afmsr.
     sha256 : str or None
         Hex digest where it is known; else it is recorded at first use and checked from then on.
+        That of a file that ships with afmsr is in :mod:`afmsr_core.methods.shipped`.
     """
 
     name: str

@@ -2,8 +2,9 @@
 
 Others publish them, afmsr does not ship them. Each is put here by
 :func:`afmsr_core.methods.download.fetch` or :func:`import_files`, with its SHA-256 in a file
-beside it. That hash is recorded when the file arrives (or when it is first used, if somebody put
-it there by hand) and checked from then on. Where the publisher's hash is known, it must be that.
+beside it. That hash is recorded when the file arrives and was found to load (or when it is first
+used, if somebody put it there by hand) and checked from then on. Where the publisher's hash is
+known, it must be that.
 """
 
 from __future__ import annotations
@@ -15,24 +16,28 @@ import re
 import shutil
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import IO
 
 from afmsr_core.errors import OutputError, UsageError, WeightsError
-from afmsr_core.io.atomic import writing
+from afmsr_core.io.atomic import temporaries, writing
+from afmsr_core.methods import orphans
 
 __all__ = [
     "LARGEST",
     "FetchedFile",
     "cached",
+    "contents",
     "expected_hash",
     "forget",
     "import_files",
     "model_dir",
+    "read",
     "record",
     "recorded_hash",
     "sha256_of",
+    "sweep",
     "verify",
 ]
 
@@ -58,6 +63,9 @@ class FetchedFile:
         What it holds, as messages call it: ``"weights"``, ``"parameters"``.
     accepts : callable
         Whether a file looks like one of its kind, by its first bytes; a log-in page does not.
+    check : callable
+        Gets bytes, and how messages shall call them; raises :class:`WeightsError` unless they
+        are whole and load. Where the publisher's hash is known, that says as much.
     sha256 : str or None
         Hex digest where the publisher's is known; else it is recorded when the file arrives.
     size : int or None
@@ -70,6 +78,7 @@ class FetchedFile:
     licence: str
     noun: str
     accepts: Callable[[Path], bool]
+    check: Callable[[bytes, str], None] = field(compare=False)
     sha256: str | None = None
     size: int | None = None
 
@@ -110,13 +119,31 @@ def sha256_of(path: Path) -> str:
         If it cannot be read.
     """
     digest = hashlib.sha256()
+    with _readable(path), path.open("rb") as file:
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def contents(path: Path) -> tuple[bytes, str]:
+    """Return the bytes of a file and their SHA-256: what is loaded is what was hashed.
+
+    Raises
+    ------
+    WeightsError
+        If it cannot be read.
+    """
+    with _readable(path):
+        data = path.read_bytes()
+    return data, hashlib.sha256(data).hexdigest()
+
+
+@contextlib.contextmanager
+def _readable(path: Path) -> Iterator[None]:
     try:
-        with path.open("rb") as file:
-            while chunk := file.read(1 << 20):
-                digest.update(chunk)
+        yield
     except OSError as error:
         raise WeightsError(f"{path}: cannot be read ({error.strerror}); check its mode") from error
-    return digest.hexdigest()
 
 
 def expected_hash(file: FetchedFile) -> str | None:
@@ -145,16 +172,39 @@ def recorded_hash(file: FetchedFile) -> str | None:
     return match[0]
 
 
-def verify(file: FetchedFile) -> str:
+def read(file: FetchedFile) -> tuple[bytes, str]:
+    """Return the bytes of a file in the folder and their SHA-256. Raises as `verify` does."""
+    data, found = contents(cached(file))
+    _unchanged(file, found)
+    return data, found
+
+
+def verify(file: FetchedFile, load: bool = False) -> str:
     """Return the SHA-256 of a file in the folder after checking it.
+
+    Parameters
+    ----------
+    file : FetchedFile
+        Which.
+    load : bool
+        Check that it loads, too.
 
     Raises
     ------
     WeightsError
-        If it is not what it was when it arrived, or cannot be read.
+        If it is not what it was when it arrived, does not load, or cannot be read.
     """
-    path = cached(file)
-    found, expected = sha256_of(path), expected_hash(file)
+    if load:
+        data, found = read(file)
+        file.check(data, str(cached(file)))
+        return found
+    found = sha256_of(cached(file))
+    _unchanged(file, found)
+    return found
+
+
+def _unchanged(file: FetchedFile, found: str) -> None:
+    expected, path = expected_hash(file), cached(file)
     if expected is not None and found != expected:
         since = "published" if file.sha256 else "recorded when it arrived"
         raise WeightsError(
@@ -162,7 +212,6 @@ def verify(file: FetchedFile) -> str:
             f"if you did not change it, run `afmsr models fetch --force {file.key}`; "
             f"if you did, run `afmsr models import` on your file"
         )
-    return found
 
 
 def record(file: FetchedFile, digest: str) -> None:
@@ -173,6 +222,7 @@ def record(file: FetchedFile, digest: str) -> None:
     """
     line = f"{digest}  {file.name}\n"
     with contextlib.suppress(OutputError), writing(_record_of(file), force=True) as stream:
+        orphans.hold(stream)
         stream.write(line.encode("ascii"))
 
 
@@ -192,6 +242,11 @@ def forget(file: FetchedFile) -> None:
                 f"{path}: not removed ({error.strerror}); check the folder's mode, or choose "
                 f"another with AFMSR_MODEL_DIR"
             ) from error
+
+
+def sweep(file: FetchedFile) -> None:
+    """Remove what killed processes left that were writing a file or its hash."""
+    orphans.sweep([*temporaries(cached(file)), *temporaries(_record_of(file))])
 
 
 def _record_of(file: FetchedFile) -> Path:
@@ -222,8 +277,8 @@ def import_files(source: str | Path, files: Iterable[FetchedFile]) -> tuple[Fetc
     UsageError
         If there is nothing of that name, or no file with a wanted name.
     WeightsError
-        If a file of such a name is of another kind or too large, or the archive is damaged.
-        Files before it have been imported.
+        If a file of such a name is too large, damaged or does not load, or the archive is
+        damaged. Files before it have been imported.
     OutputError
         If the folder cannot be written to.
     """
@@ -231,6 +286,8 @@ def import_files(source: str | Path, files: Iterable[FetchedFile]) -> tuple[Fetc
     wanted = {file.name: file for file in files}
     if not source.exists():
         raise UsageError(f"{source}: does not exist; give a file, a folder or a zip")
+    if not source.is_dir() and not source.is_file():  # a pipe would be waited for
+        raise UsageError(f"{source}: neither a file nor a folder; give a file, a folder or a zip")
     found: dict[str, FetchedFile] = {}
     for name, size, stream in _candidates(source, wanted):
         with stream:
@@ -282,7 +339,9 @@ def _put(file: FetchedFile, stream: IO[bytes], source: Path) -> None:
             f"{target.parent}: cannot be made ({error.strerror}); "
             f"choose another folder with AFMSR_MODEL_DIR"
         ) from error
+    sweep(file)
     with writing(target, force=True) as copy:
+        orphans.hold(copy)
         try:
             shutil.copyfileobj(stream, copy, 1 << 20)
         except (zipfile.BadZipFile, EOFError) as error:
@@ -295,11 +354,13 @@ def _put(file: FetchedFile, stream: IO[bytes], source: Path) -> None:
             raise WeightsError(
                 f"{source}: {file.name} in it holds no {file.noun}; get it again from {file.url}"
             )
-        digest = sha256_of(arrived)
+        data, digest = contents(arrived)
         if file.sha256 not in (None, digest):
             raise WeightsError(
                 f"{source}: {file.name} in it has the SHA-256 {digest[:16]}…, but "
                 f"{str(file.sha256)[:16]}… was published; get it again from {file.url}"
             )
+        if file.sha256 is None:
+            file.check(data, str(source) if source.name == file.name else f"{source}: {file.name}")
         # Before the file takes its name: a file with an old record would count as changed.
         record(file, digest)

@@ -8,14 +8,17 @@ Weights are data, never code: safetensors, or ``torch.load`` with ``weights_only
 
 from __future__ import annotations
 
+import io
+import json
 import struct
+import zipfile
 from collections.abc import Mapping
-from importlib import resources
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from afmsr_core.errors import MissingWeightsError, WeightsError
-from afmsr_core.methods import store
+from afmsr_core.methods import shipped, store
 from afmsr_core.methods.registry import Network, methods
 from afmsr_core.methods.store import FetchedFile, model_dir
 
@@ -24,14 +27,18 @@ if TYPE_CHECKING:
 
 __all__ = [
     "cached",
+    "check",
     "expected_hash",
     "fetched",
     "file_of",
+    "fill",
     "kind_of",
     "load_state",
     "locate",
     "model_dir",
     "networks",
+    "parse",
+    "read",
     "record",
     "verify",
 ]
@@ -56,6 +63,7 @@ def file_of(network: Network) -> FetchedFile:
         licence=network.licence,
         noun="weights",
         accepts=_holds_weights,
+        check=partial(check, network),
         sha256=network.weights.sha256,
     )
 
@@ -63,7 +71,7 @@ def file_of(network: Network) -> FetchedFile:
 def cached(network: Network) -> Path:
     """Return where the weights of `network` are, or would be, on this machine."""
     if network.weights.packaged:
-        return Path(str(resources.files("afmsr_core") / "data" / network.weights.name))
+        return shipped.path(network.weights.name)
     return store.cached(file_of(network))
 
 
@@ -85,7 +93,8 @@ def locate(network: Network, file: str | Path | None = None) -> Path:
     if file is not None:
         path = Path(file).expanduser()
         if not path.is_file():
-            found = "is a folder" if path.is_dir() else "does not exist"
+            found = "does not exist" if not path.exists() else "is no file"
+            found = "is a folder" if path.is_dir() else found
             raise MissingWeightsError(f"{path}: {found}; give the file with the weights")
         return path
     path = cached(network)
@@ -106,11 +115,11 @@ def locate(network: Network, file: str | Path | None = None) -> Path:
 def expected_hash(network: Network) -> str | None:
     """Return the SHA-256 that the weights must have; None if nothing is known yet."""
     if network.weights.packaged:
-        return network.weights.sha256
+        return shipped.expected_hash(network.weights.name)
     return store.expected_hash(file_of(network))
 
 
-def verify(network: Network, path: Path | None = None) -> str:
+def verify(network: Network, path: Path | None = None, load: bool = False) -> str:
     """Return the SHA-256 of the weights of `network` after checking it.
 
     Parameters
@@ -120,26 +129,33 @@ def verify(network: Network, path: Path | None = None) -> str:
     path : Path, optional
         The file, from :func:`locate`, which is also the default. A file of the user's own, not
         that of the cache or the package, has nothing to be checked against.
+    load : bool
+        Check that they load into the network, too.
 
     Raises
     ------
     MissingWeightsError
         If the file is not there.
     WeightsError
-        If it is not the file that it was when it arrived, or cannot be read.
+        If it is not the file that it was when it arrived, does not load, or cannot be read.
     """
     path = locate(network) if path is None else path
+    data, digest = read(network, path)
+    if load:
+        check(network, data, str(path))
+    return digest
+
+
+def read(network: Network, path: Path) -> tuple[bytes, str]:
+    """Return the bytes of weights and their SHA-256. Raises as `verify` does.
+
+    Load these bytes: a file may change between two looks at it.
+    """
     if path != cached(network):
-        return store.sha256_of(path)
-    if not network.weights.packaged:
-        return store.verify(file_of(network))
-    found = store.sha256_of(path)
-    if network.weights.sha256 not in (None, found):
-        raise WeightsError(
-            f"{path}: has changed: its SHA-256 is {found[:16]}…, but "
-            f"{str(network.weights.sha256)[:16]}… was published; install afmsr again"
-        )
-    return found
+        return store.contents(path)
+    if network.weights.packaged:
+        return shipped.read(network.weights.name)
+    return store.read(file_of(network))
 
 
 def record(network: Network, digest: str) -> None:
@@ -158,14 +174,21 @@ def kind_of(path: Path) -> Literal["safetensors", "torch"] | None:
     before torch 1.6, a pickle of protocol 2.
     """
     try:
-        size = path.stat().st_size
         with path.open("rb") as file:
-            head = file.read(9)
+            return _kind(file.read(_HEAD), path.stat().st_size)
     except OSError:
         return None
-    if head.startswith((b"PK\x03\x04", b"\x80\x02")):
+
+
+_HEAD = 9  # bytes
+_NOTES = "__metadata__"  # the only key of a header that is no tensor's
+_ZIP = b"PK\x03\x04"
+
+
+def _kind(head: bytes, size: int) -> Literal["safetensors", "torch"] | None:
+    if head.startswith((_ZIP, b"\x80\x02")):
         return "torch"
-    if len(head) == 9 and head.endswith(b"{") and struct.unpack("<Q", head[:8])[0] <= size - 8:
+    if len(head) == _HEAD and head.endswith(b"{") and struct.unpack("<Q", head[:8])[0] <= size - 8:
         return "safetensors"
     return None
 
@@ -175,49 +198,71 @@ def _holds_weights(path: Path) -> bool:
 
 
 def load_state(path: Path) -> dict[str, torch.Tensor]:
-    """Read weights, as data only.
+    """Read weights from a file. Raises as `parse` does, and if the file cannot be read."""
+    return parse(store.contents(path)[0], str(path))
+
+
+def parse(data: bytes, where: str) -> dict[str, torch.Tensor]:
+    """Return the weights in some bytes, read as data only.
 
     Parameters
     ----------
-    path : Path
+    data : bytes
         safetensors or torch's own format.
+    where : str
+        How messages call them.
 
     Returns
     -------
     dict of str to Tensor
-        On the processor, float32.
+        On the processor, float32, every number finite.
 
     Raises
     ------
     WeightsError
-        If the file is damaged, holds code, or holds something else than named tensors.
+        If they are damaged, hold code, or something else than named tensors of finite numbers.
     """
     import torch
-    from safetensors.torch import load_file
+    from safetensors.torch import load
 
-    kind = kind_of(path)
+    kind = _kind(data[:_HEAD], len(data))
     if kind is None:
-        raise WeightsError(f"{path}: holds no weights (neither safetensors nor torch's format)")
+        raise WeightsError(
+            f"{where}: holds no weights (neither safetensors nor torch's format); get the file "
+            f"again from its publisher"
+        )
     try:
         state = (
-            load_file(path)
+            load(data)
             if kind == "safetensors"
-            else torch.load(path, map_location="cpu", weights_only=True)
+            else torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
         )
     except MemoryError:
         raise
     except Exception as error:  # damaged bytes raise whatever they hit first
         reason = str(error).strip().partition("\n")[0].partition(". ")[0]
-        raise WeightsError(
-            f"{path}: cannot be read as weights ({reason}); nothing of it was run. "
-            f"Get the file again from its publisher"
-        ) from error
+        raise _unreadable(where, reason) from error
     if not isinstance(state, Mapping) or not state or not all(map(_plain, state.values())):
         raise WeightsError(
-            f"{path}: holds {type(state).__name__}, not a plain table of named tensors; "
+            f"{where}: holds {type(state).__name__}, not a plain table of named tensors; "
             f"save the network's state_dict() alone"
         )
-    return {str(key): value.float() for key, value in state.items()}
+    found = {str(key): value.float() for key, value in state.items()}
+    for name, tensor in found.items():
+        if wrong := int(tensor.numel() - torch.isfinite(tensor).sum()):
+            raise WeightsError(
+                f"{where}: {wrong} of the {tensor.numel()} numbers of {name} are NaN or infinite: "
+                f"the file is damaged, or training went wrong; get it again from its publisher, "
+                f"or take weights from an earlier step"
+            )
+    return found
+
+
+def _unreadable(where: str, reason: str) -> WeightsError:
+    return WeightsError(
+        f"{where}: cannot be read as weights ({reason}); nothing of it was run. "
+        f"Get the file again from its publisher"
+    )
 
 
 def _plain(value: object) -> bool:
@@ -228,3 +273,86 @@ def _plain(value: object) -> bool:
         and value.layout == torch.strided
         and value.is_floating_point()
     )
+
+
+# --- networks --------------------------------------------------------------------------------
+
+
+def fill(
+    module: torch.nn.Module, state: Mapping[str, torch.Tensor], network: Network, where: str
+) -> None:
+    """Put weights into a module, all of them and no others.
+
+    Raises
+    ------
+    WeightsError
+        If names or shapes differ; the message has the first difference.
+    """
+    difference = _first_difference(module.state_dict(), state)
+    if difference:
+        raise WeightsError(
+            f"{where}: not the weights of {network.name}: {difference}; choose the --method that "
+            f"they belong to, or other weights"
+        )
+    module.load_state_dict(state, strict=True, assign=True)
+
+
+def _first_difference(
+    needed: Mapping[str, torch.Tensor], found: Mapping[str, torch.Tensor]
+) -> str | None:
+    for name, tensor in needed.items():
+        if name not in found:
+            return f"{name} is missing"
+        if found[name].shape != tensor.shape:
+            return f"{name} has the shape {tuple(found[name].shape)}, not {tuple(tensor.shape)}"
+    extra = next((name for name in found if name not in needed), None)
+    return None if extra is None else f"{extra} has no place in it"
+
+
+def check(network: Network, data: bytes, where: str) -> None:
+    """Refuse bytes that do not load into a network.
+
+    Without torch, which not every machine has that weights are put on, only what tells a whole
+    file from a part of it is looked at; the rest is when they are used.
+
+    Raises
+    ------
+    WeightsError
+        As by :func:`parse` and :func:`fill`.
+    """
+    try:
+        import safetensors.torch  # noqa: F401
+        import torch  # noqa: F401
+
+        module = network.build()
+    except ImportError:
+        _check_whole(data, where)
+        return
+    fill(module, parse(data, where), network, where)
+
+
+def _check_whole(data: bytes, where: str) -> None:
+    if _kind(data[:_HEAD], len(data)) == "safetensors":
+        _check_length(data, where)
+        return
+    if not data.startswith(_ZIP):
+        return  # an old pickle does not tell
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            damaged = archive.testzip()
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError) as error:
+        raise _unreadable(where, str(error)) from error
+    if damaged is not None:
+        raise _unreadable(where, f"{damaged} in it is damaged")
+
+
+def _check_length(data: bytes, where: str) -> None:
+    """Compare the length of safetensors with what their header says."""
+    (header,) = struct.unpack("<Q", data[:8])
+    try:
+        tensors = json.loads(data[8 : 8 + header])
+        last = max(one["data_offsets"][1] for key, one in tensors.items() if key != _NOTES)
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError) as error:
+        raise _unreadable(where, f"its header is damaged: {error!r}") from error
+    if 8 + header + last != len(data):
+        raise _unreadable(where, f"it has {len(data)} bytes instead of {8 + header + last}")

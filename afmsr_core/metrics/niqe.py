@@ -9,6 +9,8 @@ anti-aliasing, covariance over complete patches.
 
 from __future__ import annotations
 
+import hashlib
+import io
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -99,33 +101,41 @@ def read_model(path: str | Path) -> Model:
     WeightsError
         If the file is damaged or holds something else.
     """
-    path = Path(path)
-    return _read_model(path, parameters.sha256_of(path))
+    data, digest = parameters.contents(Path(path))
+    return _parsed(data, str(path), digest)
+
+
+def parse(data: bytes, where: str) -> Model:
+    """Return the parameters in the bytes of such a file, of which messages speak as `where`.
+
+    Raises as `read_model` does.
+    """
+    return _parsed(data, where, hashlib.sha256(data).hexdigest())
 
 
 @lru_cache(maxsize=4)
-def _read_model(path: Path, sha256: str) -> Model:
-    if path.suffix.lower() == ".npz":
+def _parsed(data: bytes, where: str, sha256: str) -> Model:
+    if data.startswith(parameters.ZIP):
         names = ("mu_pris_param", "cov_pris_param")
         try:
-            with np.load(path, allow_pickle=False) as archive:
+            with np.load(io.BytesIO(data), allow_pickle=False) as archive:
                 found = {name: archive[name] for name in archive.files}
         except MemoryError:
             raise
         except Exception as error:  # damaged bytes raise whatever they hit first
             raise WeightsError(
-                f"{path}: cannot be read ({error}); get the parameters again from "
+                f"{where}: cannot be read ({error}); get the parameters again from "
                 f"{parameters.NIQE.url}"
             ) from error
     else:
         names = ("mu_prisparam", "cov_prisparam")
-        found = parameters.read_mat(path, parameters.NIQE)
+        found = parameters.read_mat(data, where, parameters.NIQE)
     arrays = [np.asarray(found.get(name, ())) for name in names]
     numbers = all(np.issubdtype(array.dtype, np.number) for array in arrays)
     sizes = [array.size for array in arrays]
     if not numbers or sizes != [FEATURES, FEATURES**2] or not all(map(_finite, arrays)):
         raise WeightsError(
-            f"{path}: holds no parameters of NIQE, which are {FEATURES} numbers {names[0]} and "
+            f"{where}: holds no parameters of NIQE, which are {FEATURES} numbers {names[0]} and "
             f"{FEATURES}x{FEATURES} numbers {names[1]}; get them from {parameters.NIQE.url}"
         )
     mean, covariance = (array.astype(np.float64) for array in arrays)

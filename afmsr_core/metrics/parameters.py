@@ -6,6 +6,7 @@ whoever has one names it, or puts it into the folder of the weights.
 
 from __future__ import annotations
 
+import io
 import os
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,10 +15,12 @@ from typing import Any
 
 from afmsr_core.errors import MissingWeightsError, WeightsError
 from afmsr_core.methods import store
-from afmsr_core.methods.store import FetchedFile, sha256_of
+from afmsr_core.methods.store import FetchedFile, contents, sha256_of
 from afmsr_core.metrics.base import Setting, optional_path
 
-__all__ = ["MA", "NIQE", "ParametersFile", "fetched", "read_mat", "sha256_of"]
+__all__ = [
+    "MA", "NIQE", "ZIP", "ParametersFile", "contents", "fetched", "read_mat", "sha256_of",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -127,9 +130,25 @@ def _is_mat(path: Path) -> bool:
         return file.read(19) == b"MATLAB 5.0 MAT-file"
 
 
+ZIP = b"PK\x03\x04"
+"""How a zip archive begins, which a ``.npz`` is."""
+
+
 def _is_npz(path: Path) -> bool:
     with path.open("rb") as file:
-        return file.read(4) == b"PK\x03\x04"
+        return file.read(4) == ZIP
+
+
+def _check_niqe(data: bytes, where: str) -> None:
+    from afmsr_core.metrics.niqe import parse
+
+    parse(data, where)
+
+
+def _check_ma(data: bytes, where: str) -> None:
+    from afmsr_core.metrics.ma.forest import parse
+
+    parse(data, where)
 
 
 def _niqe(name: str, url: str, sha256: str, size: int) -> FetchedFile:
@@ -140,6 +159,7 @@ def _niqe(name: str, url: str, sha256: str, size: int) -> FetchedFile:
         licence="free for any purpose with the authors' notice (University of Texas at Austin)",
         noun="parameters",
         accepts=_is_npz if name.endswith(".npz") else _is_mat,
+        check=_check_niqe,
         sha256=sha256,
         size=size,
     )
@@ -183,6 +203,7 @@ MA = ParametersFile(
             licence="see its publisher; pyiqa, which reads it, is PolyForm Noncommercial 1.0.0",
             noun="parameters",
             accepts=_is_mat,
+            check=_check_ma,
         ),
     ),
 )
@@ -204,8 +225,8 @@ _SETTINGS = {
 }
 
 
-def read_mat(path: Path, file: ParametersFile) -> dict[str, Any]:
-    """Return the variables of a MATLAB file.
+def read_mat(data: bytes, where: str, file: ParametersFile) -> dict[str, Any]:
+    """Return the variables of a MATLAB file, of which messages speak as `where`.
 
     Raises
     ------
@@ -215,10 +236,10 @@ def read_mat(path: Path, file: ParametersFile) -> dict[str, Any]:
     from scipy.io import loadmat
 
     try:
-        return dict(loadmat(path))
+        return dict(loadmat(io.BytesIO(data)))
     except MemoryError:
         raise
     except Exception as error:  # damaged bytes raise whatever they hit first
         raise WeightsError(
-            f"{path}: cannot be read as a MATLAB file ({error}); get it again from {file.url}"
+            f"{where}: cannot be read as a MATLAB file ({error}); get it again from {file.url}"
         ) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from afmsr_core.errors import WeightsError
 from afmsr_core.metrics import parameters
 
-__all__ = ["FEATURES", "Forest", "Model", "read_model"]
+__all__ = ["FEATURES", "Forest", "Model", "parse", "read_model"]
 
 FEATURES = (18, 45, 75)
 """Features that each of the three forests is asked with: local and global frequencies, space."""
@@ -102,7 +103,18 @@ def _sha256(path: Path, changed: int, size: int) -> str:
 @lru_cache(maxsize=2)
 def _read_model(path: Path, sha256: str) -> Model:
     """Read a file; one that has changed is another one by its hash."""
-    table: Any = parameters.read_mat(path, parameters.MA).get("model")
+    data, found = parameters.contents(path)
+    if found != sha256:
+        raise WeightsError(f"{path}: is being changed; wait until it is complete")
+    return parse(data, str(path))
+
+
+def parse(data: bytes, where: str) -> Model:
+    """Return the forests in the bytes of such a file, of which messages speak as `where`.
+
+    Raises as `read_model` does.
+    """
+    table: Any = parameters.read_mat(data, where, parameters.MA).get("model")
     try:
         if not {"rf", "linear"} <= set(table.dtype.names or ()):
             raise KeyError("rf, linear")
@@ -113,10 +125,10 @@ def _read_model(path: Path, sha256: str) -> Model:
             raise ValueError("'linear' is not 4 numbers")
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         raise WeightsError(
-            f"{path}: holds no parameters of Ma (a table 'model' of 'rf' and 'linear'; {error}); "
+            f"{where}: holds no parameters of Ma (a table 'model' of 'rf' and 'linear'; {error}); "
             f"get {parameters.MA.url}"
         ) from error
-    return Model(forests, weights, sha256)
+    return Model(forests, weights, hashlib.sha256(data).hexdigest())
 
 
 def _forest(record: Any, features: int) -> Forest:
