@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -12,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from afmsr_cli.errorlog import kept
 from afmsr_cli.stopping import asked
-from afmsr_core.errors import Cancelled, UsageError
+from afmsr_core.errors import Cancelled, UnreadableFileError, UsageError
+from afmsr_core.text import decimal_comma
 
 if TYPE_CHECKING:
     from afmsr_cli.workers import Death
@@ -198,10 +200,19 @@ def _read_config(path: Path) -> dict[str, Any]:
         import tomllib
     else:
         import tomli as tomllib
+    from afmsr_core.io.files import contents
+
     try:
-        chosen = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{path}: {error}") from error
+        text = contents(path).decode("utf-8-sig")  # some editors put a mark before all else
+        chosen = tomllib.loads(text)
+    except UnreadableFileError as error:
+        raise UsageError(str(error)) from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path}: the text is not UTF-8 ({error}); save it as UTF-8") from error
+    except ValueError as error:
+        found = re.search(r"=\s*([+-]?[0-9]+,[0-9]+)\s*(?:#|$)", text, re.MULTILINE)
+        hint = decimal_comma(found[1]) if found else ""
+        raise UsageError(f"{path}: {error}{hint}") from error
     known = (*WORDS, *TABLES)
     for name, value in chosen.items():
         if name not in known:

@@ -245,7 +245,8 @@ def _write_settings(path: Path, records: dict[str, Any]) -> None:
     from afmsr_core.io.atomic import writing
 
     with writing(path, force=True) as file:
-        file.write((json.dumps(records, indent=1, ensure_ascii=False) + "\n").encode())
+        text = json.dumps(records, indent=1, ensure_ascii=False) + "\n"
+        file.write(text.encode("utf-8", "backslashreplace"))
 
 
 def _fixed(options: Sequence[str]) -> dict[str, float]:

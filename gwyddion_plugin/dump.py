@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from afmsr_core.errors import CorruptFileError, OutputError, UnreadableFileError
+from afmsr_core.text import decoded
 from gwyddion_plugin.rawfield import RawField
 
 __all__ = ["overwrite", "read"]
@@ -78,7 +79,7 @@ def _parse(path: Path, data: bytes) -> tuple[dict[str, str], dict[str, bytes]]:
         at = end + 1
         if not line:
             break  # Gwyddion stops there too
-        key, equals, value = line.decode("utf-8", "replace").partition("=")
+        key, equals, value = decoded(line).partition("=")
         if not equals or not key.startswith("/"):
             raise _corrupt(path, f"{key[:40]!r} is no line of it")
         if value == "[" and data[at : at + 1] == b"[":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
 import shutil
 import subprocess
@@ -23,6 +24,7 @@ from test_evaluation import METHODS, coarse, surface, write_pair
 import afmsr_core.report
 from afmsr_cli.main import main
 from afmsr_core.data import example_pair
+from afmsr_core.errors import AfmsrError
 
 FAST = ("--quiet", "--methods", ",".join(METHODS), "--protocol", "paper")
 LIMIT_SECONDS = 5.0  # of processor time, for a run that has nothing to do
@@ -121,6 +123,24 @@ def test_the_shipped_example_from_files_to_report_and_again(tmp_path: Path) -> N
 
 
 # --- only what changed -------------------------------------------------------------------
+
+
+def test_names_that_are_not_utf_8_reach_the_report(tmp_path: Path) -> None:
+    """Archives of old systems bring file names in Latin-1."""
+    folder = tmp_path / "pairs"
+    for seed in (1, 2):
+        name = os.fsdecode(b"H\xf6he%d" % seed)
+        try:
+            write_pair(folder, name, coarse(surface(seed)), surface(seed))
+        except AfmsrError:
+            pytest.skip("this file system takes only UTF-8 names")
+    assert main(["eval", str(folder), *FAST]) == 0
+    done = folder.with_name("pairs-results")
+    assert "H\\udcf6he1" in (done / "report.html").read_text(encoding="utf-8")
+    assert "H\\udcf6he1" in (done / "tables" / "scores.csv").read_text(encoding="utf-8")
+    assert {os.fsencode(pair["id"]) for pair in results(done)["pairs"]} == {
+        b"H\xf6he1", b"H\xf6he2",
+    }  # fmt: skip
 
 
 def test_only_a_pair_that_changed_is_computed_again(pairs: Path, no_report: list[Path]) -> None:

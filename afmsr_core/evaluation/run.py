@@ -7,6 +7,7 @@ import hashlib
 import importlib.metadata
 import importlib.util
 import json
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timezone
 from functools import cache
@@ -369,5 +370,5 @@ def _write(path: Path, value: Any) -> None:
 
 def _record_path(folder: Path, pair: Pair) -> Path:
     safe = "".join(c if c.isalnum() or c in "-_." else "_" for c in f"{pair.data_set}_{pair.id}")
-    unique = hashlib.sha256(f"{pair.data_set}/{pair.id}".encode()).hexdigest()[:8]
+    unique = hashlib.sha256(os.fsencode(f"{pair.data_set}/{pair.id}")).hexdigest()[:8]
     return folder / "pairs" / f"{safe.strip('_')}-{unique}.json"

@@ -11,11 +11,17 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from afmsr_core.channel import Channel
-from afmsr_core.errors import ChannelNotFoundError, CorruptFileError, UsageError
+from afmsr_core.errors import (
+    ChannelNotFoundError,
+    CorruptFileError,
+    UnknownFormatError,
+    UsageError,
+)
 from afmsr_core.io.channels import Channels, Unreadable, unreadable
 from afmsr_core.io.files import find_files, head, is_folder
 from afmsr_core.io.gwy import GwyFile
 from afmsr_core.stopped import without_unmeasured
+from afmsr_core.text import table_of_numbers
 
 __all__ = [
     "SUFFIXES",
@@ -49,7 +55,12 @@ def _read_npy(path: Path) -> list[Channel]:
 def _read_raw(path: Path) -> list[Channel]:
     from afmsr_core.io import raw
 
-    return raw.read(path)
+    try:
+        return raw.read(path)
+    except UnknownFormatError as error:
+        if told := table_of_numbers(head(path)):
+            raise UnknownFormatError(f"{path.name}: {told}") from error
+        raise
 
 
 _READERS: dict[bytes, Callable[[Path], list[Channel]]] = {

@@ -17,7 +17,7 @@ from afmsr_core.errors import CorruptFileError, FieldError
 from afmsr_core.io.atomic import writing
 from afmsr_core.io.files import contents
 from afmsr_core.io.units import from_file, to_si
-from afmsr_core.text import decoded
+from afmsr_core.text import decimal_comma, decoded
 
 __all__ = ["MAGIC", "read", "write"]
 
@@ -108,7 +108,7 @@ def _number(path: Path, fields: dict[str, str], name: str, default: float) -> fl
     try:
         return float(text)
     except ValueError:
-        _corrupt(path, f"{name} is {text[:60]!r} instead of a number")
+        _corrupt(path, f"{name} is {text[:60]!r} instead of a number{decimal_comma(text)}")
 
 
 def write(path: str | Path, channel: Channel, force: bool = False) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tokenize
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,8 @@ from afmsr_core.errors import CorruptFileError, UnreadableFileError, Unsupported
 from afmsr_core.io.atomic import writing_all
 from afmsr_core.io.files import contents, head
 from afmsr_core.io.history import UNFIT, steps_of
-from afmsr_core.io.units import from_file
+from afmsr_core.io.units import from_file, is_known
+from afmsr_core.text import decimal_comma
 
 __all__ = ["read", "sidecar", "write"]
 
@@ -95,8 +97,8 @@ def read(path: str | Path) -> Channel:
     path = Path(path)
     head(path, 1)  # An absent file is told before its absent companion.
     notes = _notes(path)
-    factor, unit = from_file(_of(str, notes, "unit", path))
-    scale, lateral_unit = from_file(_of(str, notes, "lateral_unit", path, "nm"))
+    told = _of(str, notes, "unit", path), _of(str, notes, "lateral_unit", path, "nm")
+    (factor, unit), (scale, lateral_unit) = map(from_file, told)
     mask = None
     if notes.get("mask"):
         name = Path(_of(str, notes, "mask", path)).name
@@ -114,6 +116,7 @@ def read(path: str | Path) -> Channel:
         history=_history(notes, path),
         path=path,
         number=0,
+        warnings=_unit("unit", told[0]) + _unit("lateral_unit", told[1]),
     )
 
 
@@ -127,13 +130,24 @@ def _notes(path: Path) -> dict[str, Any]:
         ) from error
     try:
         notes = json.loads(text)
+    except UnicodeDecodeError as error:
+        raise CorruptFileError(
+            f"{sidecar(path).name}: the text is not UTF-8 (byte {error.start} is "
+            f"0x{text[error.start]:02x}); save it as UTF-8"
+        ) from error
     except (ValueError, RecursionError) as error:
         raise CorruptFileError(
-            f"{sidecar(path).name}: not JSON ({error}); a minimal one is {_EXAMPLE}"
+            f"{sidecar(path).name}: not JSON ({error}){_comma_in(text)}; a minimal one is "
+            f"{_EXAMPLE}"
         ) from error
     if not isinstance(notes, dict):
         raise _lacking(path, "holds no names and values")
     return notes
+
+
+def _comma_in(text: bytes) -> str:
+    found = re.search(rb":\s*([+-]?[0-9]+,[0-9]+)", text)
+    return decimal_comma(found[1].decode("ascii")) if found else ""
 
 
 def _lacking(path: Path, found: str) -> UnsupportedContentError:
@@ -147,9 +161,25 @@ def _of(kind: type, notes: dict[str, Any], name: str, path: Path, default: Any =
             return float(value)
         except OverflowError:
             value = None
-    if not isinstance(value, kind):
-        raise _lacking(path, f"{name!r} is missing or not a {kind.__name__}")
-    return value
+    if isinstance(value, kind):
+        return value
+    if value is None:
+        raise _lacking(path, f"{name!r} is missing")
+    hint = decimal_comma(value) if kind is float and isinstance(value, str) else ""
+    raise _lacking(path, f"{name!r} is {str(value)[:60]!r}{hint}, which is not {_KINDS[kind]}")
+
+
+_KINDS = {float: "a number without quotes", str: "a text in quotes", list: "a list"}
+
+
+def _unit(name: str, unit: str) -> tuple[str, ...]:
+    """Return what to say of a unit that we do not know: a length by another word would be none."""
+    if is_known(unit):
+        return ()
+    return (
+        f"the {name} {unit!r} is none that afmsr knows and is left as it is; write a length as nm, "
+        f"µm or m",
+    )
 
 
 def _history(notes: dict[str, Any], path: Path) -> tuple[Step, ...]:

@@ -35,14 +35,47 @@ _PLAIN = frozenset(("min", "cd", "deg", "px", "%", "LSB", "dB", "ppm", "pH"))
 # Other spellings: symbol -> (factor, symbol).
 _ALIASES = {
     "Å": (1e-10, "m"),
-    "Angstrom": (1e-10, "m"),
     "Ang": (1e-10, "m"),
-    "micron": (1e-6, "m"),
     "Ω": (1.0, "Ohm"),
     "ohm": (1.0, "Ohm"),
     "°": (1.0, "deg"),
+}
+# Units by their names, in one or many, in capitals or not, with the prefix's name before them.
+_WORDS = {
+    "meter": "m",
+    "metre": "m",
+    "volt": "V",
+    "ampere": "A",
+    "amp": "A",
+    "newton": "N",
+    "second": "s",
+    "hertz": "Hz",
+    "pascal": "Pa",
+    "radian": "rad",
+    "ohm": "Ohm",
+    "watt": "W",
+    "joule": "J",
+    "kelvin": "K",
+}
+_PREFIX_WORDS = {
+    "": 1.0,
+    "femto": 1e-15,
+    "pico": 1e-12,
+    "nano": 1e-9,
+    "micro": 1e-6,
+    "milli": 1e-3,
+    "centi": 1e-2,
+    "kilo": 1e3,
+    "mega": 1e6,
+    "giga": 1e9,
+}
+_ALIAS_WORDS = {
+    "angstrom": (1e-10, "m"),
+    "ångström": (1e-10, "m"),
+    "angström": (1e-10, "m"),
+    "ångstrom": (1e-10, "m"),
+    "micron": (1e-6, "m"),
     "degree": (1.0, "deg"),
-    "degrees": (1.0, "deg"),
 }
 # U+2126 ohm sign, U+212B angstrom sign, U+00B5 micro sign and U+03BC Greek mu have twins.
 _TWINS = str.maketrans({"\u2126": "Ω", "\u212b": "Å", "\u00b5": "u", "\u03bc": "u"})
@@ -61,7 +94,30 @@ def _symbol(symbol: str) -> tuple[float, str] | None:
                 return factor, rest
             if rest in ("Ω", "ohm"):
                 return factor, "Ohm"
+    return _word(symbol.casefold())
+
+
+def _word(name: str) -> tuple[float, str] | None:
+    """Return factor and base of a unit by its name, such as ``nanometers``."""
+    for one in (name, name.removesuffix("s")):
+        if one in _ALIAS_WORDS:
+            return _ALIAS_WORDS[one]
+        for word, base in _WORDS.items():
+            prefix = _PREFIX_WORDS.get(one.removesuffix(word)) if one.endswith(word) else None
+            if prefix is not None:
+                return prefix, base
     return None
+
+
+def is_known(unit: str) -> bool:
+    """Whether all of a unit string is understood, so that `to_si` takes the right meaning from it.
+
+    Examples
+    --------
+    >>> is_known("nm"), is_known("Nanometers"), is_known(""), is_known("a.u.")
+    (True, True, True, False)
+    """
+    return _parsed(unit) is not None
 
 
 def to_si(unit: str) -> tuple[float, str]:
@@ -70,7 +126,8 @@ def to_si(unit: str) -> tuple[float, str]:
     Parameters
     ----------
     unit : str
-        Such as ``"nm"``, ``"µm"``, ``"Å"``, ``"mV"``, ``"pm/V"``, ``"1/m"`` or ``""``.
+        Such as ``"nm"``, ``"µm"``, ``"Å"``, ``"mV"``, ``"pm/V"``, ``"1/m"`` or ``""``; or a
+        name, such as ``"nanometers"``. ``"A"`` is ampere, as everywhere.
 
     Returns
     -------
@@ -87,11 +144,19 @@ def to_si(unit: str) -> tuple[float, str]:
     >>> to_si("pm/V")
     (1e-12, 'm/V')
     """
-    text = unit.strip().translate(_TWINS)
+    return _parsed(unit) or (1.0, unit.strip())
+
+
+def _parsed(unit: str) -> tuple[float, str] | None:
+    """Return factor and unit without prefixes; None for what is not understood."""
+    text = unit.strip()
+    if text[:1] + text[-1:] in ("[]", "()"):
+        text = text[1:-1].strip()
+    text = text.translate(_TWINS)
     if text in ("", "1"):
         return 1.0, ""
-    if "(" in text or re.search(r"\d[.,/]\d", text):  # Groups and broken powers: left alone.
-        return 1.0, unit.strip()
+    if re.search(r"[^\w\s°%*·×/^+.-]|\d[.,/]\d", text):  # Groups and broken powers: left alone.
+        return None
     factor = 1.0
 
     def plain(match: re.Match[str]) -> str:
@@ -108,7 +173,7 @@ def to_si(unit: str) -> tuple[float, str]:
     try:
         base = _TERM.sub(plain, text)
     except (LookupError, OverflowError):
-        return 1.0, unit.strip()
+        return None
     return factor, base
 
 

@@ -65,17 +65,17 @@ def write_report(folder: Path) -> Path:
     files = Files(folder)
     for table in _tables(results, sections, believed):
         for ending, form in (("csv", as_csv), ("md", as_markdown), ("tex", as_latex)):
-            files.write(f"tables/{table.name}.{ending}", form(table).encode())
+            files.write(f"tables/{table.name}.{ending}", form(table))
     for name, text in (*long_tables.longs(results), *trust.longs(results), *numbers.longs(results)):
-        files.write(f"tables/{name}.csv", text.encode())
+        files.write(f"tables/{name}.csv", text)
     curves = {one.data_set: one.curves for one in sections if one.curves}
     if curves:
-        files.write("tables/spectra.csv", spectra.as_csv(results, curves).encode())
+        files.write("tables/spectra.csv", spectra.as_csv(results, curves))
     for picture in _pictures(sections, shown, believed):
         for ending, data in picture.files.items():
             if ending != "jpg":  # of fewer pixels, for the page alone
                 files.write(f"figures/{picture.name}.{ending}", data)
-    files.write(PAGE, page(results, sections, shown, names, believed).encode())
+    files.write(PAGE, page(results, sections, shown, names, believed))
     files.finish()
     return folder / PAGE
 

@@ -34,8 +34,10 @@ class Files:
         self.folder = folder
         self._written: dict[str, str] = {}
 
-    def write(self, name: str, data: bytes) -> None:
+    def write(self, name: str, content: bytes | str) -> None:
         """Write one file; `name` is relative to the folder, with ``/``.
+
+        Text is UTF-8; of a file name in it that is not, the odd bytes are escaped.
 
         Raises
         ------
@@ -43,6 +45,9 @@ class Files:
             If the system refuses.
         """
         path = self.folder / name
+        data = content
+        if isinstance(data, str):
+            data = data.encode("utf-8", "backslashreplace")
         try:
             path.parent.mkdir(exist_ok=True)
         except OSError as error:

@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afmsr_core import __version__
-from afmsr_core.errors import UsageError
+from afmsr_core.errors import UnreadableFileError, UsageError
+from afmsr_core.io.files import contents
 from afmsr_core.trust.evidence import LENGTHS, Evidence
 
 __all__ = ["COVERAGES", "SHIPPED", "Calibration", "Observation", "calibrate", "observe", "shipped"]
@@ -142,7 +143,7 @@ class Calibration:
         """
         path = Path(path)
         try:
-            held = json.loads(path.read_text(encoding="utf-8"))
+            held = json.loads(contents(path))
             if held.pop("format") != FORMAT:
                 raise ValueError("made by another version of afmsr")
             found = cls(**held)
@@ -150,7 +151,7 @@ class Calibration:
             known = set(found.local) == set(found.level) == set(LENGTHS)
             if not known or not np.isfinite([*numbers, found.intercept]).all():
                 raise ValueError("other evidence than this version of afmsr collects")
-        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        except (UnreadableFileError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise UsageError(
                 f"{path}: no calibration ({error}); make one with `afmsr calibrate PAIRS -o FILE`"
             ) from error

@@ -160,13 +160,21 @@ def describe(folder, field, mask, title):
         "xreal": field.get_xreal(), "yreal": field.get_yreal(),
         "xoff": field.get_xoffset(), "yoff": field.get_yoffset(),
         "unit_xy": plain(field.get_si_unit_xy()), "unit_z": plain(field.get_si_unit_z()),
-        "title": title.decode("utf-8", "replace"),
+        "title": decoded(title),
         "data": "data.raw", "mask": None if mask is None else "mask.raw",
     }
 
 
 def plain(unit):
-    return unit.get_string(gwy.SI_UNIT_FORMAT_PLAIN).decode("utf-8", "replace")
+    return decoded(unit.get_string(gwy.SI_UNIT_FORMAT_PLAIN))
+
+
+def decoded(text):
+    """Return text of a file as UTF-8, or as Latin-1 where it is not that, as instruments write."""
+    try:
+        return text.decode("utf-8")
+    except UnicodeDecodeError:
+        return text.decode("latin-1")
 
 
 def address(field):
