@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import csv
 import io as textio
+import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -162,12 +163,12 @@ def find_pairs(folder: str | Path, *, channel: str | None = None) -> Pairing:
         if file not in lists and _TRUTH not in file.relative_to(folder).parts[:-1]
     ]
     listed_folders = {manifest.parent for manifest in lists}
-    used = {path.resolve() for pair in pairs for path in (pair.low, pair.high)}
+    used = {os.path.realpath(path) for pair in pairs for path in (pair.low, pair.high)}
     unpaired = []
     named: dict[tuple[Path, str], dict[str, list[Path]]] = {}
     for file in rest:
         if listed_folders & set(file.parents):
-            if file.resolve() not in used:
+            if os.path.realpath(file) not in used:
                 unpaired.append(Unpaired(file, f"{MANIFEST} does not name it; add a line"))
             continue
         found = _named(file, folder)

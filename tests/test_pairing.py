@@ -100,6 +100,13 @@ def test_companions_and_hidden_files_are_no_scans(tmp_path: Path) -> None:
     assert ids(tmp_path) == ["a"] and unpaired(tmp_path) == {}
 
 
+def test_links_in_a_circle_are_unpaired(tmp_path: Path) -> None:
+    (tmp_path / "pairs.csv").write_text("id,low,high\n")
+    (tmp_path / "a.gwy").symlink_to("b.gwy")
+    (tmp_path / "b.gwy").symlink_to("a.gwy")
+    assert sorted(unpaired(tmp_path)) == ["a.gwy", "b.gwy"]
+
+
 @pytest.mark.parametrize("name", ["absent", "file.gwy"])
 def test_a_folder_that_is_none(tmp_path: Path, name: str) -> None:
     made(tmp_path, "file.gwy")

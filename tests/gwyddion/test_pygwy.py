@@ -66,7 +66,8 @@ class Host:
         self.command = worker_command()
         self.scenario = {
             "number": 0, "mode": "RUN_IMMEDIATE", "cancel_at": None, "window": True,
-            "pointer": True, "user": [], "constants": {}, "environment": {}, "items": {},
+            "pointer": True, "encoding": "utf-8", "user": [], "constants": {}, "environment": {},
+            "items": {},
         }  # fmt: skip
 
     def add_channel(
@@ -268,6 +269,14 @@ def test_values_that_are_no_heights_keep_their_unit(
     assert new["unit_z"] == unit
     expected = _expected(scan, method="bicubic").heights * METRE * 1e6
     np.testing.assert_allclose(_values(new), expected, rtol=0, atol=1e-12)
+
+
+def test_a_title_that_is_not_utf_8_is_read(host: Host, scan: np.ndarray) -> None:
+    """Gwyddion keeps the bytes of an instrument's header."""
+    host.home.choose(method="bicubic")
+    host.add_channel(scan)
+    new = _added(host.run(encoding="latin-1"))
+    assert new["data/title"] == "Höhe <1> (x4 bicubic)"
 
 
 def test_title_palette_range_and_metadata_come_along(host: Host, scan: np.ndarray) -> None:

@@ -45,6 +45,8 @@ def field_from(told):
 def describe(value, folder, name):
     if isinstance(value, gwy.Container):
         return value.items
+    if isinstance(value, str):
+        return value.decode("utf-8", "replace")
     if not isinstance(value, gwy._Field):
         return value
     path = os.path.join(folder, "out" + name.replace("/", "-"))
@@ -81,7 +83,9 @@ def main():
             meta, value = value, gwy.Container()
             for key, text in meta.items():
                 value.set_string_by_name(key.encode("utf-8"), text.encode("utf-8"))
-        data[name.encode("utf-8")] = value.encode("utf-8") if type(value) is unicode else value
+        if type(value) is unicode:
+            value = value.encode(scenario["encoding"])
+        data[name.encode("utf-8")] = value
     gtk.user.extend(scenario["user"])
     # Python in Gwyddion has none of its handlers: a broken pipe ends the program.
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
