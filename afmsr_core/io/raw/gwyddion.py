@@ -22,6 +22,7 @@ from afmsr_core.errors import (
     CorruptFileError,
     FieldError,
     MissingReaderError,
+    OutputError,
     ReadError,
     UnknownFormatError,
     UnsupportedContentError,
@@ -41,6 +42,7 @@ INSTALL = "install Gwyddion 2 (gwyddion.net, or apt-get install gwyddion)"
 _UNKNOWN = "No module can load this file type"
 _EMPTY = "File contains no (importable) data"
 _LOG = 1 << 16  # bytes of what it says that are looked at
+_GROWTH = 8  # times as large a file may become: bytes to doubles
 
 _GLIB = re.compile(
     r"(?:\([^)]*\): (?:(?P<domain>[\w-]+)-)?|\*\* \([^)]*\): )(?:WARNING|CRITICAL) \*\*: "
@@ -107,6 +109,8 @@ class Converter:
             If the program fails, crashes or goes beyond its limit.
         MissingReaderError
             If the program cannot be started.
+        OutputError
+            If it fails and the folder for temporary files has little room.
         """
         del known
         program = self.find()
@@ -119,6 +123,7 @@ class Converter:
             output = Path(folder, "converted.gwy")
             status, said = self._convert(program, path, output, limit_of(path))
             if status != 0 or not output.is_file():
+                _check_room(self.name, path, folder)
                 raise self._failure(path, status, said)
             file = GwyFile.from_bytes(contents(output), path)
         warned = _warnings(said)
@@ -179,6 +184,17 @@ class Converter:
             )
         return CorruptFileError(
             f"{path.name}: {self.name} fails on it ({_reason(said, path, status)}); {OTHERWISE}"
+        )
+
+
+def _check_room(program: str, path: Path, folder: str) -> None:
+    """Blame the folder for temporary files if it is too full for what a file may become."""
+    free, wanted = shutil.disk_usage(folder).free, _GROWTH * path.stat().st_size
+    if free < wanted:
+        raise OutputError(
+            f"{path.name}: {program} fails on it, and {folder} has room for {free / 1e6:.1f} MB of "
+            f"the {wanted / 1e6:.1f} MB that it may need; free some space there, or name another "
+            f"folder with TMPDIR"
         )
 
 
