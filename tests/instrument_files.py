@@ -232,13 +232,17 @@ def iso28600(path: Path, heights: np.ndarray, unit: str = "m") -> None:
 
 
 def createc(path: Path, counts: np.ndarray) -> None:
-    """Write an STM image of Createc: 300 x 200 ångström, 0.01 ångström a count."""
+    """Write an STM image of Createc: 4096 / 2**20 of the range a pixel, a piezo of 10 Å/V, 20 V.
+
+    So a pixel is 7.8125 Å wide and high, and a count 200 Å / 2**20.
+    """
     yres, xres = counts.shape
     keys = {
-        "Num.X / Num.X": xres, "Num.Y / Num.Y": yres, "Length x[A]": 300.0, "Length y[A]": 200.0,
-        "Delta X / Delta X [Dac]": 1, "Delta Y / Delta Y [Dac]": 1, "GainX / GainX": 10,
-        "GainY / GainY": 10, "GainZ / GainZ": 1, "DAC-Type": "20bit", "Dacto[A]z": 0.01,
-        "Dacto[A]xy": 0.01, "Xpiezoconst": 10, "YPiezoconst": 10, "ZPiezoconst": 10,
+        "Num.X / Num.X": xres, "Num.Y / Num.Y": yres, "Length x[A]": 7.8125 * xres,
+        "Length y[A]": 7.8125 * yres,
+        "Delta X / Delta X [Dac]": 4096, "Delta Y / Delta Y [Dac]": 4096, "GainX / GainX": 10,
+        "GainY / GainY": 10, "GainZ / GainZ": 1, "DAC-Type": "20bit", "Dacto[A]z": 200 / 2**20,
+        "Dacto[A]xy": 200 / 2**20, "Xpiezoconst": 10, "YPiezoconst": 10, "ZPiezoconst": 10,
         "Channels / Channels": 1, "Chan(1,2,4) / Chan(1,2,4)": 1, "Titel / Titel": "terrace",
         "Scancoarse": 0, "DSP-COMPDATE": "200101",
     }  # fmt: skip

@@ -24,9 +24,10 @@ from afmsr_core.errors import (
 )
 from afmsr_core.io.channels import Channels, unreadable
 from afmsr_core.io.files import head
+from afmsr_core.io.raw import plain_text
 from afmsr_core.io.raw.child import CHILD
 from afmsr_core.io.raw.corrections import corrected
-from afmsr_core.io.raw.formats import FORMATS, RawFormat, known_format
+from afmsr_core.io.raw.formats import FORMATS, TEXT, RawFormat, known_format
 from afmsr_core.io.raw.gwyddion import INSTALL
 from afmsr_core.io.raw.limits import limit_of
 from afmsr_core.io.raw.own import OWN, START, OwnReader
@@ -128,6 +129,8 @@ _MOST_TELLING = (FieldError, UnsupportedContentError, CorruptFileError, MissingR
 
 def _refusal(path: Path, known: RawFormat | None, failures: dict[str, AfmsrError]) -> AfmsrError:
     """Return the error that says why no reader gave a channel, and what would help."""
+    if (known is None or known == TEXT) and (cause := plain_text.cause(path)):
+        return UnknownFormatError(f"{path.name}: of no format that we know: {cause}")
     if known is None:
         # Its readers of tables and containers open much that is no scan.
         failures = {

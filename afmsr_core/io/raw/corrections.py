@@ -8,14 +8,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from afmsr_core.channel import Channel
-from afmsr_core.errors import FieldError, UnsupportedContentError, pip_install
+from afmsr_core.errors import UnsupportedContentError, pip_install
 from afmsr_core.io.files import head
 from afmsr_core.io.raw import nanoscope, wsxm
 
 __all__ = ["corrected"]
-
-_METRE = 1e9
-"""nm. What Gwyddion takes for the side of an image without a size; no scan has it."""
 
 
 def corrected(path: Path, reader: str, channels: list[Channel]) -> list[Channel]:
@@ -37,15 +34,9 @@ def corrected(path: Path, reader: str, channels: list[Channel]) -> list[Channel]
     """
     start = head(path, 64)
     if start.startswith(nanoscope.BEGINS):
-        channels = _nanoscope(path, reader, channels)
-    elif start.startswith(wsxm.BEGINS):
-        channels = _wsxm(path, channels)
-    for channel in channels:
-        if channel.lateral_unit == "nm" and _METRE in (channel.xreal, channel.yreal):
-            raise FieldError(
-                f"{channel.where}: the file gives no size of the scan; set it in Gwyddion with "
-                f"Dimensions and Units, and save the scan as .gwy"
-            )
+        return _nanoscope(path, reader, channels)
+    if start.startswith(wsxm.BEGINS):
+        return _wsxm(path, channels)
     return channels
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from afmsr_core.io.files import head
 
-__all__ = ["FORMATS", "RawFormat", "known_format"]
+__all__ = ["FORMATS", "TEXT", "RawFormat", "known_format"]
 
 
 class RawFormat(NamedTuple):
@@ -38,7 +38,7 @@ class RawFormat(NamedTuple):
         return self.python if reader == "SurfaceTopography" else reader not in self.unread
 
 
-_GWYDDIONS = ("gwyddionpy", "Gwyddion 2", "Gwyddion 3")
+TEXT = RawFormat("text with a header", (b"# Channel", b"# File Format"), (), True, ("Gwyddion 2",))
 
 FORMATS = (
     RawFormat("Gwyddion 1", (b"GWYO",), (), False, ("Gwyddion 3",)),
@@ -52,7 +52,8 @@ FORMATS = (
     RawFormat("Nanonis", (b":NANONIS_VERSION:",), (".sxm",), False),
     RawFormat("RHK", ("STiMage".encode("utf-16-le"),), (".sm4",), False),
     RawFormat("Anasys", (), (".axz", ".axd"), False),
-    RawFormat("text with a header", (b"# Channel", b"# File Format"), (), True, _GWYDDIONS),
+    RawFormat("Createc", (b"[Paramco32]", b"[Paramet32]", b"[Parameter]"), (), False),
+    TEXT,
 )
 
 

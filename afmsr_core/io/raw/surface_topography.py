@@ -6,7 +6,7 @@ import io
 import logging
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -56,7 +56,8 @@ def prepare() -> None:
 def read(path: Path) -> Reading:
     """Return the images that SurfaceTopography finds in a file.
 
-    It does not tell offsets (0 then). Channels whose unit it does not tell are left out.
+    Offsets are told of JPK's files only (else they are 0). Channels whose unit it does not tell
+    are left out.
 
     Raises
     ------
@@ -183,16 +184,28 @@ def _channel(path: Path, reader: Any, info: Any) -> Channel:
     # Theirs is indexed (column, row), ours (row, column); both count rows from the top.
     values = np.ma.filled(np.ma.asarray(topography.heights(), dtype=np.float64), np.nan).T
     width, height = topography.physical_sizes
+    xoff, yoff = _offset(info)
     return Channel(
         np.ascontiguousarray(values) * factor,
         xreal=float(width) * scale,
         yreal=float(height) * scale,
+        xoff=xoff,
+        yoff=yoff,
         unit=unit,
         lateral_unit=lateral_unit,
         title=str(info.name or ""),
         path=path,
         number=int(info.index),
     )
+
+
+def _offset(info: Any) -> tuple[float, float]:
+    """Return the offset in nm, which stands in the metadata of JPK alone, in m."""
+    metadata = info.info.get("raw_metadata")
+    if not isinstance(metadata, Mapping):
+        return 0.0, 0.0
+    x, y = (metadata.get(key, 0.0) for key in ("GridX0", "GridY0"))
+    return float(x) * 1e9, float(y) * 1e9
 
 
 def _listed(sizes: Any) -> str:
