@@ -26,7 +26,7 @@ def failed(source: Path, error: BaseException) -> dict[str, Any]:
     Cancelled
         If the process is about to stop: then it is no fault of the file.
     """
-    if asked():
+    if asked() or isinstance(error, Cancelled):
         raise Cancelled("told to stop") from error
     return {
         "error": naming(source, described(error, with_what="with the file")),

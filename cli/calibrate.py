@@ -8,9 +8,11 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from afmsr_cli.inputs import check_output, naming
+from afmsr_cli.batch import warned
+from afmsr_cli.errorlog import tell
+from afmsr_cli.inputs import check_output
 from afmsr_cli.progress import Progress
-from afmsr_core.errors import AfmsrError, UsageError
+from afmsr_core.errors import UsageError
 
 if TYPE_CHECKING:
     from afmsr_core.pairing import Pair
@@ -76,12 +78,12 @@ def run(args: argparse.Namespace) -> int:
     for number, pair in enumerate(found.pairs):
         sample = pair.id if args.each or not pair.data_set else pair.data_set
         try:
-            one, digest = _observed(pair, sample, upscaler, args.level, number)
+            one, digest = _observed(pair, sample, upscaler, args.level, number, progress)
             observations.append(one)
             progress.done(f"{pair.id}: sample {sample}")
-        except AfmsrError as error:
+        except Exception as error:  # whatever happens to a pair, the others are used
             failed += 1
-            print(f"afmsr: {naming(pair.low, str(error))}", file=sys.stderr)
+            tell(error, pair.id, pair.low)
             progress.done(f"{pair.id}: left out")
     if not observations:
         raise UsageError(f"{args.pairs}: none of the {failed} pairs can be used")
@@ -101,7 +103,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _observed(
-    pair: Pair, sample: str, upscaler: Upscaler, level_spec: str, seed: int
+    pair: Pair, sample: str, upscaler: Upscaler, level_spec: str, seed: int, progress: Progress
 ) -> tuple[Observation, str]:
     """Return what one pair tells, and the hash of the weights."""
     import numpy as np
@@ -118,6 +120,9 @@ def _observed(
     from afmsr_core.trust.noise import noise_of
 
     low, high = (io.select(io.read(path), pair.channel)[0] for path in (pair.low, pair.high))
+    for path, channel in ((pair.low, low), (pair.high, high)):
+        for warning in warned([channel]):
+            progress.say(f"afmsr: warning: {path}, {warning}")
     check_pair(low, high)
     relief, truth = (level(one, level_spec).channel.heights for one in (low, high))
     digest = ""

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from afmsr_cli.batch import Batch, failed, warned
 from afmsr_cli.inputs import Job, add_channel_options, add_file_options, chosen, plan
-from afmsr_core.errors import Cancelled
 
 if TYPE_CHECKING:
     from afmsr_core.channel import Channel
@@ -104,8 +103,6 @@ def _convert(job: Job, args: argparse.Namespace) -> dict[str, Any]:
         for target, group in groups.items():
             levelled = [level(channel, args.level).channel for channel in group]
             io.write(target, levelled, force=args.force)
-    except Cancelled:
-        raise
     except Exception as error:  # whatever happens to a file, the others are done
         record |= failed(job.source, error)
     return record

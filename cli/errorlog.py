@@ -9,10 +9,45 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-__all__ = ["kept"]
+from afmsr_cli.inputs import naming
+from afmsr_cli.stopping import asked
+from afmsr_core.errors import AfmsrError, Cancelled, described, traceback_of
+
+__all__ = ["kept", "tell"]
 
 LOGS = 20  # that are kept; of more runs with faults, the oldest go
 _STARTED = time.strftime("%Y-%m-%dT%H%M%S")
+
+
+def tell(error: Exception, what: str, source: Path | None = None) -> int:
+    """Say on stderr what went wrong, and where its traceback is if nobody foresaw it.
+
+    Parameters
+    ----------
+    error : exception
+        Any.
+    what : str
+        What was being done.
+    source : Path, optional
+        The file that it happened to.
+
+    Returns
+    -------
+    int
+        Exit status.
+
+    Raises
+    ------
+    Cancelled
+        If the process is about to stop, for which it may have gone wrong.
+    """
+    if asked() or isinstance(error, Cancelled):
+        raise Cancelled("told to stop") from error
+    told = described(error) if source is None else naming(source, described(error))
+    print(f"afmsr: {told}", file=sys.stderr)
+    if log := kept(what, traceback_of(error)):
+        print(f"afmsr: the traceback is in {log}", file=sys.stderr)
+    return error.exit_status if isinstance(error, AfmsrError) else AfmsrError.exit_status
 
 
 def kept(what: str, told: str | None) -> Path | None:

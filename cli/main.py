@@ -9,11 +9,11 @@ import importlib
 import sys
 from collections.abc import Sequence
 
-from afmsr_cli.errorlog import kept
-from afmsr_cli.stopping import INTERRUPTED, asked, stoppable
+from afmsr_cli.errorlog import tell
+from afmsr_cli.stopping import INTERRUPTED, stoppable
 from afmsr_cli.streams import Stream, streams
 from afmsr_core import __version__
-from afmsr_core.errors import AfmsrError, Cancelled, described, traceback_of
+from afmsr_core.errors import AfmsrError, Cancelled
 
 __all__ = ["COMMANDS", "build_parser", "main"]
 
@@ -88,25 +88,27 @@ def main(argv: Sequence[str] | None = None) -> int:
     # At its end Python looks for cycles among all that was imported, which takes a tenth of the
     # time of a small scan and finds nothing that the system would not take back anyway.
     atexit.register(gc.freeze)
-    with streams() as (out, _), stoppable():
-        return _run(argv, out)
+    with streams() as (out, _):
+        try:
+            with stoppable():
+                return _run(argv, out)
+        except (KeyboardInterrupt, Cancelled):
+            # An interrupt inside an `exec`, of which imports are full, has Python end with a
+            # signal however it is handled, unless another `exec` follows.
+            exec("")
+            print(INTERRUPTED, file=sys.stderr)
+            return Cancelled.exit_status
 
 
 def _run(argv: Sequence[str], out: Stream) -> int:
-    """Run a command; whatever ends it early becomes a line on stderr and an exit status."""
+    """Run a command; what goes wrong becomes a line on stderr and an exit status."""
     try:
         args = build_parser(argv[0] if argv else None).parse_args(argv)
         status = int(args.run(args))
         out.flush()
         return _told(status, args, out)
-    except (KeyboardInterrupt, Exception) as error:
-        if asked() or isinstance(error, (KeyboardInterrupt, Cancelled)):
-            print(INTERRUPTED, file=sys.stderr)
-            return Cancelled.exit_status
-        print(f"afmsr: {described(error)}", file=sys.stderr)
-        if log := kept(" ".join(argv), traceback_of(error)):
-            print(f"afmsr: the traceback is in {log}", file=sys.stderr)
-        return error.exit_status if isinstance(error, AfmsrError) else AfmsrError.exit_status
+    except Exception as error:
+        return tell(error, " ".join(argv))
 
 
 def _told(status: int, args: argparse.Namespace, out: Stream) -> int:

@@ -12,8 +12,9 @@ from typing import Any
 
 from afmsr_cli.actions import add_action
 from afmsr_cli.doctor import PARTS
+from afmsr_cli.errorlog import tell
 from afmsr_cli.meter import Meter
-from afmsr_core.errors import AfmsrError, MissingWeightsError, WeightsError, pip_install
+from afmsr_core.errors import MissingWeightsError, WeightsError, pip_install
 from afmsr_core.methods import download, store, weights
 from afmsr_core.methods.registry import Method, Network, get, methods
 from afmsr_core.methods.store import FetchedFile
@@ -238,11 +239,10 @@ def _fetch(args: argparse.Namespace) -> int:
                 force=args.force,
                 progress=meter,
             )
-        except AfmsrError as error:  # name it, and go on with the others
+        except Exception as error:  # name it, and go on with the others
             if meter:
                 meter.end()
-            print(f"afmsr: {error}", file=sys.stderr)
-            status = error.exit_status
+            status = tell(error, file.key)
             continue
         if meter:
             meter.end()

@@ -15,6 +15,7 @@ import queue
 import threading
 import time
 from collections.abc import Generator, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +30,7 @@ from afmsr_cli.scheduler import (
 )
 from afmsr_cli.upscaling import overlapping
 from afmsr_core import __version__
-from afmsr_core.errors import AfmsrError
+from afmsr_core.errors import AfmsrError, traceback_of
 
 if TYPE_CHECKING:
     from afmsr_cli.inputs import Job
@@ -42,7 +43,7 @@ SCANS_A_TASK = 8  # 0.1 s of work at 64 x 64 pixels, a minute at 1024 x 1024
 KEPT = 2  # upscalers in a worker, which may serve several runs at once
 AGAIN = "give the same command with --resume"
 TOOK = (
-    "this scan and those beside it",
+    "this scan",
     "give the workers more, or --tile 128",
     "dask",
 )
@@ -104,7 +105,9 @@ class _Run:
 
     def finished(self, jobs: Sequence[Job]) -> Iterator[dict[str, Any]]:
         """Yield records in the order of completion."""
-        chunks = iter([jobs[i : i + SCANS_A_TASK] for i in range(0, len(jobs), SCANS_A_TASK)])
+        chunks: Iterator[Sequence[Job]] = iter(
+            [jobs[i : i + SCANS_A_TASK] for i in range(0, len(jobs), SCANS_A_TASK)]
+        )
         flying: dict[Any, Sequence[Job]] = {}
         landed: queue.SimpleQueue[Any] = queue.SimpleQueue()
         left = True
@@ -124,7 +127,13 @@ class _Run:
                     future.add_done_callback(landed.put)
                 with contextlib.suppress(queue.Empty):
                     future = landed.get(timeout=POLL_SECONDS)
-                    yield from self._records(future, flying.pop(future))
+                    chunk = flying.pop(future)
+                    if future.status == "error" and len(chunk) > 1:
+                        why_it_failed(future.exception(), *TOOK)
+                        # One by one, after all others, to find out which of them it was.
+                        chunks, left = chain(chunks, ([job] for job in chunk)), True
+                    else:
+                        yield from self._records(future, chunk)
         finally:
             with contextlib.suppress(*LOST):
                 self._client.cancel(list(flying), force=False)
@@ -151,8 +160,11 @@ class _Run:
         if future.status == "cancelled":
             raise asyncio.CancelledError
         if future.status == "error":
-            reason = why_it_failed(future.exception(), *TOOK)
-            found: Any = [{"error": f"{job.source}: {reason}"} for job in chunk]
+            error = future.exception()
+            reason, traceback = why_it_failed(error, *TOOK), traceback_of(error)
+            found: Any = [
+                {"error": f"{job.source}: {reason}", "traceback": traceback} for job in chunk
+            ]
         else:
             found = future.result()
         if isinstance(found, AfmsrError):

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from afmsr_cli.batch import failed, warned
 from afmsr_cli.inputs import Job, chosen
 from afmsr_cli.trust import Trust
-from afmsr_core.errors import Cancelled
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -162,8 +161,6 @@ def _telling(task: Task) -> Iterator[None]:
     try:
         yield
         return
-    except Cancelled:
-        raise
     except Exception as error:  # whatever happens to a file, the others are done
         task.record |= failed(task.job.source, error)
     task.wanted, task.begun, task.results, task.extras, task.file = [], [], [], [], None

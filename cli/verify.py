@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from afmsr_cli.batch import warned
 from afmsr_cli.inputs import check_output
 from afmsr_core.errors import ChannelNotFoundError, PairError, UsageError
 
@@ -64,6 +66,13 @@ def run(args: argparse.Namespace) -> int:
     channels = io.read(args.result)
     result = _result(channels, args.channel, args.result)
     zoom = io.select(io.read(args.zoom), args.zoom_channel)[0]
+    warnings = [
+        f"{path}, {warning}"
+        for path, channel in ((args.result, result), (args.zoom, zoom))
+        for warning in warned([channel])
+    ]
+    for warning in warnings:
+        print(f"afmsr: warning: {warning}", file=sys.stderr)
     check_units(result, zoom, "--channel or --zoom-channel")
     truth = level(zoom, "plane").channel.heights
     found = align(
@@ -90,6 +99,7 @@ def run(args: argparse.Namespace) -> int:
         "zoom": str(args.zoom),
         "channel": result.name,
         "unit": result.unit,
+        "warnings": warnings,
         "alignment": found.as_dict(),
         "rmse": spread,
         "confirmed": numbers["features_result"] - numbers["invented"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -14,7 +15,7 @@ pytest.importorskip("distributed")
 pytest.importorskip("scipy")
 pytest.importorskip("skimage")
 
-from test_cli_eval_dask import Cluster, until
+from test_cli_eval_dask import DEATHS, Cluster, until
 from test_many_scans import content, scans
 
 from afmsr_cli import upscale_cluster
@@ -103,3 +104,39 @@ def test_a_worker_with_other_weights_is_refused(tmp_path: Path, running: Cluster
     upscaler._engine.weights_sha256 = "0" * 64  # type: ignore[union-attr] # as if
     with pytest.raises(AfmsrError, match="has other weights of afm"):
         list(on_cluster(jobs, upscaler, Work(), running.address))
+
+
+def test_a_scan_that_kills_its_workers_costs_no_other(
+    tmp_path: Path, running: Cluster, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paths = scans(tmp_path / "in", COUNT)
+    running.add(2 * DEATHS)
+    running.client.run(_make_deadly, paths[5].name)
+    options = ["--method", "bicubic", "--quiet", "--scheduler-file", str(running.file), "--json"]
+    assert main(["upscale", str(tmp_path / "in"), "-o", str(tmp_path / "out"), *options]) == 1
+    told, said = capsys.readouterr()
+    assert f"afmsr: {COUNT - 1} done, 1 failed" in said
+    assert f"{paths[5]}: every worker that took this scan died" in said
+    records = json.loads(told)
+    assert [one["status"] for one in records] == ["done"] * 5 + ["failed"] + ["done"] * (COUNT - 6)
+    assert [Path(one["input"]) for one in records] == paths
+    made = {path.stem for path in (tmp_path / "out").glob("[!.]*.gwy")}
+    assert made == {f"{path.stem}_x4" for path in paths if path != paths[5]}
+
+
+def _make_deadly(name: str) -> None:
+    import os
+
+    from afmsr_cli.upscaling import Work
+
+    before = Work.read
+
+    def deadly(self: object, job: object) -> object:
+        if job.source.name == name:  # type: ignore[attr-defined]
+            os._exit(9)  # as the system ends what takes too much memory
+        return before(self, job)  # type: ignore[arg-type]
+
+    Work.read = deadly  # type: ignore[assignment, method-assign]
+
+
+_make_deadly.__module__ = "__main__"
