@@ -11,7 +11,7 @@ import contextlib
 import threading
 from collections.abc import Callable, Iterator
 
-__all__ = ["leftover", "remove_all", "settling"]
+__all__ = ["always", "leftover", "remove_all", "settling"]
 
 PATIENCE = 0.5  # seconds for steps that belong together; a folder on a network may hang in one
 
@@ -36,6 +36,12 @@ def leftover(remove: Callable[[], object]) -> Iterator[None]:
         yield
     finally:
         del _removals[key]
+
+
+def always(remove: Callable[[], object]) -> None:
+    """Do as :func:`leftover` does, as long as the process runs."""
+    with _lock:
+        _removals[object()] = remove
 
 
 @contextlib.contextmanager

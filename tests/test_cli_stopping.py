@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -186,24 +187,31 @@ def test_while_gwyddion_converts(tmp_path: Path, start: Callable[..., Command]) 
     """A reader of others that does not come back is ended too."""
     slow = tmp_path / "bin" / "gwyddion"
     slow.parent.mkdir()
-    slow.write_text("#!/bin/sh\nexec sleep 50\n")
+    slow.write_text(f"#!/bin/sh\nexec sleep 50.{os.getpid()}\n")
     slow.chmod(0o755)
     (tmp_path / "in").mkdir()
     for number in range(2):
         (tmp_path / "in" / f"{number}.spm").write_bytes(b"nobody knows this")
     (tmp_path / "tmp").mkdir()
     command = start(
-        *("convert", tmp_path / "in", "--to", "csv", "-o", tmp_path / "out"),
+        *("upscale", tmp_path / "in", "-o", tmp_path / "out", "--method", "bicubic"),
         PATH=f"{slow.parent}:{os.environ['PATH']}",
         TMPDIR=str(tmp_path / "tmp"),
     )
-    assert wait_for(lambda: _sleeps(command.process.pid))
+    assert wait_for(_sleepers)
     stops(command, signal.SIGTERM)
+    assert wait_for(lambda: not _sleepers())
     assert list((tmp_path / "tmp").iterdir()) == [] and not (tmp_path / "out").exists()
 
 
-def _sleeps(session: int) -> bool:
-    return any(b"sleep" in Path(f"/proc/{one}/cmdline").read_bytes() for one in members(session))
+def _sleepers() -> list[Path]:
+    """Return the processes of the slow program, which run in sessions of their own."""
+    wanted, found = f"50.{os.getpid()}".encode(), []
+    for entry in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            if entry.name.isdigit() and wanted in (entry / "cmdline").read_bytes().split(b"\0"):
+                found.append(entry)
+    return found
 
 
 def test_while_a_server_keeps_its_answer_to_itself(

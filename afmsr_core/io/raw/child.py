@@ -23,6 +23,7 @@ from afmsr_core.errors import AfmsrError, Cancelled, CorruptFileError, MissingRe
 from afmsr_core.io.raw import messages
 from afmsr_core.io.raw.limits import OTHERWISE, Limit
 from afmsr_core.io.raw.messages import Reading
+from afmsr_core.leftovers import always
 
 __all__ = ["CHILD", "Child"]
 
@@ -104,6 +105,11 @@ class Child:
             self._process.kill()
         with self._turn:  # whoever waits for an answer has seen the end and lets go
             self._close()
+
+    def kill(self) -> None:
+        """End it because this process ends, without a word to whoever waits for it."""
+        if self._process is not None:
+            self._process.kill()
 
     def forget(self) -> None:
         """Leave the process to the one that this was forked from."""
@@ -224,5 +230,6 @@ CHILD = Child(preload="afmsr_core.io.raw.surface_topography")
 """That of this process."""
 
 atexit.register(CHILD.end)
+always(CHILD.kill)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=CHILD.forget)
