@@ -110,7 +110,7 @@ def _signal(attributes: Mapping[str, Any], table: Any, xres: int, yres: int) -> 
     title = _text(attributes, "channel.fancy-name", _text(attributes, "channel.name", ""))
     if _text(attributes, "retrace", "false") == "true":
         title = f"{title} (retrace)"
-    counts = np.asarray(table[()]).T.reshape(-1, yres, xres)[:, ::-1]
+    counts = np.ascontiguousarray(table[()].T).reshape(-1, yres, xres)[:, ::-1]
     return movie.Signal(
         title,
         _text(attributes, _SCALING + "unit.unit", ""),

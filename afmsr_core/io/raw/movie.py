@@ -61,9 +61,11 @@ def channels(
             f"this is the first of {count} frames of a movie; choose another by its number, or "
             f"take all channels"
         )
+        heights = np.multiply(signal.counts[frame], signal.scale * scale, dtype=np.float64)
+        heights += signal.offset * scale
         made.append(
             Channel(
-                signal.counts[frame] * (signal.scale * scale) + signal.offset * scale,
+                heights,
                 xreal=xreal * factor,
                 yreal=yreal * factor,
                 unit=unit,
