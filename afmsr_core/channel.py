@@ -271,7 +271,7 @@ class Channel:
         left, top = self.xoff / lateral, self.yoff / lateral
         extent = (left, left + self.xreal / lateral, top + self.yreal / lateral, top)
         image = axes.imshow(np.asarray(self), **{"cmap": "afmhot", "extent": extent, **options})
-        axes.set(title=self.title, xlabel=f"x ({lateral_unit})", ylabel=f"y ({lateral_unit})")
+        axes.set(title=self.name, xlabel=f"x ({lateral_unit})", ylabel=f"y ({lateral_unit})")
         axes.figure.colorbar(image, ax=axes, label=self.unit)
         return axes
 
@@ -298,7 +298,9 @@ class Channel:
         }
         if self.mask is not None:
             coords["mask"] = (("y", "x"), self.mask)
-        attributes = {"units": self.unit, "long_name": self.title}
+        attributes = {"units": self.unit}
+        if self.title.strip():
+            attributes["long_name"] = self.title
         name = self.title or None
         return xarray.DataArray(np.asarray(self), coords, ("y", "x"), name, attributes)
 
@@ -335,8 +337,8 @@ class Channel:
         pandas = _module("pandas", "pandas")
         places = (np.arange(values.size) + 0.5) * pixel
         index = pandas.Index(places, name=f"{along} ({self.lateral_unit})")
-        name = f"{self.title} ({self.unit})" if self.unit else self.title
-        return pandas.Series(values, index=index, name=name.strip())
+        name = f"{self.name} ({self.unit})" if self.unit else self.name
+        return pandas.Series(values, index=index, name=name)
 
 
 def _module(name: str, package: str) -> Any:
