@@ -338,10 +338,25 @@ def test_truncated_files_are_corrupt(
 def test_text_is_of_no_format(tmp_path: Path) -> None:
     for text in ("hello\nworld\n", "1 2 3\n4 5 6\n7 8 9\n", "a,b\n1,2\n"):
         (tmp_path / "notes.txt").write_text(text)
-        with pytest.raises(UnknownFormatError, match=r"notes\.txt: of no format"):
+        with pytest.raises(UnknownFormatError, match=r"notes\.txt: (of no format|a table of num)"):
             io.read(tmp_path / "notes.txt")
     with pytest.raises(UnreadableFileError):
         raw.read(tmp_path / "absent.spm")
+
+
+@pytest.mark.parametrize("comma", [False, True])
+def test_what_keeps_text_with_a_header_from_being_read_is_named(
+    comma: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    need(PYTHON)
+    monkeypatch.setattr(raw, "READERS", raw.READERS[:1])  # gwyddionpy reads Latin-1
+    header = "# Channel: H\xf6he\n# Width: 5.00 \xb5m\n# Height: 5.00 \xb5m\n# Value units: nm\n"
+    text = header + "1.5\t2.5\t3.5\n" * 3
+    path = tmp_path / "a.txt"
+    path.write_bytes((text.replace(".", ",") if comma else text).encode("latin-1"))
+    message = "decimal commas; write them" if comma else r"not UTF-8 \(at byte 12\); save it as UTF"
+    with pytest.raises(UnsupportedContentError, match=message):
+        io.read(path)
 
 
 def program(folder: Path, script: str) -> str:

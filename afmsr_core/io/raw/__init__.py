@@ -24,7 +24,6 @@ from afmsr_core.errors import (
 )
 from afmsr_core.io.channels import Channels, unreadable
 from afmsr_core.io.files import head
-from afmsr_core.io.raw import plain_text
 from afmsr_core.io.raw.child import CHILD
 from afmsr_core.io.raw.corrections import corrected
 from afmsr_core.io.raw.formats import FORMATS, TEXT, RawFormat, known_format
@@ -32,6 +31,7 @@ from afmsr_core.io.raw.gwyddion import INSTALL
 from afmsr_core.io.raw.limits import limit_of
 from afmsr_core.io.raw.own import OWN, START, OwnReader
 from afmsr_core.io.raw.readers import READERS, SURFACE_TOPOGRAPHY, Reader
+from afmsr_core.text import table_of_numbers
 
 __all__ = ["FORMATS", "READERS", "RawFormat", "end", "known_format", "prepare", "read"]
 
@@ -129,8 +129,8 @@ _MOST_TELLING = (FieldError, UnsupportedContentError, CorruptFileError, MissingR
 
 def _refusal(path: Path, known: RawFormat | None, failures: dict[str, AfmsrError]) -> AfmsrError:
     """Return the error that says why no reader gave a channel, and what would help."""
-    if (known is None or known == TEXT) and (cause := plain_text.cause(path)):
-        return UnknownFormatError(f"{path.name}: of no format that we know: {cause}")
+    if known == TEXT and (fault := _fault_of_text(head(path, _TEXT_LOOKED_AT))):
+        return UnsupportedContentError(f"{path.name}: {fault}")
     if known is None:
         # Its readers of tables and containers open much that is no scan.
         failures = {
@@ -159,6 +159,21 @@ def _refusal(path: Path, known: RawFormat | None, failures: dict[str, AfmsrError
         f"{path.name}: a file of {known.name}, for which no reader is installed; "
         f"{_cure([reader for reader in missing if known.read_by(reader.name)])}"
     )
+
+
+_TEXT_LOOKED_AT = 1 << 16  # bytes: the header and some rows
+
+
+def _fault_of_text(start: bytes) -> str:
+    """Return what keeps a text with a header, which begins so, from being read; or nothing."""
+    complete = start[: start.rfind(b"\n") + 1]
+    if "decimal commas" in table_of_numbers(complete):
+        return "its numbers have decimal commas; write them with decimal points"
+    try:
+        complete.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return f"its text is not UTF-8 (at byte {error.start}); save it as UTF-8"
+    return ""
 
 
 def _cure(missing: Sequence[Reader]) -> str:
