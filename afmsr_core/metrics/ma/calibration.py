@@ -83,7 +83,10 @@ def believed(path: Path) -> Model:
 
 
 def grey_of(image: Image) -> NDArray[np.uint8]:
-    """Return the luma of a calibration image: Y of YIQ, in 32 bits and rounded, as pyiqa's.
+    """Return the luma of a calibration image: Y of YIQ, rounded, halves to even.
+
+    pyiqa's is computed in 32 bits, where the processor decides which way a half goes. This one is
+    exact: only the division leaves the integers.
 
     Raises
     ------
@@ -97,9 +100,8 @@ def grey_of(image: Image) -> NDArray[np.uint8]:
             content = path.read_bytes()
             if hashlib.sha256(content).hexdigest() == image.sha256:
                 bgr = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
-                rgb = np.asarray(bgr)[..., ::-1] / np.float32(255)
-                luma = rgb @ np.array([0.299, 0.587, 0.114], dtype=np.float32)
-                return np.rint(luma * 255).astype(np.uint8)
+                thousandths = np.asarray(bgr, dtype=np.int64) @ (114, 587, 299)
+                return np.rint(thousandths / 1000).astype(np.uint8)
     raise MissingWeightsError(
         f"the parameters of Ma cannot be checked: the calibration image {image.name} is missing; "
         f"put it from {PUBLISHED_AT} into {model_dir()}, or {pip_install('iqa')}, whose "
