@@ -71,6 +71,15 @@ DAMAGED = {
     "a type code of version 3 in version 2": gwyp(b"x\0f\0\0\0\0"),
     "a name without type code": gwyp(b"x\0"),
     "a number cut short": gwyp(b"x\0d\0\0\0\0"),
+    "a count cut short": gwyp(b"x\0S\1\0"),
+    "an object cut in its size": gwyp(b"x\0oA\0\5\0"),
+    "an object larger than what holds it": gwyp(
+        b"x\0oA\0" + struct.pack("<I", 9) + b"y\0d\0\0\0\0\0"
+    ),
+    "an object that cuts its number": gwyp(b"x\0oA\0" + struct.pack("<I", 7) + b"y\0d" + b"\0" * 8),
+    "a list with one object too few": gwyp(
+        b"x\0O" + struct.pack("<I", 2) + b"A\0" + struct.pack("<I", 0)
+    ),
     "a name that is not UTF-8": gwyp(b"\xff\0b\1"),
     "a type that is not UTF-8": gwyp(b"x\0o\xb5m\0\0\0\0\0"),
 }
