@@ -250,3 +250,24 @@ def contrasts(tab: Tab) -> list[str]:
 })()"""
         )
     )
+
+
+def test_a_comment_that_is_refused_stays_until_it_is_mended(
+    study: Study, server: Server, tab: Tab
+) -> None:
+    """Half of a character, as a program may leave it that cuts emojis in two."""
+    join(tab, server, "dora")
+    tab.go(f"http://127.0.0.1:{server.port}/set/1")
+    at(tab, 1)
+    tab.js("document.querySelector('#comment').value = 'Grains \\ud83d merge'")
+    tab.js("document.querySelector('#comment').dispatchEvent(new Event('change'))")
+    state = "document.querySelector('#state').textContent"
+    tab.until(f"{state}.startsWith('Not saved: The comment holds half of a character')")
+    tab.click("#next")
+    tab.until("document.activeElement.id === 'comment'")
+    assert tab.js("location.pathname") == "/set/1"
+    assert tab.js("document.querySelector('#comment').value.length") == 14
+    tab.js("document.querySelector('#comment').value = 'Grains merge'")
+    tab.click("#next")
+    at(tab, 2)
+    assert study.comments()["dora", study.plan("dora")[0].set] == "Grains merge"

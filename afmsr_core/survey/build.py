@@ -17,7 +17,7 @@ from afmsr_core.io.atomic import writing
 from afmsr_core.survey.design import Draft, draft_sets, plan_of
 from afmsr_core.survey.png import NONCE_BYTES, plain_png
 from afmsr_core.survey.sources import Scene, find_scenes
-from afmsr_core.survey.store import Store, now
+from afmsr_core.survey.store import Store, now, savable
 from afmsr_core.survey.study import (
     IMAGES,
     QUESTIONS,
@@ -97,6 +97,7 @@ def build_study(
     """
     key_to = key_path(folder) if key_to is None else key_to
     _check(folder, key_to, raters)
+    _check_texts("--title", [title])
     found = find_scenes(results, methods, crop)
     if not found.scenes:
         raise UsageError(
@@ -154,6 +155,7 @@ def build_study(
 def add_raters(study: Study, key: Key, raters: Sequence[str]) -> list[str]:
     """Add raters who are not there yet, each with an own order; return those who are new."""
     key.check(study)
+    _check_texts("--raters", raters)
     store = Store(study.database)
     store.create()
     new = []
@@ -178,6 +180,15 @@ def _check(folder: Path, key_to: Path, raters: Sequence[str]) -> None:
         )
     if not raters or len(set(raters)) < len(raters) or not all(one.strip() for one in raters):
         raise UsageError(f"--raters {','.join(raters)}: give different names, separated by commas")
+
+
+def _check_texts(option: str, texts: Sequence[str]) -> None:
+    for text in texts:
+        if not savable(text):
+            raise UsageError(
+                f"{option} {text!r}: holds half of a character or bytes that are no text in this "
+                f"terminal's encoding; type it again"
+            )
 
 
 def _write_set(folder: Path, draft: Draft, scene: Scene, secret: str) -> StudySet:

@@ -20,9 +20,8 @@ __all__ = ["application", "invite", "listen", "serve"]
 THREADS = 8
 """Of waitress. Most of the time they wait for the disk, or for their turn to write."""
 
-BACKLOG, CONNECTIONS = 1024, 512
+BACKLOG = 1024
 HEADER_BYTES = 16 * 1024
-QUIET = 60  # seconds until a connection without requests is closed
 
 
 def invite(study: Study, raters: Iterable[str], place: Place) -> dict[str, str]:
@@ -75,21 +74,21 @@ def application(study: Study, place: Place) -> Flask:
 
 def serve(app: Flask, study: Study, listening: socket.socket) -> None:
     """Serve the pages of a study until interrupted; then bring all scores into the one file."""
-    import waitress
+    from afmsr_core.survey.connections import Server
+    from afmsr_core.survey.log import log_seldom
 
+    log_seldom(app)
+    server = Server(
+        app,
+        listening,
+        threads=THREADS,
+        ident=None,
+        max_request_body_size=4 * app.config["MAX_CONTENT_LENGTH"],
+        max_request_header_size=HEADER_BYTES,
+        clear_untrusted_proxy_headers=True,
+    )
     try:
-        waitress.serve(
-            app,
-            sockets=[listening],
-            threads=THREADS,
-            ident=None,
-            max_request_body_size=4 * app.config["MAX_CONTENT_LENGTH"],
-            max_request_header_size=HEADER_BYTES,
-            clear_untrusted_proxy_headers=True,
-            connection_limit=CONNECTIONS,
-            channel_timeout=QUIET,
-            _quiet=True,
-        )
+        server.run()
     finally:
-        listening.close()
+        server.close()
         Store(study.database).checkpoint()

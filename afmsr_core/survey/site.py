@@ -13,7 +13,7 @@ from afmsr_core.errors import AfmsrError
 from afmsr_core.io.files import contents
 from afmsr_core.survey.guard import HEADERS, INVITATION, TOKEN_BYTES, Place, Rate, alias
 from afmsr_core.survey.page import WORDS, Click, Desk
-from afmsr_core.survey.store import Store
+from afmsr_core.survey.store import Store, savable
 from afmsr_core.survey.study import HIGHEST, LOWEST, Study
 
 __all__ = ["BODY_BYTES", "CALLS", "FAILURES", "Site"]
@@ -231,6 +231,12 @@ class Site:
         number, text, plan = given.get("number"), given.get("text"), self.desk.plan(g.rater)
         if not isinstance(text, str) or len(text) > COMMENT_LETTERS or "\0" in text:
             abort(400, f"A comment has {COMMENT_LETTERS} letters at the most.")
+        if not savable(text):
+            abort(
+                400,
+                "The comment holds half of a character (a lone surrogate), which cannot be kept. "
+                "Delete that sign and type it again; the rest of the comment is still here.",
+            )
         if type(number) is not int or not 1 <= number <= len(plan):
             abort(404, "There is no such set.")
         self.store.comment(g.rater, plan[number - 1].set, text.strip())

@@ -12,14 +12,14 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
 from afmsr_core.errors import CorruptFileError, OutputError, UnsupportedContentError
 
-__all__ = ["LastingStore", "Plan", "Score", "Store", "now"]
+__all__ = ["LastingStore", "Plan", "Score", "Store", "now", "savable"]
 
 WAIT = 20.0
 """Seconds that a writer waits for its turn; a commit takes milliseconds."""
@@ -98,9 +98,24 @@ def now() -> str:
     return datetime.now(timezone.utc).isoformat(timespec="milliseconds")
 
 
+def savable(text: str) -> bool:
+    """Return whether a text can be kept: half of a character (a lone surrogate) is no UTF-8.
+
+    Examples
+    --------
+    >>> savable("µm"), savable(chr(0xD83D))
+    (True, False)
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def digest(secret: str) -> str:
     """Return what is kept of a token."""
-    return hashlib.sha256(secret.encode()).hexdigest()
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 class Store:
@@ -260,7 +275,12 @@ class Store:
     # --- connections -----------------------------------------------------------------------
 
     def create(self) -> None:
-        """Make the tables if they are not there, and switch to WAL mode."""
+        """Make the tables if they are not there, and switch to WAL mode.
+
+        The file is closed to all but its owner, also one that was open: scores have names to
+        them. What SQLite puts beside it has its mode.
+        """
+        _close_to_others(self.path)
         with self._connected(f"file:{_quoted(self.path)}?mode=rwc") as connection:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.executescript(_TABLES)
@@ -313,6 +333,11 @@ class Store:
                 f"{self.path}: the database refuses ({error}); check that the folder is complete, "
                 f"on a local disk, and may be written"
             ) from error
+        except UnicodeEncodeError as error:
+            raise UnsupportedContentError(
+                f"{self.path}: {str(error.object)[:40]!r} cannot be kept, for it holds half of a "
+                f"character (a lone surrogate); type it again"
+            ) from error
 
 
 class LastingStore(Store):
@@ -341,6 +366,16 @@ class LastingStore(Store):
 
 def _connect(address: str) -> sqlite3.Connection:
     return sqlite3.connect(address, uri=True, timeout=WAIT, isolation_level=None)
+
+
+def _close_to_others(path: Path) -> None:
+    """Make a database that only its owner can read, or make one such; not where it is another's."""
+    with suppress(OSError):  # SQLite says what is wrong
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    for one in (path, *(path.with_name(f"{path.name}-{end}") for end in ("wal", "shm", "journal"))):
+        with suppress(OSError):
+            if one.stat().st_mode & 0o077:
+                one.chmod(0o600)
 
 
 def _unmerged(path: Path) -> bool:
@@ -374,4 +409,4 @@ def _comment(connection: sqlite3.Connection, rater: str, set_: str, text: str) -
 def _quoted(path: Path) -> str:
     from urllib.parse import quote
 
-    return quote(str(path.resolve()))
+    return quote(os.fsencode(path.resolve()))

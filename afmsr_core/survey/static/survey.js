@@ -12,6 +12,7 @@ const state = document.getElementById("state");
 const waiting = [];
 const WAIT = 10000, AGAIN = [500, 1000, 2000, 5000];
 let saving = false;
+let refused = false; // a comment that is only on this page
 
 function tell(kind, words) {
   state.dataset.state = kind;
@@ -42,6 +43,7 @@ async function saveAll() {
     tries = 0;
     if (!answer.saved) {
       lost = answer.reason;
+      if (one.path === "/comment") refused = true;
     } else if (one.group && !waiting.some(other => other.group === one.group)) {
       delete one.group.dataset.state;
     }
@@ -79,7 +81,7 @@ async function post(path, body) {
 }
 
 addEventListener("beforeunload", event => {
-  if (waiting.length) event.preventDefault();
+  if (waiting.length || refused) event.preventDefault();
 });
 
 // --- how long the set is in view ---------------------------------------------------------------
@@ -133,6 +135,7 @@ function saveComment() {
   clearTimeout(typing);
   if (comment.value === told) return;
   told = comment.value;
+  refused = false;
   save("/comment", { number: Number(board.dataset.number), text: told });
 }
 comment.addEventListener("input", () => {
@@ -141,23 +144,23 @@ comment.addEventListener("input", () => {
 });
 comment.addEventListener("change", saveComment);
 
-// Leaving waits until all is saved.
+// Leaving waits until all is saved, and until a comment that was refused is another.
 async function settled() {
   saveComment();
   while (saving) await new Promise(done => setTimeout(done, 30));
+  if (refused) comment.focus();
+  return !refused;
 }
 for (const link of document.querySelectorAll("nav a")) {
   link.addEventListener("click", async event => {
     if (event.ctrlKey || event.metaKey || event.shiftKey) return;
     event.preventDefault();
-    await settled();
-    location.href = link.href;
+    if (await settled()) location.href = link.href;
   });
 }
 document.getElementById("pause").addEventListener("submit", async event => {
   event.preventDefault();
-  await settled();
-  event.target.submit();
+  if (await settled()) event.target.submit();
 });
 
 // --- zoom and pan, the same for all images -------------------------------------------------------
