@@ -164,10 +164,8 @@ def _options(args: argparse.Namespace) -> dict[str, Any]:
     home = args.pairs.parent if args.pairs.is_file() else args.pairs
     config = args.config or home / CONFIG
     chosen: dict[str, Any] = {}
-    if config.is_file():
+    if args.config or config.exists():
         chosen = _read_config(config)
-    elif args.config:
-        raise UsageError(f"--config {config}: there is no such file")
     for name in WORDS:
         if getattr(args, name) is not None:
             chosen[name] = getattr(args, name)

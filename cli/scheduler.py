@@ -15,7 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from afmsr_core import __version__
-from afmsr_core.errors import AfmsrError, MissingExtraError, UsageError, pip_install
+from afmsr_core.errors import (
+    AfmsrError,
+    MissingExtraError,
+    UnreadableFileError,
+    UsageError,
+    pip_install,
+)
 
 __all__ = ["AHEAD", "LOST", "POLL_SECONDS", "RETRIES", "Workers", "connected", "why_it_failed"]
 
@@ -86,12 +92,14 @@ def connected(
 
 
 def _address_in(scheduler_file: Path) -> str:
+    from afmsr_core.io.files import contents
+
     cure = "give what `dask scheduler --scheduler-file` wrote"
     try:
-        found = json.loads(scheduler_file.read_text(encoding="utf-8"))
+        found = json.loads(contents(scheduler_file))
         return str(found["address"])
-    except OSError as error:
-        raise UsageError(f"--scheduler-file {scheduler_file}: {error.strerror}; {cure}") from error
+    except UnreadableFileError as error:
+        raise UsageError(f"--scheduler-file {error}; or {cure}") from error
     except (ValueError, KeyError, TypeError) as error:
         raise UsageError(f"--scheduler-file {scheduler_file}: holds no address; {cure}") from error
 

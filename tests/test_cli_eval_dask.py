@@ -366,7 +366,7 @@ def free_port() -> int:
     [
         (("--dask", "tcp://127.0.0.1:{port}"), 1, "no scheduler answered"),
         (("--dask", "nonsense://x"), 2, "give an address"),
-        (("--scheduler-file", "{folder}/no.json"), 2, "No such file"),
+        (("--scheduler-file", "{folder}/no.json"), 2, "no such file"),
         (("--scheduler-file", "{folder}/empty.json"), 2, "holds no address"),
         (("--dask", "tcp://127.0.0.1:{port}", "--jobs", "2"), 2, "more workers"),
     ],

@@ -73,6 +73,23 @@ def test_they_are_refused_as_outputs_before_anything_is_done(
     assert os.lstat(path) == before
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("upscale", "absent.gwy", "--confidence", "--calibration"),
+        ("eval", "absent", "--config"),
+        ("fit-niqe", "-o", "niqe.npz"),
+    ],
+    ids=lambda command: command[0],
+)
+def test_nothing_that_a_command_reads_may_be_one(
+    command: tuple[str, ...], no_file: tuple[Path, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, what = no_file
+    assert main([*command, str(path)]) in (1, 2)
+    assert f"odd.gwy: this is {what}, no file" in capsys.readouterr().err
+
+
 def test_what_is_a_file_or_nothing_is_not_special(tmp_path: Path) -> None:
     io.write(tmp_path / "scan.gwy", SCAN)
     (tmp_path / "link.gwy").symlink_to("scan.gwy")

@@ -243,7 +243,7 @@ def test_what_is_no_csv_is_told(study: Study, tmp_path: Path) -> None:
         read_scores(written(tmp_path, b"\x00\x01\x02\x03"), study)
     with pytest.raises(CorruptFileError, match="line 2: is no CSV"):
         read_scores(written(tmp_path, f'{HEAD}\nanna,1,A,"4\n'), study)
-    with pytest.raises(UnreadableFileError, match="cannot be read"):
+    with pytest.raises(UnreadableFileError, match="there is no such file"):
         read_scores(tmp_path / "none.csv", study)
 
 

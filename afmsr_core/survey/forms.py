@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from afmsr_core.errors import CorruptFileError, UnreadableFileError, UnsupportedContentError
+from afmsr_core.errors import CorruptFileError, UnsupportedContentError
+from afmsr_core.io.files import contents
 from afmsr_core.survey.page import letter
 from afmsr_core.survey.store import Store, now
 from afmsr_core.survey.study import HIGHEST, LOWEST, Score, Study
@@ -150,12 +151,7 @@ def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
 
 
 def _text(path: Path) -> str:
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise UnreadableFileError(
-            f"{path}: cannot be read ({error.strerror}); give a CSV file"
-        ) from error
+    data = contents(path)
     for start, what in SPREADSHEETS.items():
         if data.startswith(start):
             raise UnsupportedContentError(
