@@ -80,11 +80,12 @@ def find_rival(warped: Field, truth: Field, valid: Mask, background: int) -> Riv
     from scipy import ndimage
 
     level = next((n for n in LEVELS if min(truth.shape) // n >= LEAST), 1)
-    measured = shrink(valid.astype(np.float64), level) > 0.99
+    blocks = level, level
+    measured = shrink(valid.astype(np.float64), blocks) > 0.99
     if np.count_nonzero(measured) < LEAST:
         return None
     one, two = (
-        _levelled(shrink(np.where(valid, field, _mean(field, valid)), level), measured, background)
+        _levelled(shrink(np.where(valid, field, _mean(field, valid)), blocks), measured, background)
         for field in (warped, truth)
     )
     scores, share = _correlations(one, two, measured)

@@ -7,17 +7,28 @@ Here the background by which they differ, and the gain, are fitted together with
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from afmsr_core.alignment.maps import apply, corners, grid_of, shrunk
+from afmsr_core.alignment.maps import Size, apply, corners, grid_of, shrunk
 
-__all__ = ["FREE", "Fit", "fit_map", "polynomials", "shrink", "start_by_phase"]
+__all__ = [
+    "FREE",
+    "Fit",
+    "Shrinking",
+    "fit_map",
+    "polynomials",
+    "shrink",
+    "shrinkings",
+    "start_by_phase",
+]
 
 Field = NDArray[np.float64]
+Smoothing = tuple[float, float]
 Mask = NDArray[np.bool_]
 
 FREE = {
@@ -28,14 +39,16 @@ FREE = {
 """Elements of the matrix, row by row, that each kind of map leaves free."""
 
 LEVELS = (16, 8, 4, 2)
-"""Truth pixels per side that are averaged, from coarse to fine.
+"""Pixels per side that are averaged, from coarse to fine, of the field that has fewer of them.
 
-At 4x the result holds nothing finer than 4 pixels of the truth, so 2 lose nothing: on the virtual
-truth 1 is no more precise and four times slower.
+At 4x the result holds nothing finer than 4 of its pixels, so 2 lose nothing: on the virtual truth
+1 is no more precise and four times slower.
 """
 MIN_SIDE = 32  # pixels of a shrunk field; smaller ones hold too little to align
 MAX_SIDE = 384  # pixels of a shrunk field; more are slower and no more precise
 SMOOTHING = 1.0  # Gaussian sigma in shrunk pixels, against noise of single pixels
+BOX = 1 / 12  # variance of an average over a pixel, in pixels squared
+EVEN = 0.01  # of a pixel that a block may miss its whole number by, from rounded pixel sizes
 ITERATIONS = 30
 SETTLED = 0.005  # shrunk pixels that no corner moves by any more
 MIN_SHARE = 0.1  # of the truth that the result must cover for a step
@@ -76,24 +89,87 @@ def polynomials(u: Field, v: Field, degree: int) -> Field:
     return np.stack(np.broadcast_arrays(*terms), axis=-1).reshape(-1, len(terms))
 
 
-def shrink(field: Field, level: int, smoothing: float = SMOOTHING) -> Field:
-    """Return a field whose pixels are means of `level` x `level`, smoothed; the rest is cut off."""
+def shrink(field: Field, level: Size, smoothing: Smoothing = (SMOOTHING, SMOOTHING)) -> Field:
+    """Return a field whose pixels are means of blocks of `level`, smoothed; the rest is cut off.
+
+    `level` and `smoothing` (Gaussian sigma in shrunk pixels) are for rows and columns.
+    """
     import cv2
 
-    rows, columns = field.shape[0] // level, field.shape[1] // level
-    blocks = field[: rows * level, : columns * level].reshape(rows, level, columns, level)
-    return cv2.GaussianBlur(blocks.mean(axis=(1, 3)), (0, 0), smoothing)
+    down, across = level
+    rows, columns = field.shape[0] // down, field.shape[1] // across
+    blocks = field[: rows * down, : columns * across].reshape(rows, down, columns, across)
+    return cv2.GaussianBlur(blocks.mean(axis=(1, 3)), (0, 0), smoothing[1], sigmaY=smoothing[0])
 
 
-def _all_measured(mask: Mask, level: int) -> Mask:
-    return shrink(mask.astype(np.float64), level) > 0.99
+@dataclass(frozen=True)
+class Shrinking:
+    """How far truth and result are shrunk, so that both are equally fine on the sample.
+
+    A result that were shrunk by as many of its own, larger, pixels as the truth would be smoothed
+    over more of the sample, and the blur would pass for a displacement wherever the relief is not
+    symmetric.
+
+    Attributes
+    ----------
+    truth, result : tuple of int
+        Pixels that are averaged along columns and rows.
+    of_truth, of_result : tuple of float
+        Gaussian sigma in shrunk pixels that makes both blurs the same.
+    """
+
+    truth: Size
+    result: Size
+    of_truth: Smoothing
+    of_result: Smoothing
+
+    @classmethod
+    def by(cls, level: int, scale: tuple[float, float]) -> Shrinking:
+        """Average `level` pixels of the field with fewer.
+
+        `scale` is of result pixels per truth pixel, along columns and rows.
+        """
+        down, across = (_along(level, one) for one in scale)
+        return cls(
+            (down[0], across[0]), (down[1], across[1]), (down[2], across[2]), (down[3], across[3])
+        )
+
+    def of(self, result: Field, truth: Field) -> tuple[Field, Field]:
+        """Return both fields, shrunk."""
+        return (
+            shrink(result, self.result, self.of_result),
+            shrink(truth, self.truth, self.of_truth),
+        )
+
+    def fits(self, truth: Size, result: Size) -> bool:
+        """Whether both fields keep enough pixels."""
+        sides = zip((*truth, *result), (*self.truth, *self.result), strict=True)
+        return min(side // level for side, level in sides) >= MIN_SIDE
 
 
-def levels(truth: Field, result: Field) -> list[int]:
-    """Return the shrinking factors from coarse to fine that leave enough pixels, not too many."""
-    side, longest = min(*truth.shape, *result.shape), max(truth.shape)
-    enough = [n for n in LEVELS if side // n >= MIN_SIDE]
-    return [n for n in enough if longest // n <= MAX_SIDE] or enough[:1] or [1]
+def _along(level: int, scale: float) -> tuple[int, int, float, float]:
+    """Return blocks and smoothing of truth and result along one axis."""
+    truth, result = (int(level / min(scale, 1) + EVEN), int(level * max(scale, 1) + EVEN))
+    sizes = truth * scale, float(result)  # of shrunk pixels, in pixels of the result
+    # The variance of the wider blur, of box and Gaussian, is that of both.
+    of_truth, of_result = (
+        math.sqrt(SMOOTHING**2 + ((max(sizes) / size) ** 2 - 1) * (BOX + SMOOTHING**2))
+        for size in sizes
+    )
+    return truth, result, of_truth, of_result
+
+
+def shrinkings(truth: Size, result: Size, promised: NDArray[np.float64]) -> list[Shrinking]:
+    """Return from coarse to fine what leaves enough pixels, and not too many."""
+    scale = math.hypot(*promised[:2, 1]), math.hypot(*promised[:2, 0])
+    every = [Shrinking.by(level, scale) for level in LEVELS]
+    enough = [one for one in every if one.fits(truth, result)]
+    few = [
+        one
+        for one in enough
+        if max(side // level for side, level in zip(truth, one.truth, strict=True)) <= MAX_SIDE
+    ]
+    return few or enough[:1] or [Shrinking.by(1, scale)]
 
 
 def fit_map(
@@ -103,7 +179,7 @@ def fit_map(
     kind: str,
     *,
     background: int,
-    steps: Sequence[int],
+    steps: Sequence[Shrinking],
     measured: tuple[Mask, Mask] | None = None,
 ) -> Fit | None:
     """Find the map of greatest correlation near `start`, from coarse to fine.
@@ -122,8 +198,8 @@ def fit_map(
         Key of :data:`FREE`.
     background : int
         Total degree of the polynomial by which the two may differ.
-    steps : sequence of int
-        Shrinking factors, coarse first.
+    steps : sequence of Shrinking
+        Coarse first.
     measured : tuple of ndarray of bool, optional
         Where result and truth were measured; other pixels do not take part.
 
@@ -133,19 +209,19 @@ def fit_map(
         None if the result leaves the truth, is inverted, or nothing determines the map.
     """
     fit: Fit | None = Fit(start, 1.0)
-    for level in steps:
+    for step in steps:
         if fit is None:
             return None
         known = None
         if measured is not None:
-            known = _all_measured(measured[0], level), _all_measured(measured[1], level)
-        to_field = shrunk(level)
-        inside = np.linalg.inv(to_field) @ fit.matrix @ to_field
-        fit = _fit_step(
-            shrink(result, level), shrink(truth, level), inside, FREE[kind], background, known
-        )
+            one, two = step.of(*(mask.astype(np.float64) for mask in measured))
+            known = one > 0.99, two > 0.99
+        to_result, to_truth = shrunk(step.result), shrunk(step.truth)
+        inside = np.linalg.inv(to_result) @ fit.matrix @ to_truth
+        small = step.of(result, truth)
+        fit = _fit_step(small[0], small[1], inside, FREE[kind], background, known)
         if fit is not None:
-            matrix = to_field @ fit.matrix @ np.linalg.inv(to_field)
+            matrix = to_result @ fit.matrix @ np.linalg.inv(to_truth)
             fit = Fit(matrix / matrix[2, 2], fit.gain)
     return fit
 
@@ -258,21 +334,23 @@ def start_by_phase(
     """
     import cv2
 
-    level = levels(truth, result)[-1]
-    small = shrink(truth, level)
+    step = shrinkings(truth.shape, result.shape, promised)[-1]
+    to_truth = shrunk(step.truth)
+    small = shrink(truth, step.truth, step.of_truth)
     # The result on the pixels of the truth, all of it: `canvas` begins at (left, top) there.
     edge_x, edge_y = apply(np.linalg.inv(promised), *corners(result.shape))
-    left, top = np.floor(edge_x.min() / level), np.floor(edge_y.min() / level)
+    down, across = step.truth
+    left, top = np.floor(edge_x.min() / across), np.floor(edge_y.min() / down)
     size = (
-        int(np.ceil(edge_y.max() / level) - top) + 1,
-        int(np.ceil(edge_x.max() / level) - left) + 1,
+        int(np.ceil(edge_y.max() / down) - top) + 1,
+        int(np.ceil(edge_x.max() / across) - left) + 1,
     )
     if max(size) > 8 * max(small.shape):
         return None  # the truth is so small a part of the result that nothing would find it
     move = np.array([[1.0, 0.0, left], [0.0, 1.0, top], [0.0, 0.0, 1.0]])
-    there = apply(promised @ shrunk(level) @ move, *grid_of(size))
+    there = apply(promised @ to_truth @ move, *grid_of(size))
     at_x, at_y = (np.broadcast_to(part, size).astype(np.float32) for part in there)
-    smooth = cv2.GaussianBlur(result, (0, 0), level * promised[0, 0] / 2)
+    smooth = cv2.GaussianBlur(result, (0, 0), step.result[1] / 2, sigmaY=step.result[0] / 2)
     canvas = cv2.remap(smooth, at_x, at_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     canvas = canvas.astype(np.float64)
 
@@ -285,7 +363,7 @@ def start_by_phase(
         return None
     found = move.copy()
     found[:2, 2] += best
-    return promised @ shrunk(level) @ found @ np.linalg.inv(shrunk(level))
+    return promised @ to_truth @ found @ np.linalg.inv(to_truth)
 
 
 def _peaks(canvas: Field, small: Field) -> list[tuple[float, float]]:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from afmsr_core.alignment.ambiguity import Rival, find_rival
-from afmsr_core.alignment.area import fit_map, levels, start_by_phase
+from afmsr_core.alignment.area import fit_map, shrinkings, start_by_phase
 from afmsr_core.alignment.features import FeatureMap, by_features
 from afmsr_core.alignment.maps import Shape, expected, largest_rectangle
 from afmsr_core.alignment.result import Alignment, Attempt, Crop, filled, warp
@@ -222,7 +222,7 @@ class _Pair:
         return self._start
 
     def fit(self, start: Field, kind: str, finest_only: bool = False) -> Field | None:
-        steps = levels(self.level_truth, self.level_result)
+        steps = shrinkings(self.truth.shape, self.result.shape, self.promised)
         found = fit_map(
             self.level_result,
             self.level_truth,

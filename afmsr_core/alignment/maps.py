@@ -56,16 +56,16 @@ def expected(truth: Size, result: Size, scale: tuple[float, float]) -> NDArray[n
     return matrix
 
 
-def shrunk(level: int) -> Matrix:
-    """Return the map from a field shrunk by averaging `level` x `level` pixels to the field.
+def shrunk(level: Size) -> Matrix:
+    """Return the map from a field shrunk by averaging blocks of `level` pixels to the field.
 
     Examples
     --------
-    >>> apply(shrunk(2), [0], [0])
-    (array([0.5]), array([0.5]))
+    >>> apply(shrunk((4, 2)), [0], [0])
+    (array([0.5]), array([1.5]))
     """
-    offset = (level - 1) / 2
-    return np.array([[level, 0.0, offset], [0.0, level, offset], [0.0, 0.0, 1.0]])
+    down, across = level
+    return np.array([[across, 0.0, (across - 1) / 2], [0.0, down, (down - 1) / 2], [0.0, 0.0, 1.0]])
 
 
 def grid_of(size: Size) -> tuple[NDArray, NDArray]:

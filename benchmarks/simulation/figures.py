@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from afmsr_core.alignment.area import fit_map, levels, start_by_phase
+from afmsr_core.alignment.area import Shrinking, fit_map, shrinkings, start_by_phase
 from afmsr_core.alignment.maps import apply
 from afmsr_core.errors import FieldError
 from afmsr_core.metrics.streaks import NORMAL, Rule, find_scars
@@ -157,7 +157,8 @@ def register(retrace: Field, trace: Field) -> Field:
     """Return the affine map from a pixel of the trace to one of the retrace."""
     start = start_by_phase(retrace, trace, np.eye(3), 0.5)
     start = np.eye(3) if start is None else start
-    found = fit_map(retrace, trace, start, "affine", background=2, steps=levels(trace, retrace))
+    steps = shrinkings(trace.shape, retrace.shape, np.eye(3))
+    found = fit_map(retrace, trace, start, "affine", background=2, steps=steps)
     return start if found is None else found.matrix
 
 
@@ -174,7 +175,8 @@ def _lag_change(retrace: Field, trace: Field, matrix: Field) -> float:
         third = np.s_[:, left : left + xres // 3]
         start = np.eye(3)
         start[:2, 2] = _shift(matrix, left + xres / 6, yres / 2)
-        fit = fit_map(retrace[third], trace[third], start, "translation", background=2, steps=(2,))
+        steps = [Shrinking.by(2, (1.0, 1.0))]
+        fit = fit_map(retrace[third], trace[third], start, "translation", background=2, steps=steps)
         found.append(np.nan if fit is None else fit.matrix[0, 2])
     return float(abs(found[1] - found[0]))
 
