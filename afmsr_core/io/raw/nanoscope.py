@@ -118,6 +118,8 @@ def _size(text: str) -> tuple[float, float, str]:
     words = text.split()
     while words and re.match(r"[-+.\d]", words[0]):
         numbers.append(float(words.pop(0)))
+    if not numbers:
+        raise ValueError
     factor, unit = from_file(" ".join(words).replace("~m", "um"))
     return numbers[0] * factor, numbers[1 if len(numbers) > 1 else 0] * factor, unit
 
