@@ -200,14 +200,18 @@ def _each(
     jobs: Sequence[Job], args: argparse.Namespace, work: Work, progress: Progress
 ) -> Generator[dict[str, Any], None, None]:
     """Yield the record of every job; in this process, in several or on a cluster."""
+    from afmsr_core import io
     from afmsr_core.levelling import parse_spec
     from afmsr_core.upscale import Upscaler
 
     workers = max(1, min(args.jobs, len(jobs)))
     settings = _settings(args, workers)
     parse_spec(settings.level)  # before anything is read: a wrong option is nobody's file's fault
+    on_dask = args.dask is not None or args.scheduler_file is not None
+    if workers == 1 and not on_dask:
+        io.prepare(jobs[0].source)  # beside loading the network
     upscaler = Upscaler(settings)
-    if args.dask is not None or args.scheduler_file is not None:
+    if on_dask:
         from afmsr_cli.upscale_cluster import on_cluster
 
         yield from on_cluster(jobs, upscaler, work, args.dask, args.scheduler_file)

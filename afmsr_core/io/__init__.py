@@ -14,6 +14,7 @@ from afmsr_core.channel import Channel
 from afmsr_core.errors import (
     ChannelNotFoundError,
     CorruptFileError,
+    ReadError,
     UnknownFormatError,
     UsageError,
 )
@@ -29,6 +30,7 @@ __all__ = [
     "as_gwy",
     "find_files",
     "is_folder",
+    "prepare",
     "read",
     "select",
     "unreadable",
@@ -109,6 +111,22 @@ def read(path: str | Path) -> list[Channel]:
     reader = next((one for magic, one in _READERS.items() if start.startswith(magic)), _read_raw)
     found = reader(path)
     return Channels(map(without_unmeasured, found), unreadable(found))
+
+
+def prepare(path: str | Path) -> None:
+    """Start what reading a file will need, if that takes its time, and do not wait for it.
+
+    That is the process of foreign readers, for a file of an instrument; nothing for all others.
+    Never raises: what is wrong with the file, `read` tells.
+    """
+    try:
+        start = head(path, 32)
+    except ReadError:
+        return
+    if start and not start.startswith(tuple(_READERS)):
+        from afmsr_core.io import raw
+
+        raw.prepare(path)
 
 
 def as_gwy(path: str | Path) -> GwyFile:

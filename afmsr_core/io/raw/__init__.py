@@ -73,7 +73,7 @@ def read(path: str | Path) -> Channels:
             return _recorded(_read_by(own, path), "afmsr", __version__, own.NAME)
     known = known_format(path)
     failures: dict[str, AfmsrError] = {}
-    for reader in READERS:
+    for reader in _in_order(known):
         if not reader.find():
             continue
         try:
@@ -97,9 +97,14 @@ def prepare(path: str | Path) -> None:
         start = head(path, START)
     except ReadError:
         return
-    if any(own.knows(Path(path), start) for own in OWN) or not SURFACE_TOPOGRAPHY.find():
-        return
-    CHILD.start()
+    path = Path(path)
+    own = next((own for own in OWN if own.knows(path, start)), None)
+    if getattr(own, "IN_CHILD", False) or (
+        own is None
+        and _in_order(known_format(path))[0] is SURFACE_TOPOGRAPHY
+        and SURFACE_TOPOGRAPHY.find()
+    ):
+        CHILD.start()
 
 
 def end() -> None:
@@ -108,6 +113,11 @@ def end() -> None:
     Whoever waits for that file gets `afmsr_core.errors.Cancelled`. The next file starts another.
     """
     CHILD.end()
+
+
+def _in_order(known: RawFormat | None) -> list[Reader]:
+    """Return the readers in the order of asking: last those that do not read a known format."""
+    return sorted(READERS, key=lambda reader: known is not None and not known.read_by(reader.name))
 
 
 def _read_by(own: OwnReader, path: Path) -> Sequence[Channel]:
