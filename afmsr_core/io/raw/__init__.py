@@ -13,9 +13,7 @@ from pathlib import Path
 from afmsr_core import __version__
 from afmsr_core.channel import Channel, Step
 from afmsr_core.errors import (
-    AfmsrError,
     CorruptFileError,
-    FieldError,
     MissingReaderError,
     ReadError,
     UnknownFormatError,
@@ -72,14 +70,14 @@ def read(path: str | Path) -> Channels:
         if own.knows(path, start):
             return _recorded(_read_by(own, path), "afmsr", __version__, own.NAME)
     known = known_format(path)
-    failures: dict[str, AfmsrError] = {}
+    failures: dict[str, ReadError] = {}
     for reader in _in_order(known):
         if not reader.find():
             continue
         try:
             found = reader.read(path, known is not None)
             channels = corrected(path, reader.name, found.channels)
-        except (ReadError, FieldError) as error:
+        except ReadError as error:  # not a FieldError: the next reader might invent a size
             failures[reader.name] = error
         else:
             rest = Channels(channels, unreadable(found.channels))
@@ -98,13 +96,13 @@ def prepare(path: str | Path) -> None:
     except ReadError:
         return
     path = Path(path)
-    own = next((own for own in OWN if own.knows(path, start)), None)
-    if getattr(own, "IN_CHILD", False) or (
-        own is None
-        and _in_order(known_format(path))[0] is SURFACE_TOPOGRAPHY
-        and SURFACE_TOPOGRAPHY.find()
-    ):
-        CHILD.start()
+    for own in OWN:
+        if own.knows(path, start):
+            if getattr(own, "IN_CHILD", False):
+                CHILD.start(own.__name__)
+            return
+    if _in_order(known_format(path))[0] is SURFACE_TOPOGRAPHY and SURFACE_TOPOGRAPHY.find():
+        CHILD.start(SURFACE_TOPOGRAPHY.module)
 
 
 def end() -> None:
@@ -133,20 +131,18 @@ def _recorded(channels: Sequence[Channel], reader: str, version: str, format: st
     return Channels(told, unreadable(channels))
 
 
-_MOST_TELLING = (FieldError, UnsupportedContentError, CorruptFileError, MissingReaderError)
+_MOST_TELLING = (UnsupportedContentError, CorruptFileError, MissingReaderError)
 """Of several readers' errors: one that understood the file goes before one that did not."""
 
 
-def _refusal(path: Path, known: RawFormat | None, failures: dict[str, AfmsrError]) -> AfmsrError:
+def _refusal(path: Path, known: RawFormat | None, failures: dict[str, ReadError]) -> ReadError:
     """Return the error that says why no reader gave a channel, and what would help."""
     if known == TEXT and (fault := _fault_of_text(head(path, _TEXT_LOOKED_AT))):
         return UnsupportedContentError(f"{path.name}: {fault}")
     if known is None:
         # Its readers of tables and containers open much that is no scan.
         failures = {
-            name: error
-            for name, error in failures.items()
-            if name != SURFACE_TOPOGRAPHY.name or isinstance(error, FieldError)
+            name: error for name, error in failures.items() if name != SURFACE_TOPOGRAPHY.name
         }
     for kind in _MOST_TELLING:
         for error in failures.values():

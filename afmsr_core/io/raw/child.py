@@ -44,24 +44,17 @@ class _EndedIdleError(Exception):
 
 
 class Child:
-    """One process; several threads may use it, one after the other.
+    """One process; several threads may use it, one after the other."""
 
-    Parameters
-    ----------
-    preload : str
-        Module whose reader it loads as soon as it is started; or empty.
-    """
-
-    def __init__(self, preload: str = "") -> None:
-        self.preload = preload
+    def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
         self._turn = threading.Lock()
         self._cancelled = False
 
-    def start(self) -> None:
-        """Start it if it does not run, without waiting until it is ready."""
+    def start(self, module: str) -> None:
+        """Start it if it does not run, and do not wait until it has loaded a module's reader."""
         with contextlib.suppress(OSError), self._turn:  # whoever reads is told
-            self._running()
+            self._running(module)
 
     def read(self, path: Path, module: str, reader: str, limit: Limit) -> Reading:
         """Return what a reader finds.
@@ -93,7 +86,12 @@ class Child:
             try:
                 answer = self._answer(path, module, reader, limit)
             except _EndedIdleError:
-                answer = self._answer(path, module, reader, limit)
+                try:
+                    answer = self._answer(path, module, reader, limit)
+                except _EndedIdleError:
+                    answer = MissingReaderError(
+                        f"{path.name}: {reader} ends while it is loaded; install it again"
+                    )
         if isinstance(answer, AfmsrError):
             raise answer
         return answer
@@ -130,7 +128,7 @@ class Child:
         }
         complete = False
         try:
-            requests, answers = _pipes(self._running())
+            requests, answers = _pipes(self._running(module))
             with self._within(_START, path, reader, loading=True):
                 messages.send(requests, request)
                 told = messages.receive(answers)
@@ -186,7 +184,7 @@ class Child:
                 over = True
             clock.cancel()
 
-    def _running(self) -> subprocess.Popen[bytes]:
+    def _running(self, module: str) -> subprocess.Popen[bytes]:
         if self._process is None or self._process.poll() is not None:
             self._close()
             # Isolated, so that nothing in the working folder is taken for a module.
@@ -195,7 +193,7 @@ class Child:
             if sys.platform == "win32":
                 flags = subprocess.CREATE_NO_WINDOW
             self._process = subprocess.Popen(
-                [sys.executable, "-I", "-c", _BOOT, paths, self.preload],
+                [sys.executable, "-I", "-c", _BOOT, paths, module],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
@@ -226,7 +224,7 @@ def _pipes(process: subprocess.Popen[bytes]) -> tuple[BinaryIO, BinaryIO]:
     return requests, answers
 
 
-CHILD = Child(preload="afmsr_core.io.raw.surface_topography")
+CHILD = Child()
 """That of this process."""
 
 atexit.register(CHILD.end)

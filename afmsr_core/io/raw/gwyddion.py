@@ -19,11 +19,11 @@ from pathlib import Path
 
 from afmsr_core.channel import Channel
 from afmsr_core.errors import (
+    AfmsrError,
     CorruptFileError,
     FieldError,
     MissingReaderError,
     OutputError,
-    ReadError,
     UnknownFormatError,
     UnsupportedContentError,
 )
@@ -40,12 +40,14 @@ __all__ = ["GWYDDIONPY", "GWYDDION_2", "GWYDDION_3", "INSTALL", "Converter"]
 INSTALL = "install Gwyddion 2 (gwyddion.net, or apt-get install gwyddion)"
 
 _UNKNOWN = "No module can load this file type"
-_EMPTY = "File contains no (importable) data"
+_EMPTY = ("File contains no (importable) data", "parameter `n_dim[1]' is invalid")
+"""Of a module that knows the file and finds no image, such as in an Igor wave that is a curve."""
+
 _LOG = 1 << 16  # bytes of what it says that are looked at
 _GROWTH = 8  # times as large a file may become: bytes to doubles
 
 _GLIB = re.compile(
-    r"(?:\([^)]*\): (?:(?P<domain>[\w-]+)-)?|\*\* \([^)]*\): )(?:WARNING|CRITICAL) \*\*: "
+    r"(?:\([^)]*\): (?:(?P<domain>[\w-]+)-)?|\*\* \([^)]*\): )(?:WARNING|CRITICAL)(?: \*\*)?: "
     r"(?:[\d:.]+: )?(?P<text>.*)"
 )
 """A warning as GLib prints it: of a module, of Gwyddion, or of the libraries below."""
@@ -53,8 +55,14 @@ _GLIB = re.compile(
 _OF_THE_FILE = (None, "Module", "Gwyddion", "GwyProcess", "GwyFile", "Gwyfile")
 """Domains whose warnings are about the file; those of GTK and its like are about the machine."""
 
-_INVENTED = re.compile(r"^(?!Spectrum)(.*) is 0(?:\.0)?(?: or NaN)?, fixing to 1\b|^Zero (.*), fix")
+_INVENTED = re.compile(
+    r"^(?!Spectrum).* is 0(?:\.0)?(?: or NaN)?, fixing to 1\b"
+    r"|^Invalid value of Control::[XY] Amplitude"
+)
 """What Gwyddion says when a file gives no size and it takes one metre or one unit for it."""
+
+_LACKING = re.compile(r"Header field .*(?:size|range|length|amplitude).* is missing", re.I)
+"""What it says when it refuses such a file."""
 
 _ONE_METRE = 1e9
 """In nm. No scan is so large; it is what Gwyddion takes where a file gives nothing."""
@@ -95,7 +103,7 @@ class Converter:
         path : Path
             The file.
         known : bool
-            Makes no difference: what it does not know it refuses in a tenth of a second.
+            Whether mark or suffix say that it is an instrument's.
 
         Raises
         ------
@@ -112,7 +120,6 @@ class Converter:
         OutputError
             If it fails and the folder for temporary files has little room.
         """
-        del known
         program = self.find()
         if program is None:
             raise MissingReaderError(f"{path.name}: {self.name} is not installed; {INSTALL}")
@@ -124,13 +131,13 @@ class Converter:
             status, said = self._convert(program, path, output, limit_of(path))
             if status != 0 or not output.is_file():
                 _check_room(self.name, path, folder)
-                raise self._failure(path, status, said)
+                raise self._failure(path, known, status, said)
             file = GwyFile.from_bytes(contents(output), path)
         warned = _warnings(said)
         for text in warned:
             if _INVENTED.search(text):
                 raise _without_size(path.name, f"{self.name} warns: {text}")
-        channels = _measured(file.channels(as_stored=True))
+        channels = _measured(file.channels(as_stored=True), self.name)
         if not channels:
             raise UnsupportedContentError(
                 f"{path.name}: holds no image, only curves, spectra or volume data; choose a file "
@@ -174,17 +181,20 @@ class Converter:
             ) from error
         return status, contents(log, _LOG).decode("utf-8", "replace")
 
-    def _failure(self, path: Path, status: int, said: str) -> ReadError:
-        if _UNKNOWN in said:
+    def _failure(self, path: Path, known: bool, status: int, said: str) -> AfmsrError:
+        # A module that takes rubbish for its own finds no data in it.
+        empty = any(words in said for words in _EMPTY)
+        if _UNKNOWN in said or (empty and not known):
             return UnknownFormatError(f"{path.name}: of no format that {self.name} knows")
-        if _EMPTY in said:
+        if empty:
             return UnsupportedContentError(
                 f"{path.name}: {self.name} finds no image in it, perhaps only curves or spectra; "
                 f"choose a file with a scan"
             )
-        return CorruptFileError(
-            f"{path.name}: {self.name} fails on it ({_reason(said, path, status)}); {OTHERWISE}"
-        )
+        reason = _reason(said, path, status)
+        if _LACKING.search(reason):
+            return _without_size(path.name, reason)
+        return CorruptFileError(f"{path.name}: {self.name} fails on it ({reason}); {OTHERWISE}")
 
 
 def _check_room(program: str, path: Path, folder: str) -> None:
@@ -221,14 +231,14 @@ def _warnings(said: str) -> list[str]:
     return [match["text"] for match in found if match and match["domain"] in _OF_THE_FILE]
 
 
-def _measured(channels: Channels) -> Channels:
-    """Set aside those whose size was invented."""
+def _measured(channels: Channels, name: str) -> Channels:
+    """Set aside those whose size was invented by the reader of that name."""
     good: list[Channel] = []
     bad = list(channels.unreadable)
     for channel in channels:
         one = 1.0 if channel.lateral_unit != "nm" else _ONE_METRE
         if channel.xreal == channel.yreal == one and channel.lateral_unit in ("nm", ""):
-            error = _without_size(channel.where, "it came out as one metre or nothing by itself")
+            error = _without_size(channel.where, f"{name} takes 1 m for it")
             bad.append(Unreadable(int(channel.number or 0), channel.title, error))
         else:
             good.append(channel)
@@ -239,8 +249,8 @@ def _measured(channels: Channels) -> Channels:
 
 def _without_size(where: str, found: str) -> FieldError:
     return FieldError(
-        f"{where}: the file gives no scan size, or zero ({found}); set it in the instrument's "
-        f"program, or in Gwyddion with Dimensions and Units, and save it as .gwy"
+        f"{where}: the file gives no scan size, or one of zero ({found}); set it in the "
+        f"instrument's program, or in Gwyddion with Dimensions and Units, and save it as .gwy"
     )
 
 

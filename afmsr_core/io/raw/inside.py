@@ -45,21 +45,22 @@ def main(preload: str) -> None:
     Parameters
     ----------
     preload : str
-        Module whose reader is loaded before there is a request; or empty.
+        Module whose reader is loaded before there is a request.
     """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started us decides
     answers = _without_output()
     requests: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(requests,), daemon=True).start()
     sys.meta_path.insert(0, _Later(_SELDOM_USED))
-    if preload:
-        with contextlib.suppress(Exception):  # whoever asks for this reader will be told
-            _loaded(preload)
-    while True:
-        try:
-            request = json.loads(requests.get(timeout=_IDLE))
-        except queue.Empty:
-            os._exit(0)
-        _answer(request, answers)
+    with contextlib.suppress(Exception):  # whoever asks for this reader will be told
+        _loaded(preload)
+    try:
+        while True:
+            _answer(json.loads(requests.get(timeout=_IDLE)), answers)
+    except queue.Empty:
+        os._exit(0)
+    finally:
+        os._exit(1)  # a reader may leave Python itself; the thread that listens would not
 
 
 def _without_output() -> BinaryIO:
