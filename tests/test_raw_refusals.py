@@ -28,6 +28,7 @@ from afmsr_core.io import raw
 from afmsr_core.io.raw.gwyddion import _INVENTED, Converter, _warnings
 from afmsr_core.io.raw.messages import Reading
 from afmsr_core.io.raw.said import sentences
+from tests import instrument_files
 
 SIZE = 16 << 20
 READERS = {reader.name: reader for reader in raw.READERS}
@@ -99,34 +100,18 @@ def _small(folder: Path) -> Path:
 COUNTS = (1000 * np.add.outer(np.sin(np.arange(16)), np.cos(np.arange(24)))).astype("<i2")
 
 
-def nanoscope(size: str) -> bytes:
-    """Return a small Bruker file with this scan size."""
-    lines = [
-        r"\*File list", r"\Version: 0x08150300", r"\Data length: 8192", r"\*Scanner list",
-        r"\@Sens. Zsens: V 10.00000 nm/V", r"\*Ciao scan list", r"\Operating mode: Image",
-        rf"\Scan Size: {size}", r"\*Ciao image list", r"\Data offset: 8192",
-        rf"\Data length: {COUNTS.nbytes}", r"\Bytes/pixel: 2", r"\Data type: AFM",
-        r"\Frame direction: Down", r"\Samps/line: 24", r"\Number of lines: 16",
-        r"\Aspect Ratio: 1:1", rf"\Scan Size: {size}", r"\Line Direction: Retrace",
-        r'\@2:Image Data: S [Height] "Height"', r"\@Z magnify: C [2:Z scale] 0.01",
-        r"\@2:Z scale: V [Sens. Zsens] (0.006713867 V/LSB) 440.0000 V", r"\*File list end",
-    ]  # fmt: skip
-    if not size:
-        lines = [line for line in lines if "Scan Size" not in line]
-    return ("\r\n".join(lines) + "\r\n\x1a").encode().ljust(8192, b"\0") + COUNTS.tobytes()
-
-
 def sxm(size: float) -> bytes:
     """Return a small Nanonis file with this scan size in metres."""
     header = {
-        "NANONIS_VERSION": "2", "SCANIT_TYPE": "\tFLOAT\tMSBFIRST", "REC_DATE": "01.01.2024",
-        "REC_TIME": "10:00:00", "SCAN_PIXELS": "\t24\t16", "SCAN_RANGE": f"\t{size:E}\t{size:E}",
-        "SCAN_OFFSET": "\t0.0E+0\t0.0E+0", "SCAN_ANGLE": "0.0", "SCAN_DIR": "down",
-        "DATA_INFO": "\tChannel\tName\tUnit\tDirection\tCalibration\tOffset\n"
+        "NANONIS_VERSION": "2", "SCANIT_TYPE": "FLOAT MSBFIRST", "REC_DATE": "01.01.2024",
+        "REC_TIME": "10:00:00", "SCAN_PIXELS": "24 16", "SCAN_FILE": "a.sxm",
+        "SCAN_TIME": "1.0E+0 1.0E+0", "SCAN_RANGE": f"{size:E} {size:E}",
+        "SCAN_OFFSET": "0.0E+0 0.0E+0", "SCAN_ANGLE": "0.0E+0", "SCAN_DIR": "down",
+        "BIAS": "1.0E+0", "DATA_INFO": "\tChannel\tName\tUnit\tDirection\tCalibration\tOffset\n"
         "\t14\tZ\tm\tboth\t1.0E+0\t0.0E+0\n",
     }  # fmt: skip
     text = "".join(f":{name}:\n{value}\n" for name, value in header.items())
-    data = np.stack([COUNTS, COUNTS]).astype(">f4") * 1e-12
+    data = (np.stack([COUNTS, COUNTS]) * 1e-12).astype(">f4")
     return f"{text}:SCANIT_END:\n\n\n".encode() + b"\x1a\x04" + data.tobytes()
 
 
@@ -137,7 +122,9 @@ def test_a_bruker_scan_without_a_size_is_a_field_error(
 ) -> None:
     monkeypatch.setattr(raw, "READERS", (reader,))
     path = tmp_path / "a.spm"
-    path.write_bytes(nanoscope(size))
+    instrument_files.nanoscope(path, COUNTS, size=size or "1 1 nm")
+    if not size:
+        path.write_bytes(path.read_bytes().replace(b"\\Scan Size", b"\\Scat Size"))
     if size.startswith("1"):
         (channel,) = io.read(path)
         assert (channel.xreal, channel.yreal) == pytest.approx((1000, 500))
@@ -202,7 +189,8 @@ def test_a_sound_file_of_curves_is_called_that(
 def test_a_spectrum_of_nanonis_is_called_that(tmp_path: Path) -> None:
     path = tmp_path / "bias.dat"
     rows = "".join(f"{x / 100:.3E}\t{x * 1e-12:.3E}\n" for x in range(-50, 50))
-    header = "Experiment\tbias spectroscopy\t\nX (m)\t1e-9\t\nY (m)\t1e-9\t\n\n[DATA]\n"
+    header = "Experiment\tbias spectroscopy\t\nDate\t01.01.2024 10:00:00\t\nUser\t\t\n"
+    header += "X (m)\t1e-9\t\nY (m)\t1e-9\t\nZ (m)\t1e-9\t\n\n[DATA]\n"
     path.write_text(f"{header}Bias calc (V)\tCurrent (A)\n{rows}", encoding="ascii")
     if not any(reader.name != "SurfaceTopography" for reader in installed):
         pytest.skip("needs gwyddionpy or Gwyddion")
