@@ -61,7 +61,9 @@ _INVENTED = re.compile(
 )
 """What Gwyddion says when a file gives no size and it takes one metre or one unit for it."""
 
-_LACKING = re.compile(r"Header field .*(?:size|range|length|amplitude).* is missing", re.I)
+_LACKING = re.compile(
+    r"Header field .(?:scan|[xy])[ _-]?(?:size|range|length|amplitude).* is missing", re.I
+)
 """What it says when it refuses such a file."""
 
 _ONE_METRE = 1e9
