@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 # A zip's first bytes make it look like torch's format; the rest is incompressible.
 BODY = b"PK\x03\x04" + b"".join(hashlib.sha256(bytes([n])).digest() for n in range(250)) * 40
+PART = 1 << 15  # bytes that are sent at once
 
 
 @dataclass
@@ -26,6 +27,7 @@ class Server:
     statuses: list[int] = field(default_factory=list)  # of the next answers; then 200 or 206
     cut: int | None = None  # bytes after which the next answer breaks off
     slow: float = 0.0  # seconds before each answer
+    pause: float = 0.0  # seconds after each part of an answer
     asked: list[tuple[str, str | None]] = field(default_factory=list)  # path, Range
 
 
@@ -62,7 +64,9 @@ def serving() -> Iterator[Server]:
             if state.cut is not None and status in (200, 206):
                 content, state.cut = content[: state.cut], None
                 self.close_connection = True
-            self.wfile.write(content)
+            for begin in range(0, len(content), PART):
+                self.wfile.write(content[begin : begin + PART])
+                time.sleep(state.pause)
 
         def log_message(self, format: str, *args: object) -> None:
             pass
