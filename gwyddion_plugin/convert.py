@@ -11,14 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afmsr_core.channel import Channel
-from afmsr_core.errors import CorruptFileError, FieldError, OutputError, UnreadableFileError
+from afmsr_core.errors import CorruptFileError, OutputError, UnreadableFileError
 from afmsr_core.io.units import from_file
 from afmsr_core.stopped import without_unmeasured
-from gwyddion_plugin.protocol import RESULT, RESULT_MASK, ProtocolError, file_name
+from gwyddion_plugin import asked
+from gwyddion_plugin.dump import MAX_SIDE
+from gwyddion_plugin.protocol import RESULT, RESULT_MASK, file_name
 from gwyddion_plugin.rawfield import RawField
 
 __all__ = ["channel_from", "channel_of", "field_of", "write_channel"]
 
+_DOUBLE = 8  # bytes
 _PER_NM = 1e9  # nm in a metre
 
 
@@ -35,32 +38,26 @@ def channel_from(folder: Path, field: Mapping[str, Any]) -> Channel:
     Raises
     ------
     ProtocolError
-        If the description is incomplete.
+        If the description is incomplete, or something in it is of another type.
     UnreadableFileError, CorruptFileError
         If a file is not there or not as long as the resolution says.
     FieldError
         If the resolution or size is not positive.
     """
-    try:
-        xres, yres = int(field["xres"]), int(field["yres"])
-        xreal, yreal = float(field["xreal"]), float(field["yreal"])
-        xoff, yoff = float(field.get("xoff", 0)), float(field.get("yoff", 0))
-        name = file_name(field["data"])
-        units = str(field.get("unit_xy") or ""), str(field.get("unit_z") or "")
-    except (KeyError, TypeError, ValueError) as error:
-        raise ProtocolError(
-            f"worker protocol: the field is not described ({error!r}); it needs xres, yres, "
-            f"xreal, yreal, unit_xy, unit_z and data"
-        ) from error
-    if xres < 1 or yres < 1:
-        raise FieldError(f"the channel has {xres} x {yres} pixels; choose another channel")
+    xres, yres = (asked.count(field, side, MAX_SIDE) for side in ("xres", "yres"))
+    name = file_name(field.get("data"))
+    units = asked.name(field, "unit_xy"), asked.name(field, "unit_z")
+    lengths = (
+        *(asked.number(field, side) for side in ("xreal", "yreal")),
+        *(asked.number(field, offset, 0.0) for offset in ("xoff", "yoff")),
+    )
     mask = field.get("mask")
     return _channel(
         _doubles(folder / name, yres, xres),
         _doubles(folder / file_name(mask), yres, xres) if mask else None,
-        (xreal, yreal, xoff, yoff),
+        lengths,
         units,
-        str(field.get("title") or ""),
+        asked.name(field, "title"),
     )
 
 
@@ -81,7 +78,7 @@ def channel_of(field: RawField) -> Channel:
 def _channel(
     values: NDArray[np.float64],
     mask: NDArray[np.float64] | None,
-    lengths: tuple[float, float, float, float],
+    lengths: tuple[float, ...],
     units: tuple[str, str],
     title: str = "",
 ) -> Channel:
@@ -105,15 +102,19 @@ def _channel(
 
 def _doubles(path: Path, yres: int, xres: int) -> NDArray[np.float64]:
     try:
-        values = np.fromfile(path, "<f8")
+        size = asked.regular(path).stat().st_size
+        if size != _DOUBLE * xres * yres:
+            raise CorruptFileError(
+                f"{path.name}: holds {size / _DOUBLE:g} values instead of {xres} x {yres}; "
+                f"try again"
+            )
+        values = np.fromfile(path, "<f8", xres * yres)
     except OSError as error:
         raise UnreadableFileError(
             f"{path}: cannot be read ({error.strerror}); try again"
         ) from error
     if values.size != xres * yres:
-        raise CorruptFileError(
-            f"{path.name}: holds {values.size} values instead of {xres} x {yres}; try again"
-        )
+        raise CorruptFileError(f"{path.name}: became shorter while it was read; try again")
     return values.reshape(yres, xres).astype(np.float64, copy=False)
 
 

@@ -7,12 +7,14 @@ Lines ``KEY=VALUE``, and arrays ``KEY=[``, newline, ``[``, doubles, ``]]``, newl
 
 from __future__ import annotations
 
+import math
 import os
 from pathlib import Path
 from typing import BinaryIO
 
 from afmsr_core.errors import CorruptFileError, OutputError, UnreadableFileError
 from afmsr_core.text import decoded
+from gwyddion_plugin import asked
 from gwyddion_plugin.rawfield import RawField
 
 __all__ = ["overwrite", "read"]
@@ -40,7 +42,7 @@ def read(path: Path) -> RawField:
         If it is not such a file.
     """
     try:
-        data = path.read_bytes()
+        data = asked.regular(path).read_bytes()
     except OSError as error:
         raise UnreadableFileError(
             f"{path}: cannot be read ({error.strerror}); it is Gwyddion that names this file: "
@@ -104,9 +106,12 @@ def _side(path: Path, values: dict[str, str], key: str, name: str) -> int:
 def _length(path: Path, values: dict[str, str], name: str) -> float:
     text = values.get(f"{DATA}/{name}", "1.0")  # Gwyddion's own default
     try:
-        return float(text)
+        length = float(text)
     except ValueError as error:
         raise _corrupt(path, f"{DATA} has {name} {text!r}") from error
+    if not math.isfinite(length):
+        raise _corrupt(path, f"{DATA} has {name} {text!r}")
+    return length
 
 
 def _corrupt(path: Path, found: str) -> CorruptFileError:

@@ -26,7 +26,7 @@ from afmsr_core.errors import (
 from afmsr_core.inference.onnx_engine import usable_threads
 from afmsr_core.methods import Method, Network, registry
 from afmsr_core.upscale import Progress, Settings, Upscaler
-from gwyddion_plugin import dump, protocol, scan_time, verdict
+from gwyddion_plugin import asked, dump, protocol, scan_time, verdict
 from gwyddion_plugin.convert import channel_from, channel_of, field_of, write_channel
 
 if TYPE_CHECKING:
@@ -56,20 +56,16 @@ def _upscaler(settings: Settings) -> Upscaler:
 
 
 def _settings(request: Mapping[str, Any]) -> Settings:
-    given = request.get("settings") or {}
-    if not isinstance(given, dict) or not set(given) <= set(protocol.SETTINGS):
-        raise protocol.ProtocolError(
-            f"worker protocol: settings {given!r}; name only {', '.join(protocol.SETTINGS)}"
-        )
-    return Settings(**given)
+    return Settings(**asked.settings(request))
 
 
 def _given(request: Mapping[str, Any]) -> tuple[Path, Channel]:
     """Return the folder and the channel of a request."""
-    folder, field = request.get("folder"), request.get("field")
-    if not isinstance(folder, str) or not isinstance(field, dict):
+    folder, field = asked.name(request, "folder"), request.get("field")
+    if not folder or not isinstance(field, dict):
         raise protocol.ProtocolError(
-            f"worker protocol: {request['type']} needs a 'folder' and a 'field'"
+            f"worker protocol: {request['type']} needs a 'folder' and a 'field'; "
+            f"see gwyddion_plugin.protocol"
         )
     return Path(folder), channel_from(Path(folder), field)
 
@@ -88,15 +84,15 @@ def expected(request: Mapping[str, Any]) -> float:
     if not isinstance(field, dict):
         return 0.0
     try:
-        pixels = int(field["xres"]) * int(field["yres"])
-    except (KeyError, TypeError, ValueError):
+        pixels = float(field["xres"]) * float(field["yres"])
+    except (KeyError, TypeError, ValueError, OverflowError):
         return 0.0
     return pixels * _passes(request) * estimate(registry.get(_settings(request).method))
 
 
 def _passes(request: Mapping[str, Any]) -> int:
     """Return how often the method will run."""
-    return protocol.CONFIDENCE_PASSES if request.get("confidence") else 1
+    return protocol.CONFIDENCE_PASSES if asked.flag(request, "confidence") else 1
 
 
 def _timed(upscaler: Upscaler, channel: Channel, progress: Progress) -> tuple[Channel, float]:
@@ -159,7 +155,7 @@ def _require(method: Method) -> None:
 
 def _upscale(request: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
     folder, channel = _given(request)
-    saved = request.get("save")
+    saved = asked.name(request, "save")
     if saved:
         _check_room(request, Path(saved), channel)
     result, extras, seconds = _results(request, channel, progress)
@@ -192,7 +188,7 @@ def _results(
     result, seconds = _timed(upscaler, channel, lambda fraction: progress(fraction / passes))
     result = result.after(_scan_time(channel, upscaler.method.scale))
     extras: list[Channel] = []
-    if request.get("confidence"):
+    if asked.flag(request, "confidence"):
         extras = _extras(channel, result, upscaler.settings)
     progress(1.0)  # nothing is written that nobody wants any more
     return result, extras, seconds
@@ -215,12 +211,12 @@ def _extras(channel: Channel, result: Channel, settings: Settings) -> list[Chann
 
 def _repeat(request: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
     """Answer Gwyddion's call without a dialog: put the result into the file that it named."""
-    file = request.get("file")
-    if not isinstance(file, str):
+    file = asked.name(request, "file")
+    if not file:
         raise protocol.ProtocolError("worker protocol: repeat needs a 'file'")
     field = dump.read(Path(file))
     if field.mask is None:
-        request = {**request, "settings": {**request["settings"], "mask": "ignore"}}
+        request = {**request, "settings": {**asked.settings(request), "mask": "ignore"}}
     result, extras, seconds = _results(request, channel_of(field), progress)
     if extras:  # Gwyddion takes one field back, and its mask
         result = result.replace(mask=extras[0].mask)
@@ -240,7 +236,7 @@ def _check_room(request: Mapping[str, Any], target: Path, channel: Channel) -> N
 
     scale = _upscaler(_settings(request)).method.scale
     planned = [Planned.of(channel, scale)]
-    if request.get("confidence"):
+    if asked.flag(request, "confidence"):
         planned += [Planned.of(channel, scale, masked=True), *2 * [Planned.of(channel)]]
     check_results(target, GwyFile.new([channel]), planned)
 
@@ -269,7 +265,7 @@ def _preview(request: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
     settings = _settings(request)
     # A tilt would hide the detail, and the crop must be levelled as the whole field will be.
     relief = level(channel, settings.level, settings.mask).channel
-    crop = preview.Crop.around(relief, request.get("at"))
+    crop = preview.Crop.around(relief, asked.place(request, "at"))
     raw = replace(settings, level="none", mask="ignore", restore_background=False)
     upscaler = _upscaler(raw)
     result, _ = _timed(upscaler, crop.seen(relief), progress)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,7 +32,7 @@ class Crop:
     height: int
 
     @classmethod
-    def around(cls, channel: Channel, at: Any = None) -> Crop:
+    def around(cls, channel: Channel, at: tuple[float, float] | None = None) -> Crop:
         """Return the crop around the pixel `at`, moved so that it lies where was measured."""
         rows, columns = measured_part(channel.heights)
         x, y = at if at else ((p.start + p.stop) // 2 for p in (columns, rows))

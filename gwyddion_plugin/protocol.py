@@ -10,8 +10,9 @@ the client's own that only its user may enter (``tempfile.mkdtemp``). The client
 and removes it. So a Python 2.7 script without numpy can speak the protocol.
 
 The worker first says ``{"type": "ready", "protocol": 1, "afmsr": VERSION, "pid": N, "warm": B}``.
-Then the client sends requests, one at a time, each with an ``id`` that the answers repeat. Every
-request ends with exactly one answer of its own type's kind, ``error`` or ``cancelled``.
+Then the client sends requests, one at a time, each with an ``id`` (a whole number or a text) that
+the answers repeat. Every request ends with exactly one answer of its own type's kind, ``error`` or
+``cancelled``; what is no request is answered with an ``error`` too, and the worker goes on.
 
 ``{"type": "methods", "id": 1}``
     is answered by ``{"type": "methods", "id": 1, "default": NAME, "methods": [...]}``, for each
@@ -96,6 +97,7 @@ Unknown keys are ignored, so that fields may be added. A change that breaks clie
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -115,6 +117,7 @@ __all__ = [
     "decode",
     "encode",
     "file_name",
+    "is_path",
 ]
 
 VERSION = 1
@@ -175,7 +178,14 @@ def decode(line: bytes) -> dict[str, Any]:
         raise ProtocolError(_not_understood(line)) from error
     if not isinstance(message, dict) or not isinstance(message.get("type"), str):
         raise ProtocolError(_not_understood(line))
+    if not _repeatable(message.get("id")):
+        raise ProtocolError(f"{_not_understood(line)}; an 'id' is a whole number or a text")
     return message
+
+
+def _repeatable(number: object) -> bool:
+    """Whether an answer can have this id: JSON has no NaN, and nobody needs a table."""
+    return number is None or isinstance(number, int | str)
 
 
 def _not_understood(line: bytes) -> str:
@@ -184,6 +194,14 @@ def _not_understood(line: bytes) -> str:
         f"worker protocol: {shown!r} is not a message; send one JSON object with a 'type' a line "
         f"(see gwyddion_plugin.protocol)"
     )
+
+
+def is_path(text: str) -> bool:
+    """Return whether the system takes a text as a path: without NUL and half characters."""
+    try:
+        return b"\0" not in os.fsencode(text)
+    except UnicodeEncodeError:
+        return False
 
 
 def file_name(name: object) -> str:
@@ -196,6 +214,6 @@ def file_name(name: object) -> str:
     """
     if not isinstance(name, str) or not name or name.startswith("."):
         raise UsageError(f"worker protocol: {name!r} is not a file name; give one such as data.raw")
-    if any(sign in name for sign in "/\\:\0"):
+    if any(sign in name for sign in "/\\:") or not is_path(name):
         raise UsageError(f"worker protocol: {name!r} is a path; give a name in the folder")
     return name

@@ -15,11 +15,12 @@ from typing import IO, Any, NoReturn
 
 from afmsr_core import __version__
 from afmsr_core.errors import AfmsrError, Cancelled
-from gwyddion_plugin import protocol, settings
+from gwyddion_plugin import asked, protocol, settings
 from gwyddion_plugin.address import private
 
 __all__ = ["Session"]
 
+MOST_WAITING = 16  # requests; an honest client sends one at a time
 BEAT = 0.1  # seconds between two messages of progress
 CANCEL_GRACE = 0.5  # seconds that a computation has to stop by itself
 MOSTLY = 0.9  # fraction that is shown when the estimated time is over, but not the work
@@ -35,7 +36,8 @@ class _Running:
         self.number = request.get("id")
         self.expected = 0.0  # seconds
         self._began = time.monotonic()
-        self._limit = float(request.get("time_limit") or 0)
+        self._limit = asked.seconds(request, "time_limit")
+        self.keep = asked.seconds(request, "keep")
         self._cancelled_at: float | None = None
         self._reported = 0.0
         self._lock = threading.Lock()
@@ -133,7 +135,7 @@ class Session:
         with contextlib.suppress(OSError):
             while line := self._reader.readline(protocol.LONGEST_LINE):
                 try:
-                    message = protocol.decode(line)
+                    message = protocol.decode(self._whole(line))
                 except protocol.ProtocolError as error:
                     self._say(_error(error) | {"id": None})
                     continue
@@ -141,7 +143,7 @@ class Session:
                     self.stopped = message["type"] == "stop"
                     break
                 if message["type"] != "cancel":
-                    self._requests.put(message)
+                    self._accept(message)
                 elif running := self._running:
                     running.cancel()
         self._gone.set()
@@ -149,12 +151,39 @@ class Session:
             running.cancel()  # the watch ends the process if that does not help
         self._requests.put(None)
 
+    def _whole(self, line: bytes) -> bytes:
+        """Return a line that is none too long; pass over the rest of one that is."""
+        if len(line) < protocol.LONGEST_LINE or line.endswith(b"\n"):
+            return line
+        while rest := self._reader.readline(protocol.LONGEST_LINE):
+            if rest.endswith(b"\n"):
+                break
+        raise protocol.ProtocolError(
+            f"worker protocol: a line has more than {protocol.LONGEST_LINE} bytes; send one "
+            f"message a line (see gwyddion_plugin.protocol)"
+        )
+
+    def _accept(self, message: dict[str, Any]) -> None:
+        """Put a request at the end of the queue, unless that is too long."""
+        if self._requests.qsize() < MOST_WAITING:
+            self._requests.put(message)
+            return
+        error = protocol.ProtocolError(
+            f"worker protocol: {MOST_WAITING} requests wait already; send one at a time"
+        )
+        self._say(_error(error) | {"id": message.get("id")})
+
     # --- working ---------------------------------------------------------------------------
 
     def _do(self, request: dict[str, Any]) -> None:
         if request["type"] == "repeat":
             request = settings.load().request(masked=True) | request
-        self._running = running = _Running(request)
+        try:
+            running = _Running(request)
+        except protocol.ProtocolError as error:
+            self._say(_error(error) | {"id": request.get("id")})
+            return
+        self._running = running
         threading.Thread(target=self._watch, args=(running,), daemon=True).start()
         answer = self._work(running)
         self._running = None
@@ -162,7 +191,7 @@ class Session:
             if self._gone.is_set():
                 _remove_files(request)
             elif answer["type"] == "result":
-                self.keep = float(request.get("keep") or 0)
+                self.keep = running.keep
             self._say(answer | {"id": running.number})
 
     def _work(self, running: _Running) -> dict[str, Any]:
@@ -241,7 +270,7 @@ def _remove_files(request: Mapping[str, Any]) -> None:
     folder, field = request.get("folder"), request.get("field")
     if not isinstance(folder, str) or not isinstance(field, dict):
         return
-    if not private(Path(folder)):
+    if "\0" in folder or not private(Path(folder)):
         return
     names = (field.get("data"), field.get("mask"), protocol.RESULT, protocol.RESULT_MASK)
     extras = (name for pair in protocol.EXTRAS for name in pair)

@@ -7,6 +7,7 @@ import json
 import os
 import secrets
 from dataclasses import asdict, dataclass, fields
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +78,9 @@ class Choices:
     def keep(self) -> float:
         """Seconds for which the worker may stay in memory."""
         with contextlib.suppress(KeyError, ValueError):
-            return 60.0 * float(os.environ[WARM_VARIABLE])
+            minutes = float(os.environ[WARM_VARIABLE])
+            if 0 <= minutes < inf:
+                return 60.0 * minutes
         return 60.0 * self.warm_minutes
 
     def upscaling(self, masked: bool) -> dict[str, Any]:
@@ -108,7 +111,7 @@ def load() -> Choices:
     """Return the choices of last time; what is missing or makes no sense is as at first."""
     try:
         found = json.loads(path().read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return Choices()
     if not isinstance(found, dict):
         return Choices()
@@ -116,8 +119,9 @@ def load() -> Choices:
     for item in fields(Choices):
         value = found.get(item.name)
         if isinstance(item.default, float) and type(value) is int:
-            value = float(value)
-        if type(value) is type(item.default):
+            with contextlib.suppress(OverflowError):
+                value = float(value)
+        if type(value) is type(item.default) and (type(value) is not float or 0 <= value < inf):
             kept[item.name] = value
     return Choices(**kept)
 

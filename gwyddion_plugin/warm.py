@@ -211,7 +211,8 @@ def _converse(connection: socket.socket, token: str, keep: float, close: Any) ->
         hello = protocol.decode(reader.readline(LONGEST_HELLO))
     except (OSError, protocol.ProtocolError):
         return keep
-    if not hmac.compare_digest(str(hello.get("token")).encode(), token.encode()):
+    said = str(hello.get("token")).encode("utf-8", "surrogatepass")
+    if not hmac.compare_digest(said, token.encode()):
         return keep
     connection.settimeout(None)
     session = Session(reader, connection.makefile("wb", buffering=0), True, close)

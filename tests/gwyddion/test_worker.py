@@ -331,7 +331,7 @@ def test_only_its_user_can_reach_it(warm, home):
 
 def test_it_wants_the_token(warm, home):
     place, right, _ = address(home).read_text().split("\n")
-    for token in ("", "x" * len(right), None):
+    for token in ("", "x" * len(right), "\ud83d", None):
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(LATE)
             connection.connect(place)
