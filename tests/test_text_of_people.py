@@ -12,6 +12,7 @@ import pytest
 from afmsr_cli.main import main
 from afmsr_core import io
 from afmsr_core.errors import (
+    ChannelNotFoundError,
     CorruptFileError,
     PairError,
     ReadError,
@@ -93,6 +94,10 @@ def test_a_unit_that_nobody_knows_is_not_taken_for_none_in_silence(tmp_path: Pat
     assert found.unit == "nannometers"
     (warning,) = found.warnings
     assert "'nannometers' is none that afmsr knows" in warning and "write a length as nm" in warning
+    with pytest.raises(
+        ChannelNotFoundError, match="not know: 'nannometers'; a length is nm, µm, m"
+    ):
+        io.select([found])
 
 
 # --- decimal commas ------------------------------------------------------------------------

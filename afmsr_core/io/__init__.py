@@ -21,6 +21,7 @@ from afmsr_core.errors import (
 from afmsr_core.io.channels import Channels, Unreadable, unreadable
 from afmsr_core.io.files import find_files, head, is_folder
 from afmsr_core.io.gwy import GwyFile
+from afmsr_core.io.units import is_known
 from afmsr_core.stopped import without_unmeasured
 from afmsr_core.text import table_of_numbers
 
@@ -197,7 +198,15 @@ def select(channels: Sequence[Channel], spec: str | int | None = None) -> list[C
     listed += "".join(f", {_numbered(one)} (cannot be used: {one.error})" for one in bad)
     raise ChannelNotFoundError(
         f"{file}: {wanted}; it holds {listed or 'no channel'}; choose one by number or title"
+        f"{_unknown_units(channels) if spec is None else ''}"
     )
+
+
+def _unknown_units(channels: Iterable[Channel]) -> str:
+    """Return what to say where a unit that is not known may have hidden heights."""
+    unknown = dict.fromkeys(one.unit for one in channels if not is_known(one.unit))
+    told = ", ".join(map(repr, unknown))
+    return f" (units that afmsr does not know: {told}; a length is nm, µm, m)" if told else ""
 
 
 # Signals of the feedback that some instruments give in nm: lengths, but not heights.

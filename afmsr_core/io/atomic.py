@@ -11,6 +11,7 @@ import errno
 import os
 import re
 import stat
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO
@@ -34,7 +35,7 @@ _CURES = {
 }
 _DRAWN = 6  # bytes that are drawn for the temporary name
 _NAME_KEPT = 50  # bytes of the target's stem and suffix in the temporary name
-_NAME_MAX = 255  # bytes of a name on nearly all file systems; asked for where that can be
+_NAME_MAX = 255  # of a name on nearly all file systems; asked for where that can be
 
 
 def _failure(path: Path, error: OSError) -> OutputError:
@@ -62,9 +63,10 @@ def check_target(path: Path, force: bool = False) -> None:
     """
     try:
         longest = _longest_name(path.parent)
-        if (size := len(os.fsencode(path.name))) > longest:
+        size, counted = _size_of(path.name)
+        if size > longest:
             raise OutputError(
-                f"{path}: not written (the name has {size} bytes, of {longest} that a name may "
+                f"{path}: not written (the name has {size} {counted}, of {longest} that a name may "
                 f"have); give a shorter one with -o"
             )
         if path.is_dir():
@@ -78,6 +80,13 @@ def check_target(path: Path, force: bool = False) -> None:
             raise OutputExistsError(f"{path}: exists already; use --force to replace it")
     except OSError as error:
         raise _failure(path, error) from error
+
+
+def _size_of(name: str) -> tuple[int, str]:
+    """Return how long a name is for the system, and in what."""
+    if sys.platform in ("win32", "darwin"):
+        return len(name.encode("utf-16-le", "surrogatepass")) // 2, "letters"
+    return len(os.fsencode(name)), "bytes"
 
 
 def _longest_name(folder: Path) -> int:
