@@ -15,11 +15,16 @@ from afmsr_cli.progress import Progress
 from afmsr_core.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from afmsr_core.channel import Channel
     from afmsr_core.pairing import Pair
     from afmsr_core.trust.calibration import Observation
     from afmsr_core.upscale import Upscaler
 
 __all__ = ["add_parser", "run"]
+
+HERE = "the folder itself"  # the sample of pairs that lie in no folder of their own
 
 _EPILOG = """\
 examples:
@@ -28,7 +33,8 @@ examples:
   afmsr upscale scan.gwy --confidence --calibration ours.json
 
 A sample is a folder of pairs, or what the column 'data set' of a pairs.csv says; pairs that lie
-together are one sample. At least 3 samples are needed; from 20 on the coverage is guaranteed.
+together are one sample, and so are all pairs of a folder without folders in it. At least 3 samples
+are needed; from 20 on the coverage is guaranteed. The same scans under two names count once.
 """
 
 
@@ -47,7 +53,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--level", default="plane", metavar="STEPS", help="(default: %(default)s)")
     parser.add_argument("--channel", metavar="WHICH", help="number, title or pattern")
     parser.add_argument("--threads", type=int, metavar="N", help="threads of the engine")
-    parser.add_argument("--each", action="store_true", help="every pair is a sample of its own")
+    parser.add_argument("--each", action="store_true", help="every pair shows another sample")
     parser.add_argument("--force", action="store_true", help="overwrite the output")
     parser.add_argument("--json", action="store_true", help="the calibration on stdout too")
     parser.add_argument("--quiet", action="store_true", help="no progress on stderr")
@@ -68,6 +74,8 @@ def run(args: argparse.Namespace) -> int:
     if not found.pairs:
         print(f"afmsr: {args.pairs}: no pairs found", file=sys.stderr)
         return 3
+    own = {pair.id: pair.id if args.each else pair.data_set or HERE for pair in found.pairs}
+    _check_samples(own.values(), args.pairs)
     settings = Settings(
         method=args.method, level="none", weights=args.weights, threads=args.threads
     )
@@ -75,10 +83,19 @@ def run(args: argparse.Namespace) -> int:
     progress = Progress(len(found.pairs), args.quiet)
     observations: list[Observation] = []
     digest, failed = "", 0
+    known: dict[str, Pair] = {}  # by what the scan holds: the first pair that has it
     for number, pair in enumerate(found.pairs):
-        sample = pair.id if args.each or not pair.data_set else pair.data_set
         try:
-            one, digest = _observed(pair, sample, upscaler, args.level, number, progress)
+            low, high = _read(pair, progress)
+            low_first, high_first = (known.setdefault(_contents(one), pair) for one in (low, high))
+            if low_first is high_first is not pair:
+                progress.say(f"afmsr: {pair.id}: the same scans as {low_first.id}, counted once")
+                progress.done(f"{pair.id}: left out")
+                continue
+            # Who shares a scan with another pair shows the same sample.
+            other = low_first if low_first is not pair else high_first
+            sample = own[pair.id] = own[other.id]
+            one, digest = _observed(pair, (low, high), sample, upscaler, args.level, number)
             observations.append(one)
             progress.done(f"{pair.id}: sample {sample}")
         except Exception as error:  # whatever happens to a pair, the others are used
@@ -87,6 +104,7 @@ def run(args: argparse.Namespace) -> int:
             progress.done(f"{pair.id}: left out")
     if not observations:
         raise UsageError(f"{args.pairs}: none of the {failed} pairs can be used")
+    _check_samples([one.sample for one in observations], args.pairs)
     made_from = f"{len(observations)} pairs of {args.pairs.name}"
     made = calibrate(observations, upscaler.method.name, [digest], made_from)
     with writing(args.output, force=args.force) as file:
@@ -95,6 +113,8 @@ def run(args: argparse.Namespace) -> int:
         print(json.dumps(json.loads(made.as_json()), indent=1))
     else:
         promise = "guaranteed" if made.guaranteed else "not guaranteed: too few samples"
+        if made.guaranteed and args.each:
+            promise += ", if every pair shows another sample"
         print(
             f"{args.output}: {made.method}, {made.scans} pairs of {made.samples} samples; "
             f"90 % of the errors within {made.scales(0.9):.2f} scales ({promise})"
@@ -102,29 +122,62 @@ def run(args: argparse.Namespace) -> int:
     return int(failed > 0)
 
 
-def _observed(
-    pair: Pair, sample: str, upscaler: Upscaler, level_spec: str, seed: int, progress: Progress
-) -> tuple[Observation, str]:
-    """Return what one pair tells, and the hash of the weights."""
-    import numpy as np
+def _check_samples(samples: Iterable[str], pairs: Path) -> None:
+    """Refuse too few samples, before the first pair is upscaled where that can be told."""
+    from afmsr_core.trust.calibration import EXACT, LEAST_SAMPLES
 
+    found = len(set(samples))
+    if found < LEAST_SAMPLES:
+        raise UsageError(
+            f"{pairs}: pairs of {found} sample{'s' * (found != 1)}, and {LEAST_SAMPLES} are "
+            f"needed, better {EXACT}: one sample does not tell how far others will be off. Put "
+            f"the pairs of each sample into a folder of its own, or name the samples in the column "
+            f"'data set' of a pairs.csv; give --each if every pair shows another sample"
+        )
+
+
+def _read(pair: Pair, progress: Progress) -> tuple[Channel, Channel]:
+    """Return the coarse and the fine scan."""
     from afmsr_core import io
-    from afmsr_core.alignment import align
-    from afmsr_core.channel import Channel
-    from afmsr_core.errors import PairError
-    from afmsr_core.levelling import level
     from afmsr_core.pairing import check_pair
-    from afmsr_core.surfaces import fit_plane
-    from afmsr_core.trust.calibration import observe
-    from afmsr_core.trust.evidence import gather
-    from afmsr_core.trust.noise import noise_of
 
     low, high = (io.select(io.read(path), pair.channel)[0] for path in (pair.low, pair.high))
     for path, channel in ((pair.low, low), (pair.high, high)):
         for warning in warned([channel]):
             progress.say(f"afmsr: warning: {path}, {warning}")
     check_pair(low, high)
-    relief, truth = (level(one, level_spec).channel.heights for one in (low, high))
+    return low, high
+
+
+def _contents(channel: Channel) -> str:
+    """Return what two files have in common that hold the same heights."""
+    import hashlib
+
+    return hashlib.sha256(channel.heights.tobytes()).hexdigest()
+
+
+def _observed(
+    pair: Pair,
+    scans: tuple[Channel, Channel],
+    sample: str,
+    upscaler: Upscaler,
+    level_spec: str,
+    seed: int,
+) -> tuple[Observation, str]:
+    """Return what one pair tells, and the hash of the weights."""
+    import numpy as np
+
+    from afmsr_core.alignment import align
+    from afmsr_core.channel import Channel
+    from afmsr_core.errors import PairError
+    from afmsr_core.levelling import level
+    from afmsr_core.surfaces import fit_plane
+    from afmsr_core.trust.calibration import observe
+    from afmsr_core.trust.evidence import gather
+    from afmsr_core.trust.noise import noise_of
+
+    low, high = scans
+    relief, truth = (level(one, level_spec).channel.heights for one in scans)
     digest = ""
 
     def method(heights: Any) -> Any:
@@ -143,7 +196,9 @@ def _observed(
         result_pixel_nm=(low.xreal / columns, low.yreal / rows),
     )
     if not aligned.accepted:
-        raise PairError(f"{pair.id}: {aligned.verdict}")
+        raise PairError(
+            f"{pair.id}: {aligned.verdict}; check that both show the same area, in the right unit"
+        )
     error = aligned.warp(result) - truth
     error = fit_plane(error).subtracted_from(error)
     rng = np.random.default_rng(seed)

@@ -200,12 +200,15 @@ def measured_pair(pair: Pair, bicubic: Upscaler) -> Measured:
         result_pixel_nm=(high.dx, high.dy),
     )
     if not found.accepted:
-        raise PairError(f"{pair.id}: {'; '.join(found.reasons)}; check that both show one area")
+        raise PairError(
+            f"{pair.id}: {'; '.join(found.reasons)}; check that both show one area, in the right "
+            f"unit"
+        )
     coarse = levelled(low.heights)
     moved = warp(levelled(high.heights), found.matrix, upscaled.heights.shape)
     # Whole coarse pixels whose fine pixels are all there.
     cells = np.isfinite(moved).reshape(low.yres, FACTOR, low.xres, FACTOR)
-    there = np.asarray(cells.all(axis=(1, 3)))
+    there = np.asarray(cells.all(axis=(1, 3))) & np.isfinite(coarse)
     top, left, height, width = largest_rectangle(there)
     if min(height, width) < SMALLEST_PATCH:
         raise PairError(

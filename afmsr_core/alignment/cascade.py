@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -151,6 +152,7 @@ def align(
         shape=best.shape,
         overlap=best.overlap,
         correlation=best.check.correlation,
+        gains=best.check.gains,
         residual_px=best.check.residual(),
         residual_nm=None if pixel is None else best.check.residual(pixel),
         agreement=best.check.found / best.check.blocks if best.check.blocks else None,
@@ -239,7 +241,7 @@ class _Pair:
         shape = Shape.of(matrix, self.promised, self.truth.shape)
         reasons = self.absurd(shape)
         if reasons or kind == "none":
-            nothing = Check(np.nan, np.zeros((0, 2)), 0, 0)
+            nothing = Check(np.nan, None, np.zeros((0, 2)), 0, 0)
             empty = Crop(0, 0, 0, 0)
             return _Candidate(kind, matrix, shape, 0.0, empty, nothing, refined, tuple(reasons))
         warped = warp(self.result, matrix, self.truth.shape, "linear")
@@ -283,6 +285,11 @@ class _Pair:
         limits, reasons = self.settings, []
         if not check.correlation >= limits.min_correlation:
             reasons.append(f"correlation {check.correlation:.2f} below {limits.min_correlation:g}")
+        least, most = check.gains or (1.0, 1.0)
+        if least > limits.max_gain or most < 1 / limits.max_gain:
+            times = max(math.sqrt(least * most), 1 / math.sqrt(least * most))
+            told = f"{times:.1f}" if times < 10 else f"{times:,.0f}"
+            reasons.append(f"heights differ by a factor of {told}, beyond {limits.max_gain:g}")
         if not check.blocks:
             reasons.append("no block has relief in both directions, so nothing confirms the map")
             return reasons

@@ -90,6 +90,9 @@ class Alignment:
         Share of the truth's pixels that the result covers.
     correlation : float
         Of both on the common area; see `AlignmentSettings.min_correlation`.
+    gains : tuple of float or None
+        Least and most of the height of the truth per height of the result, background taken off;
+        noise and detail that only one of the two has part them. None if they do not correlate.
     residual_px : float or None
         Median over blocks of the displacement that is left, in pixels of the truth. None if no
         block could be found again.
@@ -125,6 +128,7 @@ class Alignment:
     shape: Shape
     overlap: float
     correlation: float
+    gains: tuple[float, float] | None
     residual_px: float | None
     residual_nm: float | None
     agreement: float | None
@@ -230,6 +234,7 @@ class Alignment:
             "shift_px": list(self.shape.shift_px),
             "overlap": self.overlap,
             "correlation": None if np.isnan(self.correlation) else self.correlation,
+            "gains": None if self.gains is None else list(self.gains),
             "residual_px": self.residual_px,
             "residual_nm": self.residual_nm,
             "agreement": self.agreement,

@@ -71,6 +71,11 @@ class AlignmentSettings:
     min_correlation : float
         Least correlation of the two on the common area, background taken off, after smoothing
         to the low resolution. The worst real pair known here has 0.84.
+    max_gain : float
+        Greatest factor by which the heights may differ. A z calibration that is off by a third is
+        rare, and one of another scanner may be off by half; a factor of 3 is an error of a unit, a
+        gain or a sensitivity, and such a pair would decide every mean. The limit is held against
+        the least factor that the two allow, so noise and detail that was lost do not trip it.
     max_residual : float
         Greatest :attr:`Alignment.residual_px`; 4 is one low-resolution pixel. Half a pixel is
         worth 1 dB where the surface is rough, so a benchmark wants 0.5; on smooth surfaces the
@@ -119,6 +124,7 @@ class AlignmentSettings:
     max_perspective: float = 0.1
     min_overlap: float = 0.3
     min_correlation: float = 0.6
+    max_gain: float = 3.0
     max_residual: float = 4.0
     min_agreement: float = 0.8
 
@@ -186,6 +192,7 @@ _RANGES = (
     ("max_perspective", 0, 10),
     ("min_overlap", 0, 1),
     ("min_correlation", -1, 1),
+    ("max_gain", 1, 1e12),
     ("max_residual", 0, 1000),
     ("min_agreement", 0, 1),
 )

@@ -44,6 +44,10 @@ class Check:
     ----------
     correlation : float
         Of the two over the common area, background taken off; NaN if one has no relief there.
+    gains : tuple of float or None
+        Least and most of the height of the truth per height of the result. Noise and detail that
+        only one of the two has part them, and what is true lies between. None if they do not
+        correlate.
     displacements : ndarray of float64, shape (n, 2)
         (x, y) in pixels of the truth, by which each block that was found is still off.
     blocks : int
@@ -53,6 +57,7 @@ class Check:
     """
 
     correlation: float
+    gains: tuple[float, float] | None
     displacements: Field
     blocks: int
     found: int
@@ -84,16 +89,20 @@ def check_map(warped: Field, truth: Field, valid: Mask, background: int) -> Chec
     import cv2
 
     if not valid.any():
-        return Check(math.nan, np.zeros((0, 2)), 0, 0)
+        return Check(math.nan, None, np.zeros((0, 2)), 0, 0)
     sheets = []
     for field in (warped, truth):
         rest = fit_polynomial(field, background, valid).subtracted_from(field)
         sheets.append(_smoothed(np.where(valid, rest, 0.0), valid))
     one, two = (sheet[valid] for sheet in sheets)
     spread = float(np.std(one) * np.std(two))
-    correlation = math.nan
+    correlation, gains = math.nan, None
     if spread > 0:
         correlation = float(np.mean((one - one.mean()) * (two - two.mean())) / spread)
+    if correlation > 0:
+        # The slopes of the two regressions, of truth on result and of result on truth.
+        gain = float(np.std(two) / np.std(one))
+        gains = gain * correlation, gain / correlation
 
     moved, known = (sheet.astype(np.float32) for sheet in sheets)
     least = FLAT * float(np.std(one))
@@ -113,7 +122,9 @@ def check_map(warped: Field, truth: Field, valid: Mask, background: int) -> Chec
             peak = _peak(scores.astype(np.float64))
             if peak is not None:
                 displacements.append(peak)
-    return Check(correlation, np.array(displacements).reshape(-1, 2), blocks, len(displacements))
+    return Check(
+        correlation, gains, np.array(displacements).reshape(-1, 2), blocks, len(displacements)
+    )
 
 
 def _smoothed(field: Field, valid: Mask) -> Field:

@@ -231,7 +231,8 @@ class Evaluator:
         if not shared.accepted:
             raise PairError(
                 f"{scene.low.where} could not be aligned with {scene.high.where}: "
-                f"{'; '.join(shared.reasons)}; check that both show the same area"
+                f"{'; '.join(shared.reasons)}; check that both show the same area, in the "
+                f"right unit"
             )
         if not settings.per_method(protocol):
             return shared, dict.fromkeys(names, shared), {}
