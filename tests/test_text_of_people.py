@@ -56,6 +56,7 @@ def array(folder: Path, notes: bytes) -> Path:
         ("(µm)", 1e-6, "m"),
         ("degrees", 1.0, "deg"),
         ("Degree", 1.0, "deg"),
+        ("Deg", 1.0, "deg"),
         ("Volts", 1.0, "V"),
         ("millivolts", 1e-3, "V"),
         ("nanoamperes", 1e-9, "A"),

@@ -74,7 +74,8 @@ def contents(path: str | Path, size: int = -1) -> bytes:
         raise UnreadableFileError(f"{path}: no permission to read it; {cure}") from error
     except (OSError, ValueError, MemoryError) as error:
         raise UnreadableFileError(
-            f"{path}: cannot be read ({error}); check the disk or copy the file"
+            f"{path}: cannot be read ({str(error) or 'not enough memory'}); check the disk or copy "
+            f"the file"
         ) from error
 
 

@@ -76,6 +76,7 @@ _ALIAS_WORDS = {
     "ångstrom": (1e-10, "m"),
     "micron": (1e-6, "m"),
     "degree": (1.0, "deg"),
+    "deg": (1.0, "deg"),
 }
 # U+2126 ohm sign, U+212B angstrom sign, U+00B5 micro sign and U+03BC Greek mu have twins.
 _TWINS = str.maketrans({"\u2126": "Ω", "\u212b": "Å", "\u00b5": "u", "\u03bc": "u"})
