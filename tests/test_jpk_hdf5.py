@@ -42,6 +42,18 @@ def test_values_sizes_and_names(tmp_path: Path) -> None:
     assert any("first of 2 frames" in warning for warning in chosen.warnings)
 
 
+@pytest.mark.parametrize(
+    ("angle", "origin"), [(0.0, (-75 + 40, -50 - 30)), (np.pi / 2, (50 + 40, -75 - 30))]
+)
+def test_the_offset_is_where_the_grid_begins(
+    angle: float, origin: tuple[float, float], tmp_path: Path
+) -> None:
+    place = {"xcenter": 4e-8, "ycenter": -3e-8, "theta": angle}
+    jpk_hdf5(tmp_path / "a.h5-jpk", {"Height": (FRAMES, "m")}, **place)
+    for channel in io.read(tmp_path / "a.h5-jpk"):
+        assert (channel.xoff, channel.yoff) == pytest.approx(origin)
+
+
 def test_a_single_image_has_no_frame(tmp_path: Path) -> None:
     jpk_hdf5(tmp_path / "a.h5-jpk", {"Height": (FRAMES[:1], "m")})
     (channel,) = io.read(tmp_path / "a.h5-jpk")

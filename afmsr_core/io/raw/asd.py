@@ -130,7 +130,7 @@ def read(path: Path) -> list[Channel]:
     stack = np.frombuffer(data, layout, offset=header.start)["counts"]
     stack = stack.reshape(len(kinds), header.frames, header.yres, header.xres)
     signals = [_signal(kind, counts, header) for kind, counts in zip(kinds, stack, strict=True)]
-    return movie.channels(path, signals, header.xreal, header.yreal, "nm")
+    return movie.channels(path, signals, (header.xreal, header.yreal), "nm")
 
 
 def _signal(kind: bytes, counts: np.ndarray, header: _Header) -> movie.Signal:

@@ -9,6 +9,7 @@ orientation the same; Gwyddion 3.11 opens the tables as images of pixels by fram
 
 from __future__ import annotations
 
+import cmath
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -98,8 +99,15 @@ def _measurement(path: Path, group: Any) -> list[Channel]:
             if table.ndim == 2 and table.shape[0] == xres * yres and table.shape[1] > 0:
                 signals.append(_signal(channel.attrs, table, xres, yres))
     unit = _text(grid, _GRID + "unit.unit", "m")
-    xreal, yreal = (float(grid[_GRID + key]) for key in ("ulength", "vlength"))
-    return movie.channels(path, signals, xreal, yreal, unit)
+    size = float(grid[_GRID + "ulength"]), float(grid[_GRID + "vlength"])
+    return movie.channels(path, signals, size, unit, _origin(grid, *size))
+
+
+def _origin(grid: Mapping[str, Any], width: float, height: float) -> tuple[float, float]:
+    """Return where the grid begins, which is what ``.jpk`` gives and Gwyddion takes for offset."""
+    x, y, angle = (float(grid.get(_GRID + key, 0.0)) for key in ("xcenter", "ycenter", "theta"))
+    half = complex(width, height) / 2 * cmath.exp(1j * angle)
+    return x - half.real, y - half.imag
 
 
 def _signal(attributes: Mapping[str, Any], table: Any, xres: int, yres: int) -> movie.Signal:

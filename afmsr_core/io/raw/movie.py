@@ -38,13 +38,17 @@ class Signal(NamedTuple):
 
 
 def channels(
-    path: Path, signals: Sequence[Signal], xreal: float, yreal: float, lateral_unit: str
+    path: Path,
+    signals: Sequence[Signal],
+    size: tuple[float, float],
+    lateral_unit: str,
+    offset: tuple[float, float] = (0.0, 0.0),
 ) -> list[Channel]:
     """Return the frames as channels, numbered from 0 through all frames and signals.
 
     Titles carry the number of the frame, from 0 too. A signal's first frame says how many there
-    are, because that is what is taken if nobody chooses. `xreal` and `yreal` are the size of
-    each frame in `lateral_unit`.
+    are, because that is what is taken if nobody chooses. `size` and `offset` are
+    those of each frame, x first, in `lateral_unit`.
 
     Raises
     ------
@@ -66,8 +70,10 @@ def channels(
         made.append(
             Channel(
                 heights,
-                xreal=xreal * factor,
-                yreal=yreal * factor,
+                xreal=size[0] * factor,
+                yreal=size[1] * factor,
+                xoff=offset[0] * factor,
+                yoff=offset[1] * factor,
                 unit=unit,
                 lateral_unit=lateral,
                 title=title,
