@@ -240,8 +240,8 @@ def doubtful(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have what is read say something, as readers do of a stopped scan."""
     channels = io.GwyFile.channels
 
-    def warning(self: object) -> object:
-        found = channels(self)  # type: ignore[arg-type]
+    def warning(self: object, **options: object) -> object:
+        found = channels(self, **options)  # type: ignore[arg-type]
         said = [one.replace(warnings=("3 lines at the top were not measured.",)) for one in found]
         found[:] = said
         return found
@@ -278,3 +278,30 @@ def test_a_file_that_fails_has_its_warnings_too(
     assert main(["upscale", str(path), "--method", "bicubic", "--quiet"]) == 1
     warning, failure = capsys.readouterr().err.splitlines()
     assert "3 lines at the top" in warning and failure == "afmsr: scan00.gwy: no"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no such files")
+def test_what_is_no_file_among_the_inputs_is_a_failure_at_once(tmp_path: Path) -> None:
+    """Nobody writes into the pipe: whoever opens it waits for ever."""
+    import socket
+
+    paths = scans(tmp_path / "in", 3)
+    pipe, device = tmp_path / "in" / "pipe.gwy", Path("/dev/zero")
+    os.mkfifo(pipe)
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(tmp_path / "in" / "socket.gwy"))
+        done = subprocess.run(
+            [
+                *(sys.executable, "-m", "afmsr_cli.main", "upscale", str(tmp_path / "in")),
+                *(str(pipe), str(device), "-o", str(tmp_path / "out"), "--method", "bicubic"),
+            ],
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+    assert done.returncode == 1
+    made = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert made == [f"{path.stem}_x4.gwy" for path in paths]
+    assert "afmsr: 3 done, " in done.stderr
+    for name in ("pipe.gwy: ", "/dev/zero: "):
+        assert name in done.stderr
