@@ -14,7 +14,7 @@ from afmsr_cli.actions import add_action
 from afmsr_cli.doctor import PARTS
 from afmsr_cli.errorlog import tell
 from afmsr_cli.meter import Meter
-from afmsr_core.errors import MissingWeightsError, WeightsError, pip_install
+from afmsr_core.errors import MissingWeightsError, WeightsError, described, pip_install
 from afmsr_core.methods import download, store, weights
 from afmsr_core.methods.registry import Method, Network, get, methods
 from afmsr_core.methods.store import FetchedFile
@@ -290,6 +290,9 @@ def _check(one: Wanted) -> dict[str, str | None]:
         state, problem = "missing", str(error)
     except WeightsError as error:
         state, problem, digest = "wrong", str(error), None
+    except Exception as error:  # whatever is wrong with one file, the others are checked
+        tell(error, _name(one))
+        state, problem, digest = "wrong", described(error), None
     return {
         "name": _name(one),
         "state": state,

@@ -208,7 +208,7 @@ def _each(
     settings = _settings(args, workers)
     parse_spec(settings.level)  # before anything is read: a wrong option is nobody's file's fault
     on_dask = args.dask is not None or args.scheduler_file is not None
-    if workers == 1 and not on_dask:
+    if jobs and workers == 1 and not on_dask:
         io.prepare(jobs[0].source)  # beside loading the network
     upscaler = Upscaler(settings)
     if on_dask:

@@ -51,6 +51,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _private_streams() -> tuple[BinaryIO, BinaryIO]:
     """Return stdin and stdout, out of reach of libraries that print."""
+    # A desktop may start programs with closed streams, whose numbers no file of ours must get.
+    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(number)
     reader = os.fdopen(os.dup(0), "rb", buffering=0)
     writer = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)

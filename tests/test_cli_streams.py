@@ -94,3 +94,11 @@ def test_an_evaluation_is_complete(tmp_path: Path, where: str) -> None:
     result = json.loads((tmp_path / "out" / "results.json").read_text())
     assert [pair["status"] for pair in result["pairs"]] == ["scored"]
     assert (tmp_path / "out" / "report.html").read_text().rstrip().endswith("</html>")
+
+
+@pytest.mark.parametrize("where", ["2>&-", "2>/dev/full"])
+def test_the_plug_ins_worker_starts(where: str) -> None:
+    """As a desktop may start it; it ends when its client has nothing to say."""
+    command = f"{sys.executable} -I -m gwyddion_plugin.worker --cold"
+    done = subprocess.run(["bash", "-c", f"{command} </dev/null {where}"], timeout=60)
+    assert done.returncode == 0
