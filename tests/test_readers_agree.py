@@ -249,6 +249,23 @@ def test_amperes_of_nanosurf(tmp_path: Path) -> None:
             np.testing.assert_allclose(channel.heights, COUNTS * 1e-12, atol=1e-18)
 
 
+def test_amperes_of_park(shared: Path, tmp_path: Path) -> None:
+    original = shared / "data" / "afm" / "originals" / "park_tiff" / "Park_20210916_034.tiff"
+    data = original.read_bytes()
+    # The header's last "um" is the unit of the values.
+    start, micron, end = data.rpartition("um\0".encode("utf-16-le"))
+    assert micron
+    path = tmp_path / "current.tiff"
+    path.write_bytes(start + "A\0\0".encode("utf-16-le") + end)
+    found = by_all_readers(path)
+    read_by_gwyddion(found)
+    for channels in found.values():
+        if isinstance(channels, list):
+            assert [channel.unit for channel in channels] == ["A"]
+            (height,) = io.read(original)
+            np.testing.assert_allclose(channels[0].heights, height.heights / 1000, rtol=1e-9)
+
+
 @pytest.mark.parametrize("unit", ["A", "nA"])
 def test_amperes_of_wsxm(unit: str, tmp_path: Path) -> None:
     path = tmp_path / "a.cur"
