@@ -131,7 +131,7 @@ def _export(args: argparse.Namespace) -> int:
         text = scores_csv(study, key)
     if args.output:
         with writing(args.output, args.force) as file:
-            file.write(text.encode())
+            file.write(text.encode("utf-8", "backslashreplace"))
     else:
         sys.stdout.write(text)
     if not args.form and text.count("\n") == 1:

@@ -277,4 +277,4 @@ def _write(path: Path, data: str | bytes) -> None:
             f"{path.parent}: cannot be made ({error.strerror}); choose another folder"
         ) from error
     with writing(path, force=True) as file:
-        file.write(data.encode() if isinstance(data, str) else data)
+        file.write(data.encode("utf-8", "backslashreplace") if isinstance(data, str) else data)

@@ -54,9 +54,9 @@ class Draft:
 
 def opaque(secret: str, what: str) -> str:
     """Return a name that tells nothing about `what` to those who do not know the secret."""
-    return hmac.new(bytes.fromhex(secret), what.encode(), hashlib.sha256).hexdigest()[
-        : 2 * ID_BYTES
-    ]
+    return hmac.new(
+        bytes.fromhex(secret), what.encode("utf-8", "surrogateescape"), hashlib.sha256
+    ).hexdigest()[: 2 * ID_BYTES]
 
 
 def draft_sets(
