@@ -1,0 +1,78 @@
+"""Wheel and sdist hold what they should and nothing else; types travel with them."""
+
+from __future__ import annotations
+
+import configparser
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path, PurePosixPath
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+SETUP = configparser.ConfigParser()
+SETUP.read(ROOT / "setup.cfg", encoding="utf-8")
+PLACES = {"afmsr_cli": "cli"}  # where a package lies, if not under its own name
+PACKAGES = {name.partition(".")[0] for name in SETUP["options"]["packages"].split()}
+PAPERS = {
+    *("README.md", "LICENSE", "CHANGELOG.md", "CITATION.cff", "SECURITY.md"),
+    *("setup.cfg", "pyproject.toml", "MANIFEST.in", "install_plugin.py"),
+}
+LIMIT = 6e6  # bytes of a wheel, over half of them the network, twice, and the example
+
+
+def files() -> list[str]:
+    """Return what git has, or would take, of this checkout."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return [name for name in listed.stdout.splitlines() if (ROOT / name).is_file()]
+
+
+def sources() -> set[str]:
+    folders = {PLACES.get(name, name) for name in PACKAGES}
+    return {name for name in files() if PurePosixPath(name).parts[0] in folders}
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the sdist, and the wheel that was built from it."""
+    folder = tmp_path_factory.mktemp("distribution")
+    for name in files():  # a build leaves files behind: not in the checkout
+        (folder / "source" / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, folder / "source" / name)
+    build = [sys.executable, "-m", "build", "--outdir", folder / "dist", folder / "source"]
+    done = subprocess.run(build, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder / "dist"
+
+
+def test_sdist_is_what_a_wheel_is_built_from_and_its_papers(built: Path) -> None:
+    (sdist,) = built.glob("*.tar.gz")
+    with tarfile.open(sdist) as archive:
+        held = {str(PurePosixPath(*PurePosixPath(item.name).parts[1:]))
+                for item in archive if item.isfile()}  # fmt: skip
+    made = {name for name in held if name == "PKG-INFO" or name.startswith("afmsr.egg-info/")}
+    assert held - made == sources() | PAPERS
+
+
+def test_wheel_is_the_packages_and_their_metadata(built: Path) -> None:
+    (wheel,) = built.glob("*.whl")
+    assert wheel.name.endswith("-py3-none-any.whl") and wheel.stat().st_size < LIMIT
+    held = set(zipfile.ZipFile(wheel).namelist())
+    metadata = {name for name in held if ".dist-info/" in name}
+    assert {PurePosixPath(name).name for name in metadata} == {
+        *("METADATA", "RECORD", "WHEEL", "entry_points.txt", "top_level.txt", "LICENSE"),
+    }
+    back = {folder: package for package, folder in PLACES.items()}
+    expected = (PurePosixPath(name).parts for name in sources())
+    assert held - metadata == {"/".join((back.get(top, top), *rest)) for top, *rest in expected}
+
+
+def test_every_package_says_that_it_is_typed(built: Path) -> None:
+    (wheel,) = built.glob("*.whl")
+    assert {f"{name}/py.typed" for name in PACKAGES} <= set(zipfile.ZipFile(wheel).namelist())
