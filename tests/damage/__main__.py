@@ -8,7 +8,7 @@ import sys
 
 from . import trial
 
-FAMILIES = ("native",)
+FAMILIES = ("native", "raw")
 
 
 def main() -> int:
