@@ -115,8 +115,12 @@ class Child:
         self._turn = threading.Lock()
         if process is not None:
             process.returncode = 0  # not ours to wait for
+            # Our copies of its pipes would keep it alive. Closing the streams may wait for a thread
+            # that did not come along.
+            nowhere = os.open(os.devnull, os.O_RDWR)
             for stream in _pipes(process):
-                os.close(stream.fileno())
+                os.dup2(nowhere, stream.fileno(), inheritable=False)
+            os.close(nowhere)
 
     def _answer(self, path: Path, module: str, reader: str, limit: Limit) -> Reading | AfmsrError:
         request = {
