@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from importlib import import_module
@@ -34,6 +35,15 @@ def called(title: str, number: int | None) -> str:
     if title.strip():
         return title
     return "channel" if number is None else f"channel {number}"
+
+
+# At the begin of a word, or of a part of it: "NapAmplitude", but not "sample".
+_FEEDBACK = re.compile(r"(?<![A-Za-z])(?i:ampl|defl|error)|Ampl|Defl|Error")
+
+
+def names_feedback(title: str) -> bool:
+    """Whether a title is that of a signal of the feedback: some instruments give it in nm."""
+    return _FEEDBACK.search(title) is not None
 
 
 @dataclass(frozen=True)
@@ -202,6 +212,22 @@ class Channel:
     def is_height(self) -> bool:
         """Whether the values are lengths."""
         return self.unit == "nm"
+
+    @property
+    def shows_relief(self) -> bool:
+        """Whether the values are heights of the sample, as far as unit and title tell.
+
+        Examples
+        --------
+        >>> channel = Channel(np.zeros((2, 2)), 1.0, 1.0, title="Sample 3, height")
+        >>> channel.shows_relief
+        True
+        >>> channel.replace(title="Amplitude error").shows_relief
+        False
+        >>> channel.replace(unit="deg").shows_relief
+        False
+        """
+        return self.is_height and not names_feedback(self.title)
 
     def replace(self, **changes: Any) -> Channel:
         """Return a copy with some fields changed."""

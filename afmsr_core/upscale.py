@@ -23,7 +23,7 @@ from afmsr_core.gaps import filled
 from afmsr_core.inference import Engine, Tiles, open_engine, run_tiled
 from afmsr_core.large_field import LARGE, LargeField, empty_field
 from afmsr_core.levelling import Levelled, level
-from afmsr_core.methods import Interpolation, Network, registry
+from afmsr_core.methods import Interpolation, Method, Network, registry
 from afmsr_core.methods.interpolation import interpolate
 from afmsr_core.normalisation import Normalisation, from_8bit, to_8bit
 from afmsr_core.surfaces import Plane, fit_plane, from_centre, plane_from_sums
@@ -31,7 +31,7 @@ from afmsr_core.surfaces import Plane, fit_plane, from_centre, plane_from_sums
 if TYPE_CHECKING:
     from afmsr_core.arrays import Scan
 
-__all__ = ["PROTOCOLS", "Progress", "Settings", "Upscaler", "upscale"]
+__all__ = ["PROTOCOLS", "Progress", "Settings", "Upscaler", "upscale", "warnings_for"]
 
 PROTOCOLS = ("nm", "paper")
 MAX_SIDE = 16384  # Gwyddion's own limit for a resampled field, in pixels
@@ -223,9 +223,9 @@ class Upscaler:
             f"{channel.xres} x {channel.yres} px of {channel.dx:.4g} x {channel.dy:.4g} "
             f"{channel.lateral_unit} to {channel.xres * scale} x {channel.yres * scale} px"
         )
-        return levelled.channel.replace(heights=result, mask=mask, title=title).after(
-            Step("upscale", __version__, self._provenance(ran), grid + effect)
-        )
+        warnings = (*channel.warnings, *warnings_for(self.method, channel))
+        made = levelled.channel.replace(heights=result, mask=mask, title=title, warnings=warnings)
+        return made.after(Step("upscale", __version__, self._provenance(ran), grid + effect))
 
     def _require_finite(self, values: NDArray[Any], where: str) -> None:
         """Refuse values that are no heights: a gap in the result is where the scan has one.
@@ -312,6 +312,28 @@ class Upscaler:
                 "halo": tiles.halo,
             }
         return made_by
+
+
+def warnings_for(method: Method, channel: Channel) -> tuple[str, ...]:
+    """Return a warning if a network was trained on other quantities than a channel holds.
+
+    Examples
+    --------
+    >>> phase = Channel(np.zeros((2, 2)), 1.0, 1.0, unit="deg", title="Phase")
+    >>> warnings_for(registry.get("bicubic"), phase)
+    ()
+    >>> warnings_for(registry.get("afm"), phase)[0].partition(";")[0]
+    'the network afm was trained on heights, and this is no height but in deg'
+    """
+    if not isinstance(method, Network) or channel.shows_relief:
+        return ()
+    what = f"in {channel.unit}" if channel.unit else "without unit"
+    if channel.is_height:
+        what = "a signal of the feedback"
+    return (
+        f"the network {method.name} was trained on {method.trained_on}, and this is no height but "
+        f"{what}; what it adds to bicubic may not be there, so compare with --method bicubic",
+    )
 
 
 def upscale(

@@ -148,13 +148,11 @@ def run(args: argparse.Namespace) -> int:
 
         surface = io.select(io.read(args.surface), args.channel)[0]
     _check(args.output, _targets(args.output, seeds, args.truth), args.force)
-    path = args.output / SETTINGS
-    known = _known(path, args.force)
+    known = _known(args.output / SETTINGS, args.force)
     records: dict[str, Any] = {}
     progress = Progress(len(seeds), args.quiet)
     for name, seed in seeds.items():
-        records[name] = _simulated(name, seed, surface, fixed, args)
-        _write_settings(path, known | records)
+        records[name] = _simulated(name, seed, surface, fixed, args, known | records)
         told = records[name].get("error")
         if told:
             print(f"afmsr: {name}: {told}", file=sys.stderr)
@@ -170,23 +168,37 @@ def _simulated(
     surface: str | Channel | None,
     fixed: dict[str, float],
     args: argparse.Namespace,
+    before: dict[str, Any],
 ) -> dict[str, Any]:
-    """Simulate and write one pair; return its settings, or what went wrong with it alone."""
+    """Simulate one pair and write it; return its settings, or what went wrong with it alone.
+
+    Low, high and truth come into being together, and then the settings of all pairs, `before` and
+    this one: a run that is killed leaves no half of a pair, and no settings of a pair that is not
+    there.
+    """
     from afmsr_core import io
+    from afmsr_core.io.atomic import writing, writing_all
     from afmsr_core.simulation.pair import simulate_pair
 
+    manifest = args.output / SETTINGS
     try:
         pair = simulate_pair(
             surface, size=args.size, preset_name=args.preset, tip=args.tip, seed=seed, fixed=fixed
         )
         files = _targets(args.output, [name], args.truth)
         channels: list[Sequence[Channel]] = [pair.low, pair.high, (*pair.truth, *pair.maps())]
-        for path, group in zip(files, channels, strict=False):  # the truth only if it is wanted
-            io.write(path, group, force=args.force)
+        # What is opened last takes its name first.
+        with writing(manifest, True) as settings, writing_all(files, args.force) as opened:
+            for path, file, group in zip(files, opened, channels, strict=False):  # truth if wanted
+                io.GwyFile.new(group).write_to(file, path.name)
+            settings.write(_as_text(before | {name: pair.settings}))
     except (Cancelled, UsageError, MissingExtraError):
         raise
     except AfmsrError as error:
-        return {"seed": seed, "error": str(error)}
+        failed = {"seed": seed, "error": str(error)}
+        with writing(manifest, True) as settings:
+            settings.write(_as_text(before | {name: failed}))
+        return failed
     return pair.settings
 
 
@@ -241,12 +253,9 @@ def _is_record(one: Any) -> bool:
     return isinstance(one, dict) and "seed" in one
 
 
-def _write_settings(path: Path, records: dict[str, Any]) -> None:
-    from afmsr_core.io.atomic import writing
-
-    with writing(path, force=True) as file:
-        text = json.dumps(records, indent=1, ensure_ascii=False) + "\n"
-        file.write(text.encode("utf-8", "backslashreplace"))
+def _as_text(records: dict[str, Any]) -> bytes:
+    text = json.dumps(records, indent=1, ensure_ascii=False) + "\n"
+    return text.encode("utf-8", "backslashreplace")
 
 
 def _fixed(options: Sequence[str]) -> dict[str, float]:

@@ -25,7 +25,7 @@ from afmsr_core.errors import (
 )
 from afmsr_core.inference.onnx_engine import usable_threads
 from afmsr_core.methods import Method, Network, registry
-from afmsr_core.upscale import Progress, Settings, Upscaler
+from afmsr_core.upscale import Progress, Settings, Upscaler, warnings_for
 from gwyddion_plugin import asked, dump, protocol, scan_time, verdict
 from gwyddion_plugin.convert import channel_from, channel_of, field_of, write_channel
 
@@ -170,6 +170,7 @@ def _upscale(request: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
         "log": [log_entry(f"afmsr_{step.name}", step.settings) for step in result.history],
         "seconds": seconds,
         "saved": saved or None,
+        "warnings": list(result.warnings),
         "extras": [
             {
                 "field": write_channel(folder, extra, names),
@@ -299,7 +300,7 @@ def _judge(request: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
         "verdict": found.verdict,
         "expected_error": found.expected_error,
         "pixels": pixels if helps else None,
-        "warnings": list(channel.warnings),
+        "warnings": [*channel.warnings, *warnings_for(registry.get(settings.method), channel)],
     }
     return answer | {"told": verdict.told(answer)}
 

@@ -47,10 +47,11 @@ the answers repeat. Every request ends with exactly one answer of its own type's
 
     While it works: ``{"type": "progress", "id": 2, "fraction": 0.25}``, several a second; the
     fraction is partly an estimate and never falls. Then ``{"type": "result", "id": 2, "field":
-    FIELD, "history": [...], "log": [...], "seconds": S, "saved": PATH or null}``; the files
-    ``result.raw`` and ``result-mask.raw`` that FIELD names are complete. ``log`` holds lines in
-    the form of Gwyddion's own log. The result has no NaN: pixels that were NaN, or in
-    lines that were never measured, have the mean of the others and are marked in the mask.
+    FIELD, "history": [...], "log": [...], "seconds": S, "saved": PATH or null, "warnings":
+    [...]}``; the files ``result.raw`` and ``result-mask.raw`` that FIELD names are complete.
+    ``log`` holds lines in the form of Gwyddion's own log, ``warnings`` sentences that the user must
+    be told. The result has no NaN: pixels that were NaN, or in lines that were never measured,
+    have the mean of the others and are marked in the mask.
 
 ``{"type": "repeat", "id": 2, "file": PATH}``
     answers Gwyddion 2's call of its plug-in without a dialog, for :mod:`gwyddion_plugin.repeat`:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +102,61 @@ def test_an_interrupted_run_has_the_settings_of_what_it_wrote(
     monkeypatch.setattr(pair, "simulate_pair", stopped)
     assert simulate(tmp_path, "--pairs", "3") == 130
     assert [one.id for one in find_pairs(tmp_path).pairs] == list(settings_of(tmp_path))
+
+
+KILLED = """
+import os, signal, sys
+from afmsr_core.io.gwy import GwyFile
+real, seen = GwyFile.write_to, []
+def write_to(self, file, name):
+    seen.append(name)
+    if len(seen) == 5:
+        os.kill(os.getpid(), signal.SIGKILL)
+    real(self, file, name)
+GwyFile.write_to = write_to
+from afmsr_cli.main import main
+main(sys.argv[1:])
+"""
+
+
+@pytest.mark.parametrize("again", [(), ("--force",)])
+def test_a_killed_run_leaves_whole_pairs(again: tuple[str, ...], tmp_path: Path) -> None:
+    """It dies while the second of three pairs is written: low is on the disk, high is not."""
+    options = ("--size", "64", "--quiet", "--pairs", "3", "--truth")
+    if again:  # over an older run with other surfaces
+        assert simulate(tmp_path, *options, "--specimen", "film") == 0
+    old = {path.name: path.read_bytes() for path in tmp_path.rglob("*.gwy")}
+    command = [sys.executable, "-c", KILLED, "simulate", "-o", str(tmp_path), *options, *again]
+    done = subprocess.run([*command, "--specimen", "grains"], check=False, timeout=120)
+    assert done.returncode == -signal.SIGKILL
+    shown = [one for one in tmp_path.rglob("*.gwy") if not one.name.startswith(".")]
+    new = {one.name.partition(".")[0] for one in shown if one.read_bytes() != old.get(one.name)}
+    assert new == {"typical-0000", "typical-0000_low", "typical-0000_high"}
+    kept = {name: one["specimen"] for name, one in settings_of(tmp_path).items()}
+    assert kept["typical-0000"] == "grains" and len(kept) == (3 if again else 1)
+    assert kept.get("typical-0001", "film") == "film"
+    pairs = find_pairs(tmp_path)
+    assert not pairs.unpaired and len(pairs.pairs) == len(kept)
+    if not again:  # it can be taken up where it ended
+        assert simulate(tmp_path, "--pairs", "2", "--seed", "1", "--truth") == 0
+        assert len(find_pairs(tmp_path).pairs) == 3
+
+
+def test_a_pair_that_cannot_be_written_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    real = io.GwyFile.write_to
+
+    def full(self: io.GwyFile, file: Any, name: str) -> None:
+        if name == "typical-0001_high.gwy":
+            raise OSError(28, "No space left on device")
+        real(self, file, name)
+
+    monkeypatch.setattr(io.GwyFile, "write_to", full)
+    assert simulate(tmp_path, "--pairs", "3") == 1
+    assert [one.id for one in find_pairs(tmp_path).pairs] == ["typical-0000", "typical-0002"]
+    assert "disk is full" in settings_of(tmp_path)["typical-0001"]["error"]
+    assert not [one for one in tmp_path.iterdir() if one.name.startswith(".")]
 
 
 @pytest.mark.parametrize("text", ["oops", "[]", '{"typical-0000": 3}', '{"methods": {}}'])

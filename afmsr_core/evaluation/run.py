@@ -53,6 +53,9 @@ PACKAGES = (  # what scores come from
 )
 TRUST = 2
 """Of what a record says of trust; a record of another one is computed again."""
+ALIGNMENT = 2
+"""Of how pairs are read and aligned; a record of another one is computed again. 2: lines that were
+never measured are left out, and unequal grids are right."""
 RESULTS = "results.json"
 SETTINGS = "settings.json"
 COMPANIONS = (".json", ".mask.npy")  # of an array: its unit, size and mask
@@ -346,6 +349,7 @@ def _decisive(settings: EvaluationSettings) -> str:
         {
             "format": FORMAT,
             "trust": TRUST,
+            "alignment": ALIGNMENT,
             "settings": settings.scoring(),
             "versions": dict(_versions()),
             "files": [_file_hash(path, path.stat().st_mtime_ns) for path in files],

@@ -141,6 +141,9 @@ class Witness:
         if not name or calibration is None:
             reason = "no method that ran has a calibration for its weights"
             return found | {"interval": {"reason": reason}}, {}
+        if not low.shows_relief:
+            reason = "the calibration was made on heights, and this channel is none"
+            return found | {"interval": {"reason": reason}}, {}
         if name not in results:
             reason = f"{name} was not aligned with the truth"
             return found | {"interval": {"reason": reason}}, {}

@@ -10,7 +10,7 @@ import fnmatch
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from afmsr_core.channel import Channel
+from afmsr_core.channel import Channel, names_feedback
 from afmsr_core.errors import (
     ChannelNotFoundError,
     CorruptFileError,
@@ -209,10 +209,6 @@ def _unknown_units(channels: Iterable[Channel]) -> str:
     return f" (units that afmsr does not know: {told}; a length is nm, µm, m)" if told else ""
 
 
-# Signals of the feedback that some instruments give in nm: lengths, but not heights.
-_NOT_HEIGHTS = ("ampl", "defl", "error", "phase")
-
-
 _Listed = Channel | Unreadable
 
 
@@ -221,7 +217,7 @@ def _numbered(channel: _Listed) -> str:
 
 
 def _is_unlike_heights(channel: _Listed) -> bool:
-    return any(word in channel.title.casefold() for word in _NOT_HEIGHTS)
+    return names_feedback(channel.title) or "phase" in channel.title.casefold()
 
 
 def _rank(channel: _Listed) -> tuple[bool, int]:

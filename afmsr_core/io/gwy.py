@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 from afmsr_core.channel import Channel
 from afmsr_core.errors import (
@@ -469,16 +469,41 @@ class GwyFile:
         OutputError
             If the system refuses to write, or the content exceeds 4 GiB.
         """
-        data, body = self._structure.data, self._structure.body
-        parts: list[encode.Part] = [data]
-        if self._added:
-            added = [part for channel in self._added for part in channel.parts]
-            old = memoryview(data)[body:]
-            size = encode.size_field([old, *added], Path(path).name)
-            parts = [data[: body - len(size)], size, old, *added]
+        parts = self._parts(Path(path).name)
         with writing(path, force) as file:
-            for part in parts:
-                file.writelines(part if isinstance(part, encode.Doubles) else (part,))
+            _write_parts(file, parts)
+
+    def write_to(self, file: IO[bytes], name: str) -> None:
+        """Write the file into one that is open, for whoever writes several together.
+
+        Parameters
+        ----------
+        file : binary file
+            Open for writing; see :func:`afmsr_core.io.atomic.writing_all`.
+        name : str
+            Of the file, for the message.
+
+        Raises
+        ------
+        OutputError
+            If the content exceeds 4 GiB.
+        """
+        _write_parts(file, self._parts(name))
+
+    def _parts(self, name: str) -> list[encode.Part]:
+        """Return all that the file consists of; `name` is for the message if it is too large."""
+        data, body = self._structure.data, self._structure.body
+        if not self._added:
+            return [data]
+        added = [part for channel in self._added for part in channel.parts]
+        old = memoryview(data)[body:]
+        size = encode.size_field([old, *added], name)
+        return [data[: body - len(size)], size, old, *added]
+
+
+def _write_parts(file: IO[bytes], parts: Iterable[encode.Part]) -> None:
+    for part in parts:
+        file.writelines(part if isinstance(part, encode.Doubles) else (part,))
 
 
 def _encoded(meta: Mapping[str, str]) -> dict[str, bytes]:

@@ -31,5 +31,6 @@ METHODS = (
         halo=30,
         align=1,
         working_bytes=2048,
+        trained_on="heights",
     ),
 )

@@ -138,6 +138,8 @@ class Network(Method):
         Tiles start at multiples of this many input pixels.
     working_bytes : int
         Peak working memory per input pixel, for choosing the size of tiles.
+    trained_on : str
+        What its weights were trained on, in words.
     """
 
     count: int
@@ -149,6 +151,7 @@ class Network(Method):
     halo: int | None
     align: int = 1
     working_bytes: int
+    trained_on: str = "photographs"
 
     kind: ClassVar[Kind] = "network"
 

@@ -51,7 +51,7 @@ class Assessment:
     regions : tuple of Region
         Where a zoom scan would tell most, the most telling first.
     calibrated : bool
-        Whether the calibration was made for these weights.
+        Whether the calibration was made for these weights, and the channel shows heights.
     record : dict
         All numbers, JSON-serialisable.
     """
@@ -125,7 +125,8 @@ def assess(
     agreement = consistency(measured, result, noise, scale)
 
     calibration = calibration or shipped()
-    calibrated = calibration is not None and calibration.fits(upscaler.method.name, digest)
+    fits = calibration is not None and calibration.fits(upscaler.method.name, digest)
+    calibrated = fits and low.shows_relief  # calibrations are made on heights
     if calibration is None:
         width = evidence.maps["disagreement"]  # nothing better is known
     else:
@@ -152,11 +153,16 @@ def assess(
     record["coarseness"] = coarseness.as_dict()
     record["regions"] = [region.as_dict() for region in regions]
     title = f"Half-width of the {share} interval" if calibrated else "Relative uncertainty"
-    if not calibrated:
+    if not fits:
         record["warning"] = (
             f"the interval is not calibrated for {upscaler.method.name} with these weights: it "
             f"ranks pixels, its nm mean nothing; run `afmsr calibrate PAIRS -o FILE` and give "
             f"--calibration FILE"
+        )
+    elif not calibrated:
+        record["warning"] = (
+            "the interval is calibrated on heights, and this channel is none: it ranks pixels, its "
+            "values mean nothing; use it to see where the result is least certain"
         )
     step = Step("assess", __version__, record)
 
