@@ -11,7 +11,7 @@ import pytest
 
 from afmsr_core.channel import Channel
 from afmsr_core.inference import Engine, open_engine
-from afmsr_core.methods import Network, get
+from afmsr_core.methods import Network, get, shipped
 from afmsr_core.methods.weights import cached
 from afmsr_core.upscale import upscale
 
@@ -147,3 +147,15 @@ def test_it_beats_bicubic_on_real_scans_it_never_saw(shared: Path) -> None:
         moved = np.array([ours.shift for ours in scores["afm"]])
         moved -= [plain.shift for plain in scores["bicubic"]]  # what the scan itself adds
         assert np.abs(moved.mean(axis=0)).max() < 0.05, "features are moved"
+
+
+def test_export_lists_the_hashes_that_are_checked_at_every_start(tmp_path: Path) -> None:
+    pytest.importorskip("onnx", reason="needs the extra torch")
+    from training.export import export
+
+    hashes = export(cached(AFM), tmp_path)
+    listed = (tmp_path / shipped.SUMS).read_text().splitlines()
+    assert listed == [f"{digest}  {name}" for name, digest in hashes.items()]
+    for name, digest in hashes.items():
+        assert hashlib.sha256((tmp_path / name).read_bytes()).hexdigest() == digest
+        assert shipped.read(name)[1] == shipped.expected_hash(name)
