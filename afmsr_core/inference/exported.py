@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 __all__ = ["THINNEST", "Export", "exported", "exports_of", "onnx_files", "start_of", "verify_onnx"]
 
 THINNEST = 3  # pixels; folded tails need a row between two edges, and a graph has no other way
-TOLERANCE = 2e-5  # of the range, of ONNX Runtime to torch: float32 sums in another order
+TOLERANCE = 2e-5  # of the range, of ONNX Runtime to torch: twice ROUNDING of folding.py
 REVISION = 2  # of what is exported; another makes a new file
 OPSET = 17
 TEST_SHAPE = (1, 1, 37, 45)  # pixels; no multiple of anything, so that all edges take part

@@ -33,11 +33,11 @@ from afmsr_core.normalisation import REC601
 
 __all__ = ["ROUNDING", "fold"]
 
-# Of the range: how far a result in 32 bits, folded or not, lies from that in 64 bits. Rounding
+# Of the range: how far a result in 32 bits, folded or not, may lie from that in 64 bits. Rounding
 # errors of a sum of n terms reach about sqrt(n) 2^-24 of its size (Higham and Mary 2019,
-# doi:10.1137/18M1226312), which is 2.9e-6 for the 2,304 of a 3x3 convolution of 256 channels. Seen
-# on SSE 4.1, AVX2 and AVX-512: 2.4e-6.
-ROUNDING = 5e-6
+# doi:10.1137/18M1226312): 2.9e-6 for the 2,304 of a 3x3 convolution of 256 channels. Seen with the
+# kernels for SSE 4.1, AVX2 and AVX-512: 2.7e-6. The rest is for layers that add up.
+ROUNDING = 1e-5
 
 REACH = 2  # pixels; of a folded tail: 1 + 1/2 + 1/4, rounded up
 SCALE = 4
