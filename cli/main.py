@@ -9,7 +9,6 @@ import importlib
 import sys
 from collections.abc import Sequence
 
-from afmsr_cli.errorlog import tell
 from afmsr_cli.stopping import INTERRUPTED, stoppable
 from afmsr_cli.streams import Stream, streams
 from afmsr_core import __version__
@@ -108,6 +107,8 @@ def _run(argv: Sequence[str], out: Stream) -> int:
         out.flush()
         return _told(status, args, out)
     except Exception as error:
+        from afmsr_cli.errorlog import tell
+
         return tell(error, " ".join(argv))
 
 
