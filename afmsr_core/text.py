@@ -54,9 +54,9 @@ def table_of_numbers(text: bytes) -> str:
 
     Examples
     --------
-    >>> table_of_numbers(b"# nm\\n1,5;2,5\\n3,5;4,5\\n")[:40]
+    >>> table_of_numbers(b"# nm\n1,5;2,5\n3,5;4,5\n")[:40]
     'a table of numbers with decimal commas, '
-    >>> table_of_numbers(b"some words\\nand more\\n")
+    >>> table_of_numbers(b"some words\nand more\n")
     ''
     """
     lines = [line.strip() for line in decoded(text).splitlines()]
