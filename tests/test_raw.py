@@ -11,6 +11,7 @@ import re
 import shutil
 import stat
 import sys
+import time
 from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
@@ -388,6 +389,29 @@ def test_a_gwyddion_that_fails_is_named(
     (tmp_path / "a.sxm").write_bytes(b":NANONIS_VERSION:\n2\n")
     with pytest.raises(CorruptFileError, match=message):
         io.read(tmp_path / "a.sxm")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a shell")
+def test_what_a_converter_starts_ends_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    only(monkeypatch)
+    fake = program(tmp_path, f'sleep 60 & echo $! > "{tmp_path}/pid"; wait')
+    monkeypatch.setattr(shutil, "which", lambda name: fake if name == "gwyddion" else None)
+    monkeypatch.setattr("afmsr_core.io.raw.limits._SECONDS", 1.0)
+    (tmp_path / "a.sxm").write_bytes(b":NANONIS_VERSION:\n2\n")
+    with pytest.raises(CorruptFileError, match="did not finish"):
+        io.read(tmp_path / "a.sxm")
+    pid = int((tmp_path / "pid").read_text())
+    for _ in range(100):
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return
+        if sys.platform == "linux" and "Z" in Path(f"/proc/{pid}/stat").read_text().split()[2]:
+            return
+        time.sleep(0.02)
+    pytest.fail("it still runs")
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs a shell")

@@ -7,10 +7,12 @@ nor its licence, reaches the caller.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Callable
@@ -166,11 +168,11 @@ class Converter:
                 ) as process,
             ):
                 confine(process.pid, limit)
-                with leftover(process.kill):
+                with leftover(lambda: _kill(process)):
                     try:
                         status = process.wait(limit.seconds)
                     except BaseException:
-                        process.kill()
+                        _kill(process)
                         raise
         except subprocess.TimeoutExpired as error:
             raise CorruptFileError(
@@ -197,6 +199,14 @@ class Converter:
         if _LACKING.search(reason):
             return _without_size(path.name, reason)
         return CorruptFileError(f"{path.name}: {self.name} fails on it ({reason}); {OTHERWISE}")
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """End a program and what it started: the converter's is begun by a script."""
+    if hasattr(os, "killpg"):
+        with contextlib.suppress(OSError):
+            os.killpg(process.pid, signal.SIGKILL)
+    process.kill()
 
 
 def _check_room(program: str, path: Path, folder: str) -> None:
