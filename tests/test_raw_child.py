@@ -126,6 +126,14 @@ def test_a_reader_that_cannot_be_loaded_is_missing(reader: Child, tmp_path: Path
     assert read(reader, tmp_path, "fine")
 
 
+def test_a_reader_that_takes_forever_to_load_is_missing(
+    reader: Child, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("afmsr_core.io.raw.child._START", 0.01)
+    with pytest.raises(MissingReaderError, match=r"Odd cannot be loaded \(no answer in 0 s\)"):
+        read(reader, tmp_path, "fine")
+
+
 def test_a_process_that_ended_idle_is_started_again(
     reader: Child, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

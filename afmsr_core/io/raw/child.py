@@ -178,10 +178,17 @@ class Child:
                 raise Cancelled(f"{path.name}: told to stop") from None
             if loading and status == 0:
                 raise _EndedIdleError from error
-            if struck:
-                how = f"did not finish within {seconds:.0f} s, its limit for a file of this size"
-            else:
-                how = f"crashed on it ({f'signal {-status}' if status < 0 else f'status {status}'})"
+            how = f"signal {-status}" if status < 0 else f"status {status}"
+            if loading:
+                how = f"no answer in {seconds:.0f} s" if struck else how
+                raise MissingReaderError(
+                    f"{path.name}: {reader} cannot be loaded ({how}); install it again"
+                ) from error
+            how = (
+                f"did not finish within {seconds:.0f} s, its limit for a file of this size"
+                if struck
+                else f"crashed on it ({how})"
+            )
             raise CorruptFileError(f"{path.name}: {reader} {how}; {OTHERWISE}") from error
         finally:
             with verdict:
