@@ -20,7 +20,7 @@ from afmsr_core.leftovers import remove_all
 
 __all__ = ["INTERRUPTED", "PATIENCE", "asked", "stoppable"]
 
-PATIENCE = 1.3  # seconds to unwind; what is left of 2 s is for removing files and for the system
+PATIENCE = 1.0  # seconds to unwind; what is left of 2 s is for removing files and for the system
 SAYING = 0.2  # seconds that a message may take: nobody may read the other end of a pipe
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 STOPPING = "afmsr: stopping…"

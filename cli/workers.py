@@ -20,7 +20,7 @@ __all__ = ["Death", "in_processes"]
 
 AHEAD = 2  # turns that a process has: it is at one, and the next is there when that is done
 STARTS = 3  # processes that may die one after the other before they are ready
-PATIENCE = 0.6  # seconds that a process has to unwind, see `stopping`
+PATIENCE = 0.5  # seconds that a process has to unwind, see `stopping`
 CURE = "try fewer --jobs, or a smaller --tile"
 ENDING = 0.3  # seconds more until it is killed
 
