@@ -35,7 +35,7 @@ FILES = """
     metrics_paper metrics_reference metrics_spectrum metrics_streaks metrics_surface niqe
     normalisation plane_fit simulation_alignment simulation_figures simulation_tip
     statistics_agreement statistics_truth statistics_tukey statistics_verdicts survey_agreement
-    survey_model survey_rates tiling torch_engine torchsr trust_calibration trust_coarseness
+    survey_model tiling torch_engine trust_calibration trust_coarseness
     trust_consistency trust_detail trust_noise trust_resolution upscale_invariants upscale_pixels
 """  # that compute with these libraries and take seconds
 
