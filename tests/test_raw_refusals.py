@@ -308,6 +308,8 @@ def test_warnings_of_gwyddion_are_told_from_those_of_its_libraries() -> None:
         ("Real x size is 0.0, fixing to 1.0", True),
         ("XRange is 0.0 or NaN, fixing to 1.0", True),
         ("Pixel size is 0.0, fixing to 1.0", True),
+        ("Real x size is 0.0 or not finite, fixing it to 1.0", True),
+        ("Invalid value of Control::X Amplitude", True),
         ("Spectrum sweep range is 0.0, fixing to 1.0", False),
         ("Unknown converter code 0x0003.", False),
     ],

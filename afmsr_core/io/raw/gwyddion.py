@@ -58,7 +58,7 @@ _OF_THE_FILE = (None, "Module", "Gwyddion", "GwyProcess", "GwyFile", "Gwyfile")
 """Domains whose warnings are about the file; those of GTK and its like are about the machine."""
 
 _INVENTED = re.compile(
-    r"^(?!Spectrum).* is 0(?:\.0)?(?: or NaN)?, fixing to 1\b"
+    r"^(?!Spectrum).* is 0(?:\.0)?(?: or [\w ]+)?, fixing (?:it )?to 1\b"
     r"|^Invalid value of Control::[XY] Amplitude"
 )
 """What Gwyddion says when a file gives no size and it takes one metre or one unit for it."""
