@@ -13,10 +13,11 @@ from numpy.typing import DTypeLike, NDArray
 
 from afmsr_core.temporary import no_room, roomy_folder
 
-__all__ = ["LARGE", "LargeField", "empty_field"]
+__all__ = ["BAND", "LARGE", "LargeField", "bands", "empty_field"]
 
 LARGE = 64_000_000  # pixels; above, float64 takes more than 512 MB, and a float32 map its place
 RELEASE = 64 << 20  # bytes that may be touched before the system is told to let go of them
+BAND = 256  # rows that are handled at a time, to keep temporaries small
 
 
 class LargeField(NDArrayOperatorsMixin):
@@ -98,3 +99,18 @@ def empty_field(shape: tuple[int, int], datum: float) -> Any:
     if shape[0] * shape[1] > LARGE:
         return LargeField(shape, datum)
     return np.empty(shape)
+
+
+def bands(rows: int, shrunk: int = 1) -> list[slice]:
+    """Return slices of at most `BAND` rows that cover `rows` rows.
+
+    With `shrunk`, the rows are of a field with so many times fewer rows than the one whose bands
+    are :data:`BAND` rows high.
+
+    Examples
+    --------
+    >>> bands(300)
+    [slice(0, 256, None), slice(256, 300, None)]
+    """
+    height = max(1, BAND // shrunk)
+    return [slice(top, min(top + height, rows)) for top in range(0, rows, height)]

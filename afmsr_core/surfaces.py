@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from afmsr_core.errors import FieldError, UsageError
+from afmsr_core.large_field import bands
 
 __all__ = [
     "ROUNDING",
@@ -20,6 +21,7 @@ __all__ = [
     "Surface",
     "fit_plane",
     "fit_polynomial",
+    "match_plane",
     "plane_from_sums",
 ]
 
@@ -335,3 +337,91 @@ def _in_domain(n: int, domain: tuple[float, float]) -> Heights:
     """Pixel centres of `n` pixels over a unit length; -1 and 1 are the ends of `domain`."""
     low, high = domain
     return (2.0 * from_centre(n) + (1.0 - low - high)) / (high - low)
+
+
+# --- matching ------------------------------------------------------------------------------
+
+
+def match_plane(fine: Heights, coarse: Heights) -> Plane:
+    """Give a fine field the least-squares plane of a coarse one of the same area, in place.
+
+    Parameters
+    ----------
+    fine : ndarray or LargeField of float64, shape (scale * yres, scale * xres)
+        Changed, in bands of rows.
+    coarse : ndarray of float64, shape (yres, xres)
+        In the same unit. Where it is not finite, the fine pixels do not count either.
+
+    Returns
+    -------
+    Plane
+        What was taken off `fine`.
+
+    Raises
+    ------
+    FieldError
+        If no coarse pixel is finite.
+
+    Examples
+    --------
+    >>> fine = np.ones((4, 4))
+    >>> match_plane(fine, np.array([[2.0, 4.0]] * 2)).datum, fine[0].tolist()
+    (-2.0, [1.5, 2.5, 3.5, 4.5])
+    """
+    measured = np.isfinite(coarse)
+    own = fit_plane(coarse, measured)
+    # What is fitted is small beside the datum, and so is what rounding does to it.
+    whole = bool(measured.all())
+    found = _fine_plane(fine, own.datum) if whole else _plane_around(fine, measured, own.datum)
+    off = found - Plane(0.0, own.slope_x, own.slope_y)
+    yres, xres = fine.shape
+    for rows in bands(yres):
+        fine[rows] -= off.on_grid(yres, xres, rows)
+    return off
+
+
+def _fine_plane(fine: Heights, datum: float) -> Plane:
+    """Fit a plane by least squares to a fine field less `datum`, in little memory."""
+    yres, xres = fine.shape
+    columns, lines = np.zeros(xres), np.empty(yres)
+    for rows in bands(yres):
+        rest = fine[rows] - datum
+        columns += rest.sum(axis=0)
+        lines[rows] = rest.sum(axis=1)
+    return plane_from_sums(columns, lines)
+
+
+def _plane_around(fine: Heights, measured: Pixels, datum: float) -> Plane:
+    """Do the same with the fine pixels of the `measured` coarse ones only.
+
+    The plane through the means of the coarse pixels solves all but the part of the normal
+    equations that comes from the slopes within coarse pixels; that part is a small correction.
+    """
+    yres, xres = measured.shape
+    scale = fine.shape[1] // xres
+    both = [
+        (rows, slice(rows.start * scale, rows.stop * scale)) for rows in bands(yres, shrunk=scale)
+    ]
+
+    def blocks(field: Heights) -> Heights:
+        return field.reshape(-1, scale, xres, scale)
+
+    means = np.empty(measured.shape)
+    for rows, there in both:
+        means[rows] = blocks(fine[there] - datum).mean(axis=(1, 3))
+    plane = fit_plane(means, measured)
+    within = (np.arange(scale) + 0.5) / scale - 0.5  # of a coarse pixel's width
+    moment_x = moment_y = 0.0
+    for rows, there in both:
+        rest = blocks((fine[there] - datum) - plane.on_grid(yres * scale, xres * scale, there))
+        moment_x += float(np.sum((rest.sum(axis=1) @ within)[measured[rows]])) / xres
+        moment_y += float(np.sum((within @ rest.sum(axis=3))[measured[rows]])) / yres
+    x, y = from_centre(xres), from_centre(yres)
+    columns, lines = measured.sum(axis=0), measured.sum(axis=1)
+    n, spread = columns.sum(), np.mean(within**2)
+    sum_x, sum_y, sum_xy = columns @ x, lines @ y, y @ measured @ x
+    sum_xx = columns @ x**2 + n * spread / xres**2
+    sum_yy = lines @ y**2 + n * spread / yres**2
+    normal = np.array([[n, sum_x, sum_y], [sum_x, sum_xx, sum_xy], [sum_y, sum_xy, sum_yy]])
+    change = np.linalg.solve(normal * scale**2, [0.0, moment_x, moment_y])
+    return Plane(*(np.array([plane.datum, plane.slope_x, plane.slope_y]) + change).tolist())

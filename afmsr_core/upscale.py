@@ -21,12 +21,12 @@ from afmsr_core.channel import Channel, Step
 from afmsr_core.errors import FieldError, UsageError
 from afmsr_core.gaps import filled
 from afmsr_core.inference import Engine, Tiles, open_engine, run_tiled
-from afmsr_core.large_field import LARGE, LargeField, empty_field
+from afmsr_core.large_field import LARGE, LargeField, bands, empty_field
 from afmsr_core.levelling import Levelled, level
 from afmsr_core.methods import Interpolation, Method, Network, registry
 from afmsr_core.methods.interpolation import interpolate
 from afmsr_core.normalisation import Normalisation, from_8bit, to_8bit
-from afmsr_core.surfaces import Plane, fit_plane, from_centre, plane_from_sums
+from afmsr_core.surfaces import match_plane
 
 if TYPE_CHECKING:
     from afmsr_core.arrays import Scan
@@ -36,7 +36,6 @@ __all__ = ["PROTOCOLS", "Progress", "Settings", "Upscaler", "upscale", "warnings
 PROTOCOLS = ("nm", "paper")
 MAX_SIDE = 16384  # Gwyddion's own limit for a resampled field, in pixels
 BASE_HALO = 8  # input pixels; Lanczos4, the widest interpolation, sees 4 on each side
-BAND = 64  # input rows that are handled at a time, to keep temporaries small
 
 MaskRule = Literal["ignore", "exclude", "include"]
 Protocol = Literal["nm", "paper"]
@@ -197,23 +196,14 @@ class Upscaler:
         ran: _Ran,
     ) -> Channel:
         """Put back, in place, what was taken off, and say what was done."""
-        scale, effect = self.method.scale, ""
-        yres, xres = result.shape
+        scale = self.method.scale
+        effect = ""
         if self.settings.restore_background:
-            datum = 0.0
-            if isinstance(result, LargeField):  # which keeps heights close to its datum best
-                datum = float(levelled.background.on_grid(1, 1)[0, 0])
-                result.datum += datum
-            for rows in _bands(yres):
-                background = levelled.background.on_grid(yres, xres, rows)
-                result[rows] += background - datum if datum else background
-            effect = "; background restored"
-            if self.settings.protocol == "nm":
-                effect += _match(result, channel, scale)
-        for rows in _bands(yres):  # what overshoots the largest numbers is infinite
+            effect = "; background restored" + self._restore(result, channel, levelled)
+        for rows in bands(result.shape[0]):  # what overshoots the largest numbers is infinite
             self._require_finite(result[rows], channel.where)
         if missing.any():
-            for rows in _bands(channel.yres):
+            for rows in bands(channel.yres):
                 band = result[_scaled(rows, scale)]
                 band[_enlarged(missing[rows], scale)] = np.nan
                 result[_scaled(rows, scale)] = band
@@ -226,6 +216,22 @@ class Upscaler:
         warnings = (*channel.warnings, *warnings_for(self.method, channel))
         made = levelled.channel.replace(heights=result, mask=mask, title=title, warnings=warnings)
         return made.after(Step("upscale", __version__, self._provenance(ran), grid + effect))
+
+    def _restore(self, result: Field, channel: Channel, levelled: Levelled) -> str:
+        """Put back the background and match mean and tilt, in place; say by how much."""
+        yres, xres = result.shape
+        datum = 0.0
+        if isinstance(result, LargeField):  # which keeps heights close to its datum best
+            datum = float(levelled.background.on_grid(1, 1)[0, 0])
+            result.datum += datum
+        for rows in bands(yres):
+            background = levelled.background.on_grid(yres, xres, rows)
+            result[rows] += background - datum if datum else background
+        if self.settings.protocol != "nm":
+            return ""
+        off, unit = match_plane(result, channel.heights), channel.unit
+        tilt = abs(off.slope_x) + abs(off.slope_y)
+        return f", mean moved by {-off.datum:.3g} {unit} and tilt by {tilt:.3g} {unit}".rstrip()
 
     def _require_finite(self, values: NDArray[Any], where: str) -> None:
         """Refuse values that are no heights: a gap in the result is where the scan has one.
@@ -266,7 +272,7 @@ class Upscaler:
                 source = to_8bit(grey)
             everything = slice(0, result.shape[1])
             yres = result.shape[0]
-            for rows in _bands(yres) if result.size > LARGE else [slice(0, yres)]:
+            for rows in bands(yres) if result.size > LARGE else [slice(0, yres)]:
                 part = _interpolated_part(source, method, rows, everything)
                 result[rows] = normalisation.invert(from_8bit(part) if paper else part)
             if progress:
@@ -457,69 +463,5 @@ def _interpolated_part(grey: Field, base: Interpolation, rows: slice, cols: slic
     return interpolate(grey[tuple(parts)], base)[tuple(inner)]
 
 
-def _match(result: Field, channel: Channel, scale: int) -> str:
-    """Give `result` the least-squares plane of `channel`, in place; say what it was off by."""
-    measured = np.isfinite(channel.heights)
-    own = fit_plane(channel.heights, measured)
-    # What is fitted is small beside the datum, and so is what rounding does to it.
-    found = (_plane_of if measured.all() else _plane_around)(result, measured, scale, own.datum)
-    off = found - Plane(0.0, own.slope_x, own.slope_y)
-    yres, xres = result.shape
-    for rows in _bands(yres):
-        result[rows] -= off.on_grid(yres, xres, rows)
-    tilt = abs(off.slope_x) + abs(off.slope_y)
-    unit = channel.unit
-    return f", mean moved by {-off.datum:.3g} {unit} and tilt by {tilt:.3g} {unit}".rstrip()
-
-
-def _plane_of(fine: Field, measured: NDArray[np.bool_], scale: int, datum: float) -> Plane:
-    """Fit a plane by least squares to a fine field less `datum`, in little memory."""
-    yres, xres = fine.shape
-    columns, lines = np.zeros(xres), np.empty(yres)
-    for rows in _bands(yres):
-        rest = fine[rows] - datum
-        columns += rest.sum(axis=0)
-        lines[rows] = rest.sum(axis=1)
-    return plane_from_sums(columns, lines)
-
-
-def _plane_around(fine: Field, measured: NDArray[np.bool_], scale: int, datum: float) -> Plane:
-    """Do the same with the measured pixels only.
-
-    The plane through the means of the coarse pixels solves all but the part of the normal
-    equations that comes from the slopes within coarse pixels; that part is a small correction.
-    """
-    yres, xres = measured.shape
-    bands = [slice(top, min(top + BAND, yres)) for top in range(0, yres, BAND)]
-
-    def blocks(field: Field) -> Field:
-        return field.reshape(-1, scale, xres, scale)
-
-    means = np.empty(measured.shape)
-    for rows in bands:
-        means[rows] = blocks(fine[_scaled(rows, scale)] - datum).mean(axis=(1, 3))
-    plane = fit_plane(means, measured)
-    within = (np.arange(scale) + 0.5) / scale - 0.5  # of a coarse pixel's width
-    moment_x = moment_y = 0.0
-    for rows in bands:
-        there = _scaled(rows, scale)
-        rest = blocks((fine[there] - datum) - plane.on_grid(yres * scale, xres * scale, there))
-        moment_x += float(np.sum((rest.sum(axis=1) @ within)[measured[rows]])) / xres
-        moment_y += float(np.sum((within @ rest.sum(axis=3))[measured[rows]])) / yres
-    x, y = from_centre(xres), from_centre(yres)
-    columns, lines = measured.sum(axis=0), measured.sum(axis=1)
-    n, spread = columns.sum(), np.mean(within**2)
-    sum_x, sum_y, sum_xy = columns @ x, lines @ y, y @ measured @ x
-    sum_xx = columns @ x**2 + n * spread / xres**2
-    sum_yy = lines @ y**2 + n * spread / yres**2
-    normal = np.array([[n, sum_x, sum_y], [sum_x, sum_xx, sum_xy], [sum_y, sum_xy, sum_yy]])
-    change = np.linalg.solve(normal * scale**2, [0.0, moment_x, moment_y])
-    return Plane(*(np.array([plane.datum, plane.slope_x, plane.slope_y]) + change).tolist())
-
-
 def _scaled(rows: slice, scale: int) -> slice:
     return slice(rows.start * scale, rows.stop * scale)
-
-
-def _bands(yres: int) -> list[slice]:
-    return [slice(top, min(top + 4 * BAND, yres)) for top in range(0, yres, 4 * BAND)]

@@ -26,7 +26,7 @@ def all_large(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (large_field, corridor):
         monkeypatch.setattr(module, "LARGE", 0)
     monkeypatch.setattr(large_field, "RELEASE", 4096)
-    monkeypatch.setattr(corridor, "BAND", 4)
+    monkeypatch.setattr(large_field, "BAND", 16)
     monkeypatch.setattr(gwyencode, "_BLOCK", 300)
 
 

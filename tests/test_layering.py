@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import configparser
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -86,6 +86,48 @@ def test_a_room_imports_only_from_rooms_above_it(path: Path) -> None:
         and (room not in ROOMS or ROOMS.index(room) > ROOMS.index(own))
     ]
     assert wrong == []
+
+
+def test_no_modules_import_each_other_not_even_late() -> None:
+    """Only a package's ``__init__`` may gather its modules; they don't import it back."""
+    names = {module_of(path): path for path in [*MODULES, CORE / "__init__.py"]}
+    graph = {
+        module: {name for _, full in imports(path) if (name := known(full, names)) != module}
+        for module, path in names.items()
+    }
+    assert circle_in({module: found - {None} for module, found in graph.items()}) == []
+
+
+def module_of(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def known(name: str, modules: Collection[str]) -> str | None:
+    """Return the module that `name` is, or is a name of."""
+    return next((one for one in (name, name.rpartition(".")[0]) if one in modules), None)
+
+
+def circle_in(graph: Mapping[str, Collection[str]]) -> list[str]:
+    """Return modules of which each imports the next and the last the first, or none."""
+    done: set[str] = set()
+
+    def walk(trail: list[str]) -> list[str]:
+        for module in sorted(graph[trail[-1]]):
+            if module in trail:
+                return trail[trail.index(module) :]
+            if module not in done and (found := walk([*trail, module])):
+                return found
+        done.add(trail[-1])
+        return []
+
+    return next(filter(None, (walk([module]) for module in sorted(graph))), [])
+
+
+def test_the_check_finds_circles() -> None:
+    graph = {"a": {"b"}, "b": {"c", "d"}, "c": set(), "d": {"e"}, "e": {"b"}}
+    assert circle_in(graph) == ["b", "d", "e"]
+    assert circle_in({**graph, "e": {"c"}}) == []
+    assert known("a.b.name", ["a.b", "a"]) == "a.b"
 
 
 def test_the_library_knows_nothing_of_its_users() -> None:

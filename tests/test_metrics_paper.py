@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from afmsr_core.metrics import evaluate
-from afmsr_core.metrics.pi import perceptual_index
+from afmsr_core.metrics.perceptual import perceptual_index
 
 Grey = NDArray[np.uint8]
 

@@ -149,14 +149,14 @@ _CARDS = ("/dev/nvidia0", "/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
 
 
 def _onnx(network: Network, device: str, weights: Path | None, threads: int | None) -> Engine:
-    from afmsr_core.inference.onnx_engine import OnnxEngine
-
     if device == "mps":
         raise UsageError("--device mps: the ONNX engine has cpu and coreml; try --engine torch")
     if network.onnx is not None and weights is None:
+        from afmsr_core.inference.onnx_engine import OnnxEngine
+
         return OnnxEngine(network, device, threads)
     if network.colours == 1:
         raise UsageError(f"{network.name}: --weights needs the torch engine; leave out --engine")
-    from afmsr_core.inference.exported import exported
+    from afmsr_core.inference.exported import ExportedEngine
 
-    return OnnxEngine(network, device, threads, weights, exported)
+    return ExportedEngine(network, device, threads, weights)

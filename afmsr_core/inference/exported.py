@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from afmsr_core.errors import (
     AfmsrError,
@@ -27,6 +28,7 @@ from afmsr_core.errors import (
     WeightsError,
     pip_install,
 )
+from afmsr_core.inference.onnx_engine import THINNEST, OnnxEngine, session
 from afmsr_core.io.atomic import temporaries, writing
 from afmsr_core.methods import orphans, shipped
 from afmsr_core.methods.registry import Network
@@ -36,9 +38,16 @@ from afmsr_core.methods.weights import locate, model_dir, verify
 if TYPE_CHECKING:
     from afmsr_core.inference.torch_engine import TorchEngine
 
-__all__ = ["THINNEST", "Export", "exported", "exports_of", "onnx_files", "start_of", "verify_onnx"]
+__all__ = [
+    "Export",
+    "ExportedEngine",
+    "exported",
+    "exports_of",
+    "onnx_files",
+    "start_of",
+    "verify_onnx",
+]
 
-THINNEST = 3  # pixels; folded tails need a row between two edges, and a graph has no other way
 TOLERANCE = 2e-5  # of the range, of ONNX Runtime to torch: twice ROUNDING of folding.py
 REVISION = 2  # of what is exported; another makes a new file
 OPSET = 17
@@ -63,6 +72,53 @@ class Export:
     model: bytes
     file: Path
     weights_sha256: str
+
+
+class ExportedEngine(OnnxEngine):
+    """A network that does not ship as ONNX, exported.
+
+    Parameters
+    ----------
+    network, device, threads
+        As for :class:`afmsr_core.inference.onnx_engine.OnnxEngine`.
+    weights : Path, optional
+        A file to use in place of the network's own weights.
+
+    Raises
+    ------
+    UsageError
+        If the device is not there, or its results are not those of the processor.
+    AfmsrError
+        What :func:`exported` raises.
+    """
+
+    cure = "remove the file"
+
+    def __init__(
+        self,
+        network: Network,
+        device: str = "auto",
+        threads: int | None = None,
+        weights: Path | None = None,
+    ) -> None:
+        self._weights = weights
+        super().__init__(network, device, threads)
+
+    def run(self, planes: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Upscale (n, 1, height, width) to (n, 1, 4 height, 4 width)."""
+        if min(planes.shape[2:]) >= THINNEST:
+            return super().run(planes)
+        from afmsr_core.inference.torch_engine import TorchEngine
+
+        # Rare and small, so that torch may take its time.
+        return TorchEngine(self._network, "cpu", self._weights, self._threads).run(planes)
+
+    def _found(self) -> tuple[bytes, Path, str]:
+        export = exported(self._network, self._weights)
+        return export.model, export.file, export.weights_sha256
+
+    def _with_device(self, device: str) -> ExportedEngine:
+        return ExportedEngine(self._network, device, self._threads, self._weights)
 
 
 def exported(network: Network, weights: Path | None = None) -> Export:
@@ -121,8 +177,6 @@ def verify_onnx(file: Path) -> str:
     """
     ships = file == shipped.path(file.name)
     model = shipped.read(file.name)[0] if ships else _checked(file)
-    from afmsr_core.inference.onnx_engine import session
-
     try:
         session(model, threads=1)
     except Exception as error:  # ONNX Runtime's errors have no base
@@ -239,8 +293,6 @@ def _compare(model: bytes, engine: TorchEngine, network: Network) -> None:
     AfmsrError
         If they differ.
     """
-    from afmsr_core.inference.onnx_engine import session
-
     runner = session(model, threads=None)
     for shape in (TEST_SHAPE, (2, 1, 20, THINNEST)):
         planes = np.random.default_rng(0).random(shape, dtype=np.float32)

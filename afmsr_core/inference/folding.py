@@ -28,7 +28,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from afmsr_core.inference.exported import THINNEST
+from afmsr_core.inference.onnx_engine import THINNEST
 from afmsr_core.normalisation import REC601
 
 __all__ = ["ROUNDING", "fold"]

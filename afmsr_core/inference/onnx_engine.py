@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +15,7 @@ from afmsr_core.errors import UsageError, WeightsError
 from afmsr_core.methods import shipped
 from afmsr_core.methods.registry import Network
 
-if TYPE_CHECKING:
-    from afmsr_core.inference.exported import Export
-
-__all__ = ["PROVIDERS", "OnnxEngine", "provider", "session", "usable_threads"]
+__all__ = ["PROVIDERS", "THINNEST", "OnnxEngine", "provider", "session", "usable_threads"]
 
 # What it says when an allocation fails; the second is C++'s own word.
 _NO_MEMORY = re.compile(r"failed to allocate memory|bad_alloc|bad allocation", re.IGNORECASE)
@@ -34,25 +31,22 @@ PROVIDERS: dict[str, tuple[str, dict[str, str]]] = {
 
 # CoreML may compute in half precision, so it is used where it is asked for only.
 _BY_ITSELF = ("cuda", "directml", "cpu")
+THINNEST = 3  # pixels; folded tails need a row between two edges, and a graph has no other way
 TOLERANCE = 1e-3  # of the range: what another device may be off the processor
 
 
 class OnnxEngine:
-    """A network as ONNX: shipped so, or exported.
+    """A network that ships as ONNX; :mod:`afmsr_core.inference.exported` is for the others.
 
     Parameters
     ----------
     network : Network
-        Without `exported`, one with an ``onnx`` file in the package.
+        One with an ``onnx`` file in the package.
     device : str
         ``"auto"`` is the first of CUDA and DirectML that the installed ONNX Runtime has, else
         the processor; or ``"cpu"``, ``"cuda"``, ``"cuda:N"``, ``"directml"``, ``"coreml"``.
     threads : int, optional
         By default as many as the process may use.
-    weights : Path, optional
-        A file to use in place of the network's own weights; only with `exported`.
-    exported : callable, optional
-        :func:`afmsr_core.inference.exported.exported`, for a network that does not ship as ONNX.
 
     Raises
     ------
@@ -62,24 +56,12 @@ class OnnxEngine:
         If the model is missing, has changed or cannot be read.
     """
 
-    def __init__(
-        self,
-        network: Network,
-        device: str = "auto",
-        threads: int | None = None,
-        weights: Path | None = None,
-        exported: Callable[[Network, Path | None], Export] | None = None,
-    ) -> None:
+    cure = "install afmsr again"  # where its file is not taken
+
+    def __init__(self, network: Network, device: str = "auto", threads: int | None = None) -> None:
         self._network = network
-        self._again = (threads, weights, exported)
-        if exported is None:
-            if network.onnx is None:
-                raise UsageError(f"{network.name} does not ship as ONNX; try --engine torch")
-            model, self.weights_sha256 = shipped.read(network.onnx)
-            file = shipped.path(network.onnx)
-        else:
-            export = exported(network, weights)
-            model, file, self.weights_sha256 = export.model, export.file, export.weights_sha256
+        self._threads = threads
+        model, file, self.weights_sha256 = self._found()
         os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # it writes into the home folder
         import onnxruntime
 
@@ -90,8 +72,7 @@ class OnnxEngine:
         except Exception as error:  # ONNX Runtime's errors have no base
             raise WeightsError(
                 f"{file}: ONNX Runtime does not take it on {self.device} "
-                f"({str(error).strip().partition(chr(10))[0]}); "
-                + ("remove the file" if exported else "install afmsr again")
+                f"({str(error).strip().partition(chr(10))[0]}); {self.cure}"
             ) from error
         kind = self.device.partition(":")[0]
         if PROVIDERS[kind][0] not in self._session.get_providers():
@@ -111,6 +92,16 @@ class OnnxEngine:
                 )
             self.device, self._session = "cpu", session(model, threads)
 
+    def _found(self) -> tuple[bytes, Path, str]:
+        """Return the model, its file, and the SHA-256 of the weights."""
+        if self._network.onnx is None:
+            raise UsageError(f"{self._network.name} does not ship as ONNX; try --engine torch")
+        model, digest = shipped.read(self._network.onnx)
+        return model, shipped.path(self._network.onnx), digest
+
+    def _with_device(self, device: str) -> OnnxEngine:
+        return OnnxEngine(self._network, device, self._threads)
+
     def _error(self) -> float:
         """Return how far this device is off the processor, of the range of a result."""
         planes = np.random.default_rng(0).random((1, 1, 37, 45), dtype=np.float32)
@@ -119,14 +110,6 @@ class OnnxEngine:
 
     def run(self, planes: NDArray[np.float32]) -> NDArray[np.float32]:
         """Upscale (n, 1, height, width) to (n, 1, 4 height, 4 width)."""
-        threads, weights, exported = self._again
-        if exported is not None:
-            from afmsr_core.inference.exported import THINNEST
-
-            if min(planes.shape[2:]) < THINNEST:  # rare and small, so that torch may take its time
-                from afmsr_core.inference.torch_engine import TorchEngine
-
-                return TorchEngine(self._network, "cpu", weights, threads).run(planes)
         try:
             result: NDArray[np.float32] = self._session.run(None, {self._input: planes})[0]
             return result
@@ -139,7 +122,7 @@ class OnnxEngine:
         """Return the same network on the processor."""
         if self.device == "cpu":
             return self
-        return OnnxEngine(self._network, "cpu", *self._again)
+        return self._with_device("cpu")
 
 
 def session(model: bytes, threads: int | None, device: str = "cpu") -> Any:

@@ -164,9 +164,8 @@ class Network(Method):
 @cache
 def methods() -> Mapping[str, Method]:
     """Return every method by name, in the order of the paper's tables, ours last."""
-    import afmsr_core.methods as folder
-
     found: dict[str, Method] = {}
+    folder = importlib.import_module(__name__.rpartition(".")[0])
     for module in pkgutil.iter_modules(folder.__path__, f"{folder.__name__}."):
         short = module.name.rpartition(".")[2]
         if short in _HELPERS or short.endswith("_network"):  # architectures: they import torch

@@ -19,13 +19,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from afmsr_core.errors import FieldError, WeightsError
-from afmsr_core.metrics import parameters
-from afmsr_core.metrics.base import Context, Field, Metric, Value
+from afmsr_core.methods.store import contents
+from afmsr_core.metrics.published import NIQE_URL, ZIP, read_mat
 
 __all__ = [
     "FEATURES",
-    "METRICS",
-    "NIQE",
     "PATCH",
     "Model",
     "Score",
@@ -101,7 +99,7 @@ def read_model(path: str | Path) -> Model:
     WeightsError
         If the file is damaged or holds something else.
     """
-    data, digest = parameters.contents(Path(path))
+    data, digest = contents(Path(path))
     return _parsed(data, str(path), digest)
 
 
@@ -115,7 +113,7 @@ def parse(data: bytes, where: str) -> Model:
 
 @lru_cache(maxsize=4)
 def _parsed(data: bytes, where: str, sha256: str) -> Model:
-    if data.startswith(parameters.ZIP):
+    if data.startswith(ZIP):
         names = ("mu_pris_param", "cov_pris_param")
         try:
             with np.load(io.BytesIO(data), allow_pickle=False) as archive:
@@ -124,19 +122,18 @@ def _parsed(data: bytes, where: str, sha256: str) -> Model:
             raise
         except Exception as error:  # damaged bytes raise whatever they hit first
             raise WeightsError(
-                f"{where}: cannot be read ({error}); get the parameters again from "
-                f"{parameters.NIQE.url}"
+                f"{where}: cannot be read ({error}); get the parameters again from {NIQE_URL}"
             ) from error
     else:
         names = ("mu_prisparam", "cov_prisparam")
-        found = parameters.read_mat(data, where, parameters.NIQE)
+        found = read_mat(data, where, NIQE_URL)
     arrays = [np.asarray(found.get(name, ())) for name in names]
     numbers = all(np.issubdtype(array.dtype, np.number) for array in arrays)
     sizes = [array.size for array in arrays]
     if not numbers or sizes != [FEATURES, FEATURES**2] or not all(map(_finite, arrays)):
         raise WeightsError(
             f"{where}: holds no parameters of NIQE, which are {FEATURES} numbers {names[0]} and "
-            f"{FEATURES}x{FEATURES} numbers {names[1]}; get them from {parameters.NIQE.url}"
+            f"{FEATURES}x{FEATURES} numbers {names[1]}; get them from {NIQE_URL}"
         )
     mean, covariance = (array.astype(np.float64) for array in arrays)
     return Model(mean.ravel(), covariance.reshape(FEATURES, FEATURES), sha256)
@@ -313,45 +310,3 @@ def _asymmetric_gaussian(patches: Floats) -> tuple[Floats, Floats, Floats]:
     shape = SHAPES[np.abs(known - ratio[:, None]).argmin(axis=1)]
     scale = np.sqrt(gamma(1 / shape) / gamma(3 / shape))
     return shape, left * scale, right * scale
-
-
-# --- the metric ------------------------------------------------------------------------------
-
-
-def _niqe(result: Field, truth: Field, context: Context) -> Value:
-    model = read_model(parameters.NIQE.locate(context.settings["niqe_parameters"]))
-    score = niqe(result, model)
-    return Value(
-        score.value,
-        details={
-            "data_range": [0, 255],
-            "crop": list(result.shape),
-            "colour": "grey plane as it is (equal to the luma of three equal channels)",
-            "patches": score.patches,
-            "complete_patches": score.complete,
-            "patch": PATCH,
-            "features": FEATURES,
-            "implementation": "afmsr",
-            "parameters_sha256": model.sha256,
-            "parameters_published": model.sha256 in parameters.NIQE.sha256,
-        },
-    )
-
-
-NIQE = Metric(
-    name="niqe",
-    label="NIQE",
-    unit="",
-    lower_is_better=True,
-    range=(0.0, np.inf),
-    ideal=0.0,
-    summary="distance of local statistics from those of pristine photographs",
-    source="Mittal et al., IEEE Signal Process. Lett. 2013, 20, 209, doi 10.1109/LSP.2012.2227726",
-    kind="no-reference",
-    protocol="paper",
-    function=_niqe,
-    settings=(parameters.NIQE.setting,),
-    rank=70,
-)
-
-METRICS = (NIQE,)

@@ -6,21 +6,18 @@ whoever has one names it, or puts it into the folder of the weights.
 
 from __future__ import annotations
 
-import io
 import os
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
-from afmsr_core.errors import MissingWeightsError, WeightsError
+from afmsr_core.errors import MissingWeightsError
 from afmsr_core.methods import store
-from afmsr_core.methods.store import FetchedFile, contents, sha256_of
+from afmsr_core.methods.store import FetchedFile, sha256_of
 from afmsr_core.metrics.base import Setting, optional_path
+from afmsr_core.metrics.published import MA_URL, NIQE_URL, ZIP
 
-__all__ = [
-    "MA", "NIQE", "ZIP", "ParametersFile", "contents", "fetched", "read_mat", "sha256_of",
-]  # fmt: skip
+__all__ = ["MA", "NIQE", "ParametersFile", "fetched", "sha256_of"]
 
 
 @dataclass(frozen=True)
@@ -130,10 +127,6 @@ def _is_mat(path: Path) -> bool:
         return file.read(19) == b"MATLAB 5.0 MAT-file"
 
 
-ZIP = b"PK\x03\x04"
-"""How a zip archive begins, which a ``.npz`` is."""
-
-
 def _is_npz(path: Path) -> bool:
     with path.open("rb") as file:
         return file.read(4) == ZIP
@@ -166,8 +159,7 @@ def _niqe(name: str, url: str, sha256: str, size: int) -> FetchedFile:
 
 
 _PIRM = (
-    "https://raw.githubusercontent.com/roimehrez/PIRM2018/"
-    "d585552a22b4eb95ddcb23a6edb74a0a3a5d6fbf/utils/niqe_release/modelparameters.mat",
+    NIQE_URL,
     "fa2aa4d12dd9595c3fb6bf8b4e1a15c79d5d1469238d0901c88dead195be578d",
     8347,
 )
@@ -197,9 +189,7 @@ MA = ParametersFile(
         FetchedFile(
             key="ma-parameters",
             name="NRQM_model.mat",
-            url=(
-                "https://huggingface.co/chaofengc/IQA-PyTorch-Weights/resolve/main/NRQM_model.mat"
-            ),
+            url=MA_URL,
             licence="see its publisher; pyiqa, which reads it, is PolyForm Noncommercial 1.0.0",
             noun="parameters",
             accepts=_is_mat,
@@ -223,23 +213,3 @@ _SETTINGS = {
     )
     for file in (NIQE, MA)
 }
-
-
-def read_mat(data: bytes, where: str, file: ParametersFile) -> dict[str, Any]:
-    """Return the variables of a MATLAB file, of which messages speak as `where`.
-
-    Raises
-    ------
-    WeightsError
-        If it is damaged or something else.
-    """
-    from scipy.io import loadmat
-
-    try:
-        return dict(loadmat(io.BytesIO(data)))
-    except MemoryError:
-        raise
-    except Exception as error:  # damaged bytes raise whatever they hit first
-        raise WeightsError(
-            f"{where}: cannot be read as a MATLAB file ({error}); get it again from {file.url}"
-        ) from error

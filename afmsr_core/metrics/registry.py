@@ -19,9 +19,8 @@ __all__ = ["get", "metrics", "names", "resolve", "settings"]
 @cache
 def metrics() -> Mapping[str, Metric]:
     """Return every metric by name, in the order of tables: the paper's first."""
-    import afmsr_core.metrics as folder
-
     found: dict[str, Metric] = {}
+    folder = importlib.import_module(__name__.rpartition(".")[0])
     for module in pkgutil.iter_modules(folder.__path__, f"{folder.__name__}."):
         for metric in getattr(importlib.import_module(module.name), "METRICS", ()):
             if metric.name in found:

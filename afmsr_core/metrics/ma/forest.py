@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afmsr_core.errors import WeightsError
-from afmsr_core.metrics import parameters
+from afmsr_core.methods.store import contents, sha256_of
+from afmsr_core.metrics.published import MA_URL, read_mat
 
 __all__ = ["FEATURES", "Forest", "Model", "parse", "read_model"]
 
@@ -97,13 +98,13 @@ def read_model(path: str | Path) -> Model:
 @lru_cache(maxsize=16)
 def _sha256(path: Path, changed: int, size: int) -> str:
     """Return the hash of a file, once for every state of it: there are tens of megabytes."""
-    return parameters.sha256_of(path)
+    return sha256_of(path)
 
 
 @lru_cache(maxsize=2)
 def _read_model(path: Path, sha256: str) -> Model:
     """Read a file; one that has changed is another one by its hash."""
-    data, found = parameters.contents(path)
+    data, found = contents(path)
     if found != sha256:
         raise WeightsError(f"{path}: is being changed; wait until it is complete")
     return parse(data, str(path))
@@ -114,7 +115,7 @@ def parse(data: bytes, where: str) -> Model:
 
     Raises as `read_model` does.
     """
-    table: Any = parameters.read_mat(data, where, parameters.MA).get("model")
+    table: Any = read_mat(data, where, MA_URL).get("model")
     try:
         if not {"rf", "linear"} <= set(table.dtype.names or ()):
             raise KeyError("rf, linear")
@@ -126,7 +127,7 @@ def parse(data: bytes, where: str) -> Model:
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         raise WeightsError(
             f"{where}: holds no parameters of Ma (a table 'model' of 'rf' and 'linear'; {error}); "
-            f"get {parameters.MA.url}"
+            f"get {MA_URL}"
         ) from error
     return Model(forests, weights, hashlib.sha256(data).hexdigest())
 
