@@ -2,7 +2,7 @@
 
 import sys
 
-from gwyddion_plugin.installer import main
+from gwyddion_plugin.installing.__main__ import main
 
 if __name__ == "__main__":
     sys.exit(main())

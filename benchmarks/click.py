@@ -83,7 +83,9 @@ def _inside(folder: Path, side: int, runs: int) -> None:
     done = home.call(sys.executable, INSIDE, json.dumps(job), limit=300)
     if done.returncode:
         raise SystemExit(done.stderr)
-    home.call(sys.executable, "-c", "from gwyddion_plugin import warm; warm.stop_all()")
+    home.call(
+        sys.executable, "-c", "from gwyddion_plugin.worker import resident; resident.stop_all()"
+    )
     found = json.loads(done.stdout.splitlines()[-1])
     times = {name: clock.Times.of(seconds) for name, seconds in found.items()}
     print(f"| inside Gwyddion, {side} x {side} to {4 * side} x {4 * side} | seconds |")
@@ -96,8 +98,8 @@ def _inside(folder: Path, side: int, runs: int) -> None:
 
 def _install_nothing(home: Any, side: int) -> None:
     """Install a plug-in that answers with a field that was made before."""
-    from gwyddion_plugin import dump
-    from gwyddion_plugin.rawfield import RawField
+    from gwyddion_plugin.exchange import dump
+    from gwyddion_plugin.exchange.dump import RawField
 
     answer = home.folder / "answer.dump"
     answer.write_bytes(b"")
@@ -140,7 +142,7 @@ def _worker(home: Any, folder: Path, runs: int) -> None:
     """Time requests to the plug-in's worker, cold and warm, and look at its memory."""
     from afmsr_core import io
     from afmsr_core.upscale import Settings, Upscaler
-    from gwyddion_plugin.rawfield import RawField
+    from gwyddion_plugin.exchange.dump import RawField
 
     channel = io.select(io.read(_scan(folder, 128)))[0]
     values = (channel.heights / 1e9).astype("<f8").tobytes()
@@ -180,8 +182,10 @@ def _worker(home: Any, folder: Path, runs: int) -> None:
 
 def _asked(command: list[str], home: Any, field: Any, keep: float) -> tuple[float, float, int]:
     """Return seconds since the start, seconds since the request, and who did it."""
+    from gwyddion_plugin.worker import field_files
+
     with tempfile.TemporaryDirectory(dir=home.runtime) as folder:
-        described = field.write_to(Path(folder))
+        described = field_files.write(Path(folder), field)
         request = {"type": "upscale", "id": 1, "folder": folder, "field": described, "keep": keep}
         began = time.perf_counter()
         worker = subprocess.Popen(
@@ -242,7 +246,7 @@ def _dialog(folder: Path, runs: int) -> None:
                     took.setdefault(f"menu to dialog, worker {name}", []).append(shown)
                     took.setdefault(f"OK to result, worker {name}", []).append(pressed)
         homes["warm"].call(
-            sys.executable, "-c", "from gwyddion_plugin import warm; warm.stop_all()"
+            sys.executable, "-c", "from gwyddion_plugin.worker import resident; resident.stop_all()"
         )
     finally:
         screen.close()

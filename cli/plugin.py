@@ -37,7 +37,7 @@ def add_parser(commands: Any) -> None:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    from gwyddion_plugin.installer import add_arguments
+    from gwyddion_plugin.installing.__main__ import add_arguments
 
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     for name, (summary, examples) in _ACTIONS.items():
@@ -46,6 +46,6 @@ def add_parser(commands: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Do what was asked for."""
-    from gwyddion_plugin.installer import perform
+    from gwyddion_plugin.installing.__main__ import perform
 
     return perform(args.action, args.gwyddion_dir, args.dry_run)

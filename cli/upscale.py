@@ -172,10 +172,10 @@ def _left(jobs: Sequence[Job], args: argparse.Namespace) -> list[Job]:
 
 def _open(results: Sequence[Path]) -> None:
     """Hand results to the running Gwyddion, 2 or 3; it is asked in the background, for a while."""
-    from gwyddion_plugin import handover
+    from gwyddion_plugin.exchange import remote_control
 
     for result in results:
-        if not handover.start(result.resolve()):
+        if not remote_control.open_file(result.resolve()):
             print(
                 "afmsr: --open: no Gwyddion is installed here; the result is written",
                 file=sys.stderr,

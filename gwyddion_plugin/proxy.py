@@ -16,9 +16,10 @@ from types import FrameType
 from typing import Any
 
 from afmsr_core.errors import AfmsrError, Cancelled
-from gwyddion_plugin import dump, faults, menu, protocol, settings
-from gwyddion_plugin.client import raise_error, worker_command
-from gwyddion_plugin.run import Outcome, headless
+from gwyddion_plugin.exchange import dump, error_log, menu, settings
+from gwyddion_plugin.worker import protocol
+from gwyddion_plugin.worker.client import raise_error, worker_command
+from gwyddion_plugin.worker.upscaling import Outcome, headless
 
 __all__ = ["main"]
 
@@ -88,19 +89,19 @@ def _run(file: Path, interactive: bool, command: Sequence[str], answer: bytes | 
             if window is None:
                 outcome = headless(command, Path(name), field, choices)
             else:
-                from gwyddion_plugin import interactive as conversation
+                from gwyddion_plugin.window import interactive_run
 
-                outcome = conversation.hold(window, command, Path(name), field, choices)
+                outcome = interactive_run.perform(window, command, Path(name), field, choices)
         dump.overwrite(file, outcome.field)
     except (Cancelled, KeyboardInterrupt):
         return Cancelled.exit_status
     except Exception as error:  # Gwyddion would show nothing at all
-        log = faults.write_log(error, f"{' '.join(sys.argv)}\n{choices}\nworker: {command}")
-        faults.report(error, log)
+        log = error_log.write_log(error, f"{' '.join(sys.argv)}\n{choices}\nworker: {command}")
+        error_log.report(error, log)
         if window is not None:
-            from gwyddion_plugin import desktop
+            from gwyddion_plugin.window import widgets
 
-            desktop.show_error(window, error, log)
+            widgets.show_error(window, error, log)
         return error.exit_status if isinstance(error, AfmsrError) else 1
     _open_full(outcome)
     return 0
@@ -109,7 +110,7 @@ def _run(file: Path, interactive: bool, command: Sequence[str], answer: bytes | 
 def _window() -> Any:
     """Return the root window, or None where there can be none; then the run goes without."""
     try:
-        from gwyddion_plugin import desktop
+        from gwyddion_plugin.window import widgets
     except ImportError as error:
         cure = "Debian, Ubuntu: apt-get install python3-tk; then run `afmsr plugin install` again"
         sys.stderr.write(
@@ -120,7 +121,7 @@ def _window() -> Any:
     import tkinter
 
     try:
-        return desktop.open_root()
+        return widgets.open_root()
     except tkinter.TclError as error:
         sys.stderr.write(
             f"afmsr: running without a dialog, with the settings of last time ({error}); check "
@@ -131,9 +132,9 @@ def _window() -> Any:
 
 def _open_full(outcome: Outcome) -> None:
     if outcome.saved is not None:
-        from gwyddion_plugin import handover
+        from gwyddion_plugin.exchange import remote_control
 
-        handover.start(outcome.saved)
+        remote_control.open_file(outcome.saved)
 
 
 if __name__ == "__main__":

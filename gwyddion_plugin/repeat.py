@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import sys
 
-from gwyddion_plugin import address, menu
+from gwyddion_plugin.worker import address
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ __all__ = ["DONE", "ask", "main"]
 
 DONE = b'{"type": "result"'
 """How the answer begins if the file holds the result."""
+_MODES = ("noninteractive", "immediate", "with_defaults")  # exchange.menu is an import more
 _FAILED, _READY = b'{"type": "error"', b'{"type": "ready", "protocol": 1,'
 _SILENCE = 10.0  # seconds; a worker that works says so ten times a second
 
@@ -45,7 +46,7 @@ def ask(arguments: list[str]) -> bytes | None:
     if len(arguments) != 3 or arguments[0] != "run":
         return None
     _, mode, file = arguments
-    if mode not in menu.MODES or mode in menu.INTERACTIVE:
+    if mode not in _MODES:
         return None
     if not (os.path.isabs(file) and file.isascii() and file.isprintable()):
         return None

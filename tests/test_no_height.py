@@ -11,9 +11,10 @@ import pytest
 from afmsr_core import io
 from afmsr_core.channel import Channel
 from afmsr_core.upscale import Settings, Upscaler, warnings_for
-from gwyddion_plugin.convert import field_of
-from gwyddion_plugin.jobs import JOBS
-from gwyddion_plugin.rawfield import RawField
+from gwyddion_plugin.exchange.dump import RawField
+from gwyddion_plugin.worker import field_files
+from gwyddion_plugin.worker.answers import ANSWERS
+from gwyddion_plugin.worker.channels import field_of
 
 ndimage = pytest.importorskip("scipy.ndimage", reason="the extra `eval` is not installed")
 
@@ -86,13 +87,13 @@ def test_its_confidence_is_not_called_calibrated(kind: str, tmp_path: Path, caps
 
 def test_the_plug_in_says_so_before_and_after(tmp_path: Path) -> None:
     given = field_of(channel("V", "Potential"))
-    field = RawField(**{**vars(given), "data": bytes(given.data)}).write_to(tmp_path)
+    field = field_files.write(tmp_path, RawField(**{**vars(given), "data": bytes(given.data)}))
     request = {"folder": str(tmp_path), "field": field, "settings": {}, "confidence": True}
-    judged = JOBS["judge"]({"type": "judge", **request}, lambda fraction: None)
+    judged = ANSWERS["judge"]({"type": "judge", **request}, lambda fraction: None)
     assert judged["told"].startswith("The network afm was trained on heights, and this is no")
-    made = JOBS["upscale"]({"type": "upscale", **request}, lambda fraction: None)
+    made = ANSWERS["upscale"]({"type": "upscale", **request}, lambda fraction: None)
     assert "afm was trained on heights" in made["warnings"][0]
     assert made["extras"][0]["field"]["title"].startswith("Relative uncertainty")
     quiet = {**request, "settings": {"method": "bicubic"}}
-    judged = JOBS["judge"]({"type": "judge", **quiet}, lambda fraction: None)
+    judged = ANSWERS["judge"]({"type": "judge", **quiet}, lambda fraction: None)
     assert judged["warnings"] == []

@@ -216,10 +216,10 @@ def test_special_signs_survive_every_form() -> None:
 
 
 def test_scan_times_follow_the_rule_of_the_plugin(report: Path) -> None:
-    from gwyddion_plugin.scan_time import saved
+    from gwyddion_plugin.worker.scan_notes import time_saved
 
     row = table_of(report, "scan-time")[0]
-    rule = " ".join(saved(128, 4).split())
+    rule = " ".join(time_saved(128, 4).split())
     assert row["Scan lines"] == "128 instead of 512" and row["at 1 line/s"] in rule
     assert row["Line by line"] in rule and row["Point by point"] in rule
 

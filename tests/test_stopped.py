@@ -18,10 +18,10 @@ from afmsr_core.simulation.pair import simulate_pair
 from afmsr_core.simulation.specimens import SPECIMENS
 from afmsr_core.stopped import without_unmeasured
 from afmsr_core.trust import judge, noise_of
-from gwyddion_plugin import preview
-from gwyddion_plugin.convert import channel_of, field_of
-from gwyddion_plugin.jobs import JOBS
-from gwyddion_plugin.rawfield import RawField
+from gwyddion_plugin.exchange.dump import RawField
+from gwyddion_plugin.worker import field_files, preview_pictures
+from gwyddion_plugin.worker.answers import ANSWERS
+from gwyddion_plugin.worker.channels import channel_of, field_of
 
 LINES, PIXELS = 96, 128
 
@@ -228,19 +228,19 @@ def raw_field(scan: Channel) -> RawField:
 
 def test_what_gwyddion_hands_out(tmp_path: Path) -> None:
     assert "lines 41 to 96" in channel_of(raw_field(stopped(-2200.0))).warnings[0]
-    described = raw_field(stopped(-2200.0)).write_to(tmp_path)
+    described = field_files.write(tmp_path, raw_field(stopped(-2200.0)))
     settings = {"method": "bicubic", "mask": "ignore"}
     request = {"folder": str(tmp_path), "field": described, "settings": settings}
-    answer = JOBS["upscale"]({"type": "upscale", **request}, lambda fraction: None)
+    answer = ANSWERS["upscale"]({"type": "upscale", **request}, lambda fraction: None)
     mask = np.fromfile(tmp_path / answer["field"]["mask"]).reshape(4 * LINES, 4 * PIXELS)
     assert mask[160:].all() and not mask[:160].any()
     result = np.fromfile(tmp_path / answer["field"]["data"]).reshape(mask.shape) * 1e9
     assert np.ptp(result) < 1.5 * np.ptp(relief()[:40])
-    judged = JOBS["judge"]({"type": "judge", **request}, lambda fraction: None)
+    judged = ANSWERS["judge"]({"type": "judge", **request}, lambda fraction: None)
     first, line = judged["told"].splitlines()
     assert first.startswith("Lines 41 to 96 of 96 were not measured: all hold -2200 nm")
-    alone = raw_field(channel(relief()[:40])).write_to(tmp_path)
-    same = JOBS["judge"]({"type": "judge", **request, "field": alone}, lambda fraction: None)
+    alone = field_files.write(tmp_path, raw_field(channel(relief()[:40])))
+    same = ANSWERS["judge"]({"type": "judge", **request, "field": alone}, lambda fraction: None)
     assert line.split(";")[0] == same["told"].split(";")[0]  # as if only these were there
     assert same["warnings"] == []
 
@@ -248,7 +248,7 @@ def test_what_gwyddion_hands_out(tmp_path: Path) -> None:
 def test_the_preview_shows_what_was_measured() -> None:
     found = without_unmeasured(stopped(0.0))
     for at in (None, [64, 90]):
-        crop = preview.Crop.around(found, at)
+        crop = preview_pictures.Crop.around(found, at)
         assert crop.top == 0 and np.isfinite(crop.of(found)[:40]).all()
 
 

@@ -14,7 +14,8 @@ import pytest
 from afmsr_core.errors import CorruptFileError, OutputError
 from afmsr_core.io.raw.gwyddion import GWYDDION_2
 from afmsr_core.temporary import no_room, roomy_folder
-from gwyddion_plugin.rawfield import RawField
+from gwyddion_plugin.exchange.dump import RawField
+from gwyddion_plugin.worker import field_files
 
 SMALL = 64 << 10
 
@@ -57,7 +58,7 @@ def test_a_field_for_the_worker_without_room_names_the_folder(tmp_path: Path) ->
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
     try:
         with pytest.raises(OutputError) as error:
-            field.write_to(tmp_path)
+            field_files.write(tmp_path, field)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert str(error.value).startswith(f"{tmp_path}: no room for a temporary file")

@@ -27,8 +27,8 @@ def script(command: Sequence[str]) -> str:
     ----------
     command : sequence of str
         Absolute path of a Python 3 interpreter and its arguments, as
-        :func:`gwyddion_plugin.client.worker_command` gives them. Any path that this system knows
-        will do: spaces, quotes and characters outside ASCII are escaped.
+        :func:`gwyddion_plugin.worker.client.worker_command` gives them. Any path that this system
+        knows will do: spaces, quotes and characters outside ASCII are escaped.
 
     Returns
     -------

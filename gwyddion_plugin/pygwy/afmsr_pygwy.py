@@ -1,7 +1,8 @@
 # AFM super-resolution in Gwyddion 2: the script that pygwy runs in Gwyddion's own Python 2.7.
 #
 # It asks for settings, hands the channel to a worker (a process of its own, Python 3, see
-# gwyddion_plugin/protocol.py), and adds the result as a new channel. What the host forces on it:
+# gwyddion_plugin/worker/protocol.py), and adds the result as a new channel. What the host forces
+# on it:
 # - Gwyddion compiles this text with "import gwy" put before it, so no import from __future__, and
 #   ASCII only. __file__ is a bare name: nothing is found from it.
 # - Whatever is printed opens a window of errors. numpy may be missing.
@@ -43,7 +44,8 @@ TAIL = 2000  # characters of the worker's stderr that are shown
 CREATE_NO_WINDOW = 0x08000000  # Windows: no console beside Gwyddion's window
 META = "afmsr history"  # as in the files that afmsr writes
 
-# The settings that every window of afmsr in Gwyddion shares, as gwyddion_plugin/settings.py.
+# The settings that every window of afmsr in Gwyddion shares, as in
+# gwyddion_plugin/exchange/settings.py.
 DEFAULTS = {
     "method": "afm", "background": "plane", "rows": "none", "mask": "ignore",
     "restore_background": True, "confidence": False, "warm_minutes": 5.0, "time_limit": 600.0,
@@ -414,7 +416,7 @@ def as_text(said):
 
 
 def settings_file():
-    """Return the path that gwyddion_plugin/settings.py names."""
+    """Return the path that gwyddion_plugin/exchange/settings.py names."""
     variable, below_home = "XDG_CONFIG_HOME", ".config"
     if os.name == "nt":
         variable, below_home = "APPDATA", "AppData/Roaming"

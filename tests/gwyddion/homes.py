@@ -80,7 +80,7 @@ class Home:
         )
 
     def install(self, *options: str) -> str:
-        module = ("-m", "gwyddion_plugin.installer")
+        module = ("-m", "gwyddion_plugin.installing")
         done = self.call(self.python, *module, "--gwyddion-dir", self.gwyddion_dir, *options)
         assert done.returncode == 0, done.stderr
         return done.stdout

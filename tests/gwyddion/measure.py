@@ -21,8 +21,8 @@ from homes import FUNCTION, HARNESS, Home
 from screen import LATE, Screen, missing_tools, wait_for
 
 from afmsr_core import io
-from gwyddion_plugin import dump, menu
-from gwyddion_plugin.rawfield import RawField
+from gwyddion_plugin.exchange import dump, menu
+from gwyddion_plugin.exchange.dump import RawField
 
 EXAMPLE = Path(__file__).parents[2] / "afmsr_core" / "data" / "example_low.gwy"
 
@@ -104,7 +104,9 @@ def calls(folder: Path, runs: int) -> None:
                 wait_for(lambda: list((warm.runtime / "afmsr").glob("*.address")))
     for name, seconds in took.items():
         show(f"call without a dialog to result, worker {name}", seconds)
-    warm.call(sys.executable, "-c", "from gwyddion_plugin import warm; warm.stop_all()")
+    warm.call(
+        sys.executable, "-c", "from gwyddion_plugin.worker import resident; resident.stop_all()"
+    )
 
 
 def pieces(runs: int) -> None:
@@ -112,10 +114,11 @@ def pieces(runs: int) -> None:
     parts = {
         "python -I": "pass",
         "  plug-in without dialog: imports": "import gwyddion_plugin.proxy",
-        "  plug-in with dialog: imports": "import gwyddion_plugin.interactive",
-        "  worker: imports until it says ready": "import gwyddion_plugin.worker",
-        "  worker: numpy, OpenCV, the library": "import gwyddion_plugin.jobs, cv2",
-        "  worker: the same and ONNX Runtime": "import gwyddion_plugin.jobs, cv2, onnxruntime",
+        "  plug-in with dialog: imports": "import gwyddion_plugin.window.interactive_run",
+        "  worker: imports until it says ready": "import gwyddion_plugin.worker.__main__",
+        "  worker: numpy, OpenCV, the library": "import gwyddion_plugin.worker.answers, cv2",
+        "  worker: the same and ONNX Runtime": "import gwyddion_plugin.worker.answers, "
+        "cv2, onnxruntime",
         "  worker: the same and the network": "from afmsr_core.upscale import *; "
         "import cv2; Upscaler(Settings())",
     }
@@ -153,7 +156,9 @@ def dialog(folder: Path, runs: int) -> None:
                     took.setdefault(f"OK to result, {name}", []).append(pressed)
         for name, seconds in took.items():
             show(name, seconds)
-        warm.call(sys.executable, "-c", "from gwyddion_plugin import warm; warm.stop_all()")
+        warm.call(
+            sys.executable, "-c", "from gwyddion_plugin.worker import resident; resident.stop_all()"
+        )
     finally:
         screen.close()
 

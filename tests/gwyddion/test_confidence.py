@@ -21,8 +21,8 @@ from afmsr_core.trust import assess, evidence, judge, noise_of
 from afmsr_core.trust.coarseness import Coarseness
 from afmsr_core.trust.regions import FLAGGED
 from afmsr_core.upscale import Settings, upscale
-from gwyddion_plugin import jobs, protocol, verdict
-from gwyddion_plugin.rawfield import RawField
+from gwyddion_plugin.exchange.dump import RawField
+from gwyddion_plugin.worker import answers, field_files, protocol, scan_notes
 
 EXAMPLE = Path(__file__).parents[2] / "afmsr_core" / "data" / "example_low.gwy"
 
@@ -47,9 +47,9 @@ def raw(channel: Channel) -> RawField:
 
 def ask(kind: str, folder: Path, channel: Channel, **content) -> dict:
     """Let a job of the worker do a request, in this process."""
-    field = raw(channel).write_to(folder)
+    field = field_files.write(folder, raw(channel))
     request = {"type": kind, "id": 1, "folder": str(folder), "field": field, **content}
-    return jobs.JOBS[kind](request, lambda fraction: None)
+    return answers.ANSWERS[kind](request, lambda fraction: None)
 
 
 # --- the worker ---------------------------------------------------------------------------------
@@ -87,14 +87,14 @@ def test_more_pixels_are_advised_where_the_library_does(monkeypatch, tmp_path, n
     monkeypatch.setattr("afmsr_core.trust.judge", lambda *given: found)
     answer = ask("judge", tmp_path, scan(), settings={})
     assert (answer["pixels"] is None) == ("noise" in found.advice)
-    assert ("noise" in verdict.told(answer)) == ("noise" in found.advice)
+    assert ("noise" in scan_notes.verdict(answer)) == ("noise" in found.advice)
 
 
 def test_a_line_is_short_enough_for_the_dialog() -> None:
     for name in ("doubtful", "too coarse"):
         for pixels in ([1536, 1536], None):
             told = {"verdict": name, "expected_error": 0.29, "pixels": pixels}
-            assert len(verdict.told(told)) <= 76  # what 512 pixels hold
+            assert len(scan_notes.verdict(told)) <= 76  # what 512 pixels hold
 
 
 def test_the_extras_are_those_of_the_library(tmp_path: Path) -> None:
@@ -105,13 +105,13 @@ def test_the_extras_are_those_of_the_library(tmp_path: Path) -> None:
     expected = [found.confidence, found.residual, found.residual_sigma]
     assert len(answer["extras"]) == 3
     for extra, one in zip(answer["extras"], expected, strict=True):
-        field = RawField.read_from(tmp_path, extra["field"])
+        field = field_files.read(tmp_path, extra["field"])
         assert (field.yres, field.xres) == one.heights.shape
         factor = 1e9 if one.unit == "nm" else 1.0
         values = np.frombuffer(field.data).reshape(one.heights.shape) * factor
         np.testing.assert_allclose(values, one.heights, rtol=1e-6, atol=1e-6)
         assert extra["history"][-1]["name"] == "assess"
-    marks = np.frombuffer(RawField.read_from(tmp_path, answer["extras"][0]["field"]).mask)
+    marks = np.frombuffer(field_files.read(tmp_path, answer["extras"][0]["field"]).mask)
     np.testing.assert_array_equal(marks.reshape(144, 192) > 0.5, found.confidence.mask)
 
 
@@ -159,18 +159,19 @@ def test_a_small_scan_adds_nothing_and_the_log_says_why(installed, run_in_gwyddi
 
 TELL = """
 import json, pathlib, sys, tempfile, time
-from gwyddion_plugin import desktop
-from gwyddion_plugin.client import Client, worker_command
-from gwyddion_plugin.dialog import Dialog
-from gwyddion_plugin.dump import read
-from gwyddion_plugin.settings import Choices
-root = desktop.open_root()
+from gwyddion_plugin.window import widgets
+from gwyddion_plugin.worker import field_files
+from gwyddion_plugin.worker.client import Client, worker_command
+from gwyddion_plugin.window.dialog import Dialog
+from gwyddion_plugin.exchange.dump import read
+from gwyddion_plugin.exchange.settings import Choices
+root = widgets.open_root()
 field = read(pathlib.Path(sys.argv[1]))
 with tempfile.TemporaryDirectory(prefix="afmsr-") as name:
     folder = pathlib.Path(name)
     client = Client(worker_command())
-    dialog = Dialog(root, client, folder, field.write_to(folder), Choices())
-    desktop.place(root)
+    dialog = Dialog(root, client, folder, field_files.write(folder, field), Choices())
+    widgets.place(root)
     heavy = [name for name in ("numpy", "scipy", "torch", "cv2") if name in sys.modules]
     height, line, until = root.winfo_reqheight(), dialog._preview._sampling, time.time() + 20
     dialog._look()
@@ -197,7 +198,7 @@ def screen() -> Iterator[Screen]:
 
 @needs_screen
 def test_the_dialog_shows_the_verdict_in_its_line(home, screen, tmp_path: Path) -> None:
-    from gwyddion_plugin import dump
+    from gwyddion_plugin.exchange import dump
 
     channel = io.select(io.read(EXAMPLE))[0]
     file = tmp_path / "field.dump"
@@ -211,7 +212,7 @@ def test_the_dialog_shows_the_verdict_in_its_line(home, screen, tmp_path: Path) 
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     answer = ask("judge", tmp_path, channel, settings={"level": "plane"})
-    assert found["told"] == answer["told"] == verdict.told(answer)
+    assert found["told"] == answer["told"] == scan_notes.verdict(answer)
     assert found["heavy"] == [] and found["grew"] == 0
     assert (found["chosen"], found["reset"]) == (True, False)
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from afmsr_core.errors import CorruptFileError, UnreadableFileError
-from gwyddion_plugin import dump
-from gwyddion_plugin.rawfield import RawField
+from gwyddion_plugin.exchange import dump
+from gwyddion_plugin.exchange.dump import RawField
 
 VALUES = struct.pack("<6d", *range(6))
 # As Gwyddion 2.62 writes it.
@@ -61,7 +61,8 @@ def test_a_full_disk_leaves_the_file_as_it_was(tmp_path: Path) -> None:
     code = (
         "import resource, sys; from pathlib import Path\n"
         "from afmsr_core.errors import OutputError\n"
-        "from gwyddion_plugin import dump; from gwyddion_plugin.rawfield import RawField\n"
+        "from gwyddion_plugin.exchange import dump\n"
+        "from gwyddion_plugin.exchange.dump import RawField\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))\n"
         "big = RawField(100, 100, 1, 1, 'm', 'm', bytes(80_000))\n"
         "try:\n    dump.overwrite(Path(sys.argv[1]), big)\n"

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from afmsr_core.channel import Channel
-from gwyddion_plugin import dump
-from gwyddion_plugin.rawfield import RawField
+from gwyddion_plugin.exchange import dump
+from gwyddion_plugin.exchange.dump import RawField
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals and limits of POSIX")
 

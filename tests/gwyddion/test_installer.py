@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from afmsr_core.errors import CorruptFileError, OutputExistsError, UsageError
-from gwyddion_plugin import hosts, installer, launcher, menu, routes
+from gwyddion_plugin.exchange import menu
+from gwyddion_plugin.installing import hosts, installer, launcher, plugin_files
 
 ROOT = Path(__file__).parents[2]
 
@@ -78,7 +79,7 @@ def test_the_command_is_the_same(home):
 
 
 def test_check_says_what_is_wrong(installed):
-    check = [sys.executable, "-m", "gwyddion_plugin.installer", "--check"]
+    check = [sys.executable, "-m", "gwyddion_plugin.installing", "--check"]
     installed.choose(method="magic")
     done = installed.call(*check)
     assert done.returncode == 1
@@ -123,22 +124,24 @@ def test_again_changes_nothing(folder, said):
 
 
 def test_an_upgrade_replaces_and_removes(folder, said, monkeypatch):
-    more = routes.Route("old", "x", lambda host, python: {"pygwy/old/old.py": routes.File(b"1")})
+    more = plugin_files.MenuItem(
+        "old", "x", lambda host, python: {"pygwy/old/old.py": plugin_files.File(b"1")}
+    )
     with monkeypatch.context() as old:
-        old.setattr(routes, "ROUTES", (routes.PROXY, more))
+        old.setattr(plugin_files, "MENU_ITEMS", (plugin_files.PROXY, more))
         installer.install(folder, say=said.append)
     assert (folder / "pygwy" / "old" / "old.py").exists()
     other = launcher.Interpreter("/elsewhere/python", (), True)
     monkeypatch.setattr(launcher, "examine", lambda: other)
     installer.install(folder, say=said.append)
-    assert "/elsewhere/python" in (folder / routes.PROXY_FOLDER / "afmsr").read_text()
+    assert "/elsewhere/python" in (folder / plugin_files.PROXY_FOLDER / "afmsr").read_text()
     assert not (folder / "pygwy" / "old" / "old.py").exists()
     installer.uninstall(folder, say=said.append)
     assert list(folder.iterdir()) == []
 
 
 def test_what_others_wrote_is_not_touched(folder, said):
-    foreign = folder / routes.PROXY_FOLDER / "afmsr"
+    foreign = folder / plugin_files.PROXY_FOLDER / "afmsr"
     foreign.parent.mkdir(parents=True)
     foreign.write_text("theirs")
     before = snapshot(folder)
@@ -149,7 +152,7 @@ def test_what_others_wrote_is_not_touched(folder, said):
 
 def test_what_was_changed_stays(folder, said):
     installer.install(folder, say=said.append)
-    start = folder / routes.PROXY_FOLDER / "start.py"
+    start = folder / plugin_files.PROXY_FOLDER / "start.py"
     start.write_text("my own")
     with pytest.raises(OutputExistsError, match="was changed"):
         installer.install(folder, say=said.append)
@@ -209,8 +212,8 @@ def test_a_slip_of_the_user_makes_no_folders(tmp_path, said):
 def test_windows_gets_the_program_of_pip(tmp_path, monkeypatch):
     (tmp_path / "afmsr-gwyddion.exe").write_bytes(b"MZ program")
     monkeypatch.setattr(sys, "platform", "win32")
-    monkeypatch.setattr(routes.sysconfig, "get_path", lambda name: str(tmp_path))
-    files = routes.PROXY.files(hosts.Host(tmp_path, 2), launcher.examine())
+    monkeypatch.setattr(plugin_files.sysconfig, "get_path", lambda name: str(tmp_path))
+    files = plugin_files.PROXY.files(hosts.Host(tmp_path, 2), launcher.examine())
     assert files["plugins/process/afmsr/afmsr.exe"].content == b"MZ program"
     assert sorted(files) == [f"plugins/process/afmsr/afmsr.{end}" for end in ("exe", "rgi")]
 
@@ -230,8 +233,8 @@ def test_packages_out_of_sight_of_an_isolated_interpreter(home, tmp_path):
     del home.variables["PYTHONPATH"]
     assert home.call(home.launcher, "register").stdout == menu.REGISTRATION
     example = tmp_path / "field.dump"
-    from gwyddion_plugin import dump
-    from gwyddion_plugin.rawfield import RawField
+    from gwyddion_plugin.exchange import dump
+    from gwyddion_plugin.exchange.dump import RawField
 
     example.write_bytes(b"")
     dump.overwrite(example, RawField(4, 4, 1.0, 1.0, "m", "m", bytes(128)))

@@ -24,10 +24,11 @@ import gwyddion_plugin.pygwy
 from afmsr_core.channel import Channel
 from afmsr_core.trust import assess
 from afmsr_core.upscale import Settings, upscale
-from gwyddion_plugin import menu, protocol, scan_time
-from gwyddion_plugin.client import worker_command
-from gwyddion_plugin.settings import Choices
-from gwyddion_plugin.settings import load as load_choices
+from gwyddion_plugin.exchange import menu
+from gwyddion_plugin.exchange.settings import Choices
+from gwyddion_plugin.exchange.settings import load as load_choices
+from gwyddion_plugin.worker import protocol, scan_notes
+from gwyddion_plugin.worker.client import worker_command
 
 HOST = Path(__file__).with_name("pygwy_stub") / "host.py"
 SCRIPT = Path(gwyddion_plugin.pygwy.__file__).with_name(gwyddion_plugin.pygwy.FILE_NAME)
@@ -327,7 +328,7 @@ def test_the_log_names_method_factor_weights_and_the_scan_time_saved(
         assert said in second
     sha = _expected(scan).history[-1].settings["weights_sha256"]
     assert f'weights_sha256="{sha}"' in second
-    assert f'scan_time="{scan_time.saved(24, 4)}"' in second
+    assert f'scan_time="{scan_notes.time_saved(24, 4)}"' in second
 
 
 @pytest.mark.parametrize("pointer", [True, False])
@@ -439,7 +440,7 @@ def test_a_warm_worker_is_left_in_memory_and_used_again(host: Host, scan: np.nda
     host.home.variables["AFMSR_WARM_MINUTES"] = "1"
     host.home.choose(method="bicubic")
     host.add_channel(scan)
-    stop = "from gwyddion_plugin import warm; print(warm.stop_all())"
+    stop = "from gwyddion_plugin.worker import resident; print(resident.stop_all())"
     try:
         first = host.run()
         time.sleep(0.5)

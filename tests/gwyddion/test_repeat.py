@@ -15,8 +15,10 @@ import pytest
 
 from afmsr_core.channel import Channel
 from afmsr_core.io.gwy import GwyFile
-from gwyddion_plugin import dump, protocol, repeat
-from gwyddion_plugin.rawfield import RawField
+from gwyddion_plugin import repeat
+from gwyddion_plugin.exchange import dump, menu
+from gwyddion_plugin.exchange.dump import RawField
+from gwyddion_plugin.worker import protocol
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 
@@ -26,7 +28,8 @@ SLOW = 900  # pixels a side, for which the worker needs seconds
 # What would take longer to import than asking takes.
 SLOW_MODULES = {
     "collections", "enum", "json", "pathlib", "re", "site", "socket", "subprocess", "tempfile",
-    "typing", "gwyddion_plugin.proxy", "gwyddion_plugin.protocol", "afmsr_core",
+    "typing", "gwyddion_plugin.proxy", "gwyddion_plugin.worker.protocol",
+    "gwyddion_plugin.exchange", "afmsr_core",
 }  # fmt: skip
 
 
@@ -235,8 +238,8 @@ def test_a_worker_of_other_code_leaves(home, tmp_path):
     """As after an update of the package."""
     environment = home.environment
     for made_of, answer in (("code()", "ready"), ("{}", "")):
-        serve = f"from gwyddion_plugin import warm; from gwyddion_plugin.warm import code; \
-warm.serve(20, {made_of})"
+        imports = "from gwyddion_plugin.worker.resident import code, serve"
+        serve = f"{imports}; serve(20, {made_of})"
         worker = subprocess.Popen([sys.executable, "-I", "-c", serve], env=environment)
         wait_for(lambda: address_files(home))
         ask = [sys.executable, "-I", "-m", "gwyddion_plugin.worker"]
@@ -247,6 +250,10 @@ warm.serve(20, {made_of})"
         assert told["warm"] is (answer == "ready")
         assert worker.wait(LATE) == 0
         assert address_files(home) == []
+
+
+def test_it_knows_the_modes_without_a_dialog():
+    assert tuple(mode for mode in menu.MODES if mode not in menu.INTERACTIVE) == repeat._MODES
 
 
 def test_it_knows_what_the_worker_says_first():

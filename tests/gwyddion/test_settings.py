@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from gwyddion_plugin import settings
-from gwyddion_plugin.settings import Choices
+from gwyddion_plugin.exchange import settings
+from gwyddion_plugin.exchange.settings import Choices
 
 
 @pytest.fixture(autouse=True)

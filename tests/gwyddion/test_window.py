@@ -17,8 +17,8 @@ import pytest
 from screen import LATE, Screen, missing_tools, wait_for
 
 from afmsr_core.io.gwy import GwyFile
-from gwyddion_plugin import dump, menu, settings
-from gwyddion_plugin.rawfield import RawField
+from gwyddion_plugin.exchange import dump, menu, settings
+from gwyddion_plugin.exchange.dump import RawField
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "afmsr_core" / "data" / "example_low.gwy"

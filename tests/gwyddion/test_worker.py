@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gwyddion_plugin import protocol
-from gwyddion_plugin.rawfield import RawField
+from gwyddion_plugin.exchange.dump import RawField
+from gwyddion_plugin.worker import field_files, protocol
 
 COLD = [sys.executable, "-I", "-m", "gwyddion_plugin.worker", "--cold"]
 LATE = 20.0  # seconds; nothing here takes as long
@@ -81,7 +81,8 @@ def folder(tmp_path: Path) -> Path:
 def field(folder: Path, side: int = 16, **changes) -> dict:
     values = np.random.default_rng(0).normal(0, 5e-9, (side, side))
     mask = (values > 0).astype(float).tobytes()
-    return RawField(side, side, 1e-6, 2e-6, "m", "m", values.tobytes(), mask).write_to(folder)
+    field = RawField(side, side, 1e-6, 2e-6, "m", "m", values.tobytes(), mask)
+    return field_files.write(folder, field)
 
 
 def test_it_introduces_itself(start):
@@ -102,7 +103,7 @@ def test_a_field_goes_in_and_comes_out(start, folder):
     assert (out["xres"], out["yres"], out["xreal"], out["yreal"]) == (64, 64, 1e-6, 2e-6)
     assert (out["xoff"], out["yoff"]) == pytest.approx((-3e-7, 1e-7), rel=1e-12)
     assert (out["unit_xy"], out["unit_z"], out["title"]) == ("m", "m", "Höhe (x4 afm)")
-    result = RawField.read_from(folder, out)
+    result = field_files.read(folder, out)
     values = np.frombuffer(result.data)
     assert values.mean() == pytest.approx(np.fromfile(folder / "data.raw").mean(), abs=1e-20)
     assert set(np.frombuffer(result.mask)) == {0.0, 1.0}
@@ -120,7 +121,7 @@ def test_pixels_that_are_nan_are_marked_and_numbers(start, folder):
     values[37] = np.nan
     values.tofile(folder / "data.raw")
     worker.say(type="upscale", id=1, folder=str(folder), field=described, settings={})
-    result = RawField.read_from(folder, worker.answer()["field"])
+    result = field_files.read(folder, worker.answer()["field"])
     assert np.isfinite(np.frombuffer(result.data)).all()
     assert np.frombuffer(result.mask).sum() == 16
 

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gwyddion_plugin import protocol
-from gwyddion_plugin.rawfield import RawField
-from gwyddion_plugin.settings import Choices
+from gwyddion_plugin.exchange.dump import RawField
+from gwyddion_plugin.exchange.settings import Choices
+from gwyddion_plugin.worker import field_files, protocol
 
 COLD = [sys.executable, "-I", "-m", "gwyddion_plugin.worker", "--cold"]
 LATE = 30.0  # seconds; a request with something wrong takes milliseconds
@@ -87,7 +87,7 @@ def folder(tmp_path: Path) -> Path:
 def request(where: Path, /, **changes: Any) -> dict[str, Any]:
     """Return a request that is right, but for the changes; those in `field` and `settings` too."""
     values = np.random.default_rng(0).normal(0, 5e-9, (16, 16)).tobytes()
-    field = RawField(16, 16, 1e-6, 1e-6, "m", "m", values, values).write_to(where)
+    field = field_files.write(where, RawField(16, 16, 1e-6, 1e-6, "m", "m", values, values))
     right = {"field": field, "settings": {"method": "bicubic"}}
     for key in right:
         if isinstance(changes.get(key), dict):

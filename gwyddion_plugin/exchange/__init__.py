@@ -1,0 +1,1 @@
+"""What goes between Gwyddion 2 and us: its menu, its file, the settings of last time."""

@@ -1,0 +1,72 @@
+"""The Gwyddion installations of this user: which folders they look in for plug-ins."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from afmsr_core.errors import UsageError
+
+__all__ = ["NO_PLUGINS", "Host", "find"]
+
+NO_PLUGINS = "Gwyddion 3 runs no plug-ins; use `afmsr upscale scan.gwy` and open the result in it"
+"""Said of Gwyddion 3."""
+
+
+@dataclass(frozen=True)
+class Host:
+    """A user folder of Gwyddion.
+
+    Parameters
+    ----------
+    folder : Path
+        Such as ``~/.gwyddion``; it need not exist yet.
+    generation : int
+        2, which runs plug-ins, or 3, which does not.
+    """
+
+    folder: Path
+    generation: int
+
+
+def find(explicit: Path | None = None) -> list[Host]:
+    """Return the user folders of Gwyddion.
+
+    Parameters
+    ----------
+    explicit : Path, optional
+        A folder that the user named; it alone is returned.
+
+    Raises
+    ------
+    UsageError
+        If there is neither a folder nor a program.
+    """
+    if explicit is not None:
+        folder = explicit.expanduser().absolute()
+        if folder.exists() and not folder.is_dir():
+            raise UsageError(f"--gwyddion-dir {folder}: is a file; give Gwyddion's user folder")
+        return [Host(folder, 3 if folder.name.endswith("3") else 2)]
+    hosts = []
+    for generation, program in ((2, "gwyddion"), (3, "gwyddion3")):
+        names = _names(generation)
+        existing = [folder for folder in names if folder.is_dir()]
+        if existing or shutil.which(program):
+            hosts.append(Host((existing or names)[0], generation))
+    if not hosts:
+        listed = " or ".join(str(name) for name in _names(2))
+        raise UsageError(
+            f"no Gwyddion found: no folder {listed}, and no program gwyddion on PATH; install it "
+            f"(Debian, Ubuntu: apt-get install gwyddion) or start it once, or name its user "
+            f"folder with --gwyddion-dir"
+        )
+    return hosts
+
+
+def _names(generation: int) -> tuple[Path, ...]:
+    """Return the spellings of the user folder, the usual one of this system first."""
+    suffix = "3" if generation == 3 else ""
+    dotted, plain = Path.home() / f".gwyddion{suffix}", Path.home() / f"gwyddion{suffix}"
+    return (plain, dotted) if sys.platform == "win32" else (dotted,)

@@ -1,0 +1,1 @@
+"""The windows of the plug-in. Whatever imports tkinter is here."""

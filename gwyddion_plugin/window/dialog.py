@@ -1,0 +1,352 @@
+"""The dialog, in the manner of Gwyddion's own: preview at the left, parameters at the right."""
+
+from __future__ import annotations
+
+import re
+import tkinter as tk
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from tkinter import ttk
+from typing import Any
+
+from afmsr_core.errors import Cancelled
+from gwyddion_plugin.exchange.settings import Choices
+from gwyddion_plugin.window.method_list import MethodList
+from gwyddion_plugin.window.preview_pane import PreviewPane
+from gwyddion_plugin.window.widgets import PAD, choice_box, choose, chosen_of, place, section
+from gwyddion_plugin.worker import protocol, scan_notes
+from gwyddion_plugin.worker.client import ENDED, Client
+
+__all__ = ["Dialog"]
+
+TICK = 30  # ms between two looks at the worker
+QUICK = 3.0  # seconds; previews that take longer come only when they are asked for
+_PREVIEW_PIXELS = 96 * 96  # of a crop with its halo
+_WRAP = 380  # pixels; width of the texts at the right
+_SCALE = 4
+_HOME = "~"  # as shown
+
+BACKGROUNDS = {
+    "none": "None",
+    "plane": "Plane",
+    "poly2": "Polynomial, degree 2",
+    "poly3": "Polynomial, degree 3",
+    "poly4": "Polynomial, degree 4",
+    "poly5": "Polynomial, degree 5",
+}
+ROWS = {
+    "none": "As they are",
+    "rows-median": "Align by median",
+    "rows-median-diff": "Align by median of differences",
+}
+MASKS = {
+    "exclude": "Exclude masked region",
+    "include": "Include only masked region",
+    "ignore": "Use entire image (ignore mask)",
+}
+
+
+class Dialog:
+    """Asks what to do with a field.
+
+    Parameters
+    ----------
+    root : tkinter.Tk
+        Hidden root window.
+    client : Client
+        The worker, which knows the methods and makes the previews.
+    folder : Path
+        Private folder with the field's files.
+    field : dict
+        Description of the field.
+    choices : Choices
+        What was chosen last time.
+    """
+
+    def __init__(
+        self, root: tk.Tk, client: Client, folder: Path, field: dict[str, Any], choices: Choices
+    ) -> None:
+        self._root, self._client, self._folder, self._field = root, client, folder, field
+        self._choices = choices
+        self._result: Choices | None = None
+        self._over = tk.BooleanVar(root, False)
+        self._dirty = False
+        self.pending: int | None = None
+        """Number of the preview that the worker is busy with."""
+        self._judging: int | None = None  # number of the request; short, never called off
+        self._judged: dict[str, Any] = {}  # settings that the verdict is about
+        self._build()
+        self._fill(choices)
+        client.request("methods")
+
+    def ask(self) -> Choices:
+        """Show the dialog and return the choices.
+
+        Raises
+        ------
+        Cancelled
+            If the user chose nothing.
+        """
+        place(self._root)
+        self._methods.focus()
+        self._look()
+        self._root.wait_variable(self._over)
+        self._root.withdraw()
+        if self._result is None:
+            raise Cancelled("cancelled")
+        return self._result
+
+    # --- building --------------------------------------------------------------------------
+
+    def _build(self) -> None:
+        root = self._root
+        root.resizable(False, False)
+        for key, action in {
+            "<Return>": self._ok,
+            "<KP_Enter>": self._ok,
+            "<Escape>": self._cancel,
+            "<Alt-o>": self._ok,
+            "<Alt-c>": self._cancel,
+            "<Alt-r>": self._reset,
+            "<Alt-u>": self._update,
+        }.items():
+            root.bind(key, _without_event(action))
+        root.protocol("WM_DELETE_WINDOW", self._cancel)
+        whole = ttk.Frame(root, padding=2 * PAD)
+        whole.pack()
+        self._preview = PreviewPane(whole, self._field, self._folder, self._update)
+        self._preview.frame.grid(row=0, column=0, sticky="n", padx=(0, 2 * PAD))
+        right = ttk.Frame(whole)
+        right.grid(row=0, column=1, sticky="ns")
+        right.columnconfigure(0, weight=1)
+        self._build_parameters(right)
+        self._build_buttons(whole)
+
+    def _build_parameters(self, right: ttk.Frame) -> None:
+        self._methods = MethodList(right, _WRAP, self._changed)
+        self._methods.frame.grid(row=0, sticky="ew")
+        levelling = section(right, 1, "Levelling before upscaling")
+        self._background = choice_box(levelling, 0, "_Background:", BACKGROUNDS, self._changed)
+        self._rows = choice_box(levelling, 1, "_Scan lines:", ROWS, self._changed)
+        self._mask = choice_box(levelling, 2, "_Masking:", MASKS, self._changed)
+        if not self._field.get("mask"):
+            self._mask.state(["disabled"])
+        returned = section(right, 2, "Result")
+        self._restore = tk.BooleanVar(returned)
+        self._full = tk.BooleanVar(returned)
+        self._confidence = tk.BooleanVar(returned)
+        self._target = tk.StringVar(returned)
+        restore = ttk.Checkbutton(
+            returned, text="Restore background: same tilt, datum and mean", variable=self._restore
+        )
+        restore.grid(row=0, columnspan=2, sticky="w")
+        passes = protocol.CONFIDENCE_PASSES
+        confidence = ttk.Checkbutton(
+            returned,
+            text=f"Mark the least certain regions ({passes} times the time)",
+            variable=self._confidence,
+            command=self._show_estimate,
+        )
+        confidence.grid(row=1, columnspan=2, sticky="w")
+        full = ttk.Checkbutton(
+            returned,
+            text="Open full result in a new file (title, steps, log) in:",
+            variable=self._full,
+            command=self._show_target,
+        )
+        full.grid(row=2, columnspan=2, sticky="w")
+        self._folder_entry = ttk.Entry(returned, textvariable=self._target)
+        self._folder_entry.grid(row=3, column=0, sticky="ew", padx=(20, PAD))
+        self._browse = ttk.Button(returned, text="Browse…", command=self._choose_folder, width=9)
+        self._browse.grid(row=3, column=1)
+        returned.columnconfigure(0, weight=1)
+        saved = section(right, 3, "Scan time saved")
+        text = re.sub(
+            r"(?<=\d) (?=\w)", "\u00a0", scan_notes.time_saved(self._field["yres"], _SCALE)
+        )
+        ttk.Label(saved, text=text, wraplength=_WRAP, justify="left").grid(sticky="w")
+
+    def _build_buttons(self, whole: ttk.Frame) -> None:
+        self._estimate = ttk.Label(whole)
+        self._estimate.grid(row=1, column=0, sticky="w", pady=(2 * PAD, 0))
+        bar = ttk.Frame(whole)
+        bar.grid(row=1, column=1, sticky="e", pady=(2 * PAD, 0))
+        for text, underline, command in (("Reset", 0, self._reset), ("Cancel", 0, self._cancel)):
+            button = ttk.Button(bar, text=text, underline=underline, command=command)
+            button.pack(side="left", padx=(0, PAD))
+        self._ok_button = ttk.Button(
+            bar, text="OK", underline=0, command=self._ok, default="active"
+        )
+        self._ok_button.pack(side="left")
+
+    # --- choices ---------------------------------------------------------------------------
+
+    def _fill(self, choices: Choices) -> None:
+        self._methods.chosen = choices.method
+        choose(self._background, BACKGROUNDS, choices.background)
+        choose(self._rows, ROWS, choices.rows)
+        masked = bool(self._field.get("mask"))
+        choose(self._mask, MASKS, choices.mask if masked else "ignore")
+        self._restore.set(choices.restore_background)
+        self._full.set(choices.open_full)
+        self._confidence.set(choices.confidence)
+        self._target.set(choices.folder or _HOME)
+        self._preview.instant.set(choices.instant)
+        self._show_target()
+        self._changed()
+
+    def _chosen(self) -> Choices:
+        folder = self._target.get().strip()
+        masked = bool(self._field.get("mask"))
+        return replace(
+            self._choices,
+            method=self._methods.chosen,
+            background=chosen_of(self._background, BACKGROUNDS),
+            rows=chosen_of(self._rows, ROWS),
+            mask=chosen_of(self._mask, MASKS) if masked else self._choices.mask,
+            restore_background=self._restore.get(),
+            open_full=self._full.get(),
+            confidence=self._confidence.get(),
+            folder="" if folder == _HOME else folder,
+            instant=self._preview.instant.get(),
+        )
+
+    def _show_target(self) -> None:
+        state = "!disabled" if self._full.get() else "disabled"
+        for widget in (self._folder_entry, self._browse):
+            widget.state([state])
+
+    def _choose_folder(self) -> None:
+        from tkinter import filedialog
+
+        there = str(Path(self._target.get()).expanduser())
+        chosen = filedialog.askdirectory(parent=self._root, initialdir=there)
+        if chosen:
+            self._target.set(chosen)
+
+    def _reset(self) -> None:
+        choices = self._choices
+        self._fill(Choices(warm_minutes=choices.warm_minutes, time_limit=choices.time_limit))
+
+    def _ok(self) -> None:
+        if not self._ok_button.instate(["disabled"]):
+            self._result = self._chosen()
+            self._over.set(True)
+
+    def _cancel(self) -> None:
+        self._over.set(True)
+
+    # --- the worker ------------------------------------------------------------------------
+
+    def _changed(self) -> None:
+        """Something that shows in the preview was changed."""
+        self._ok_button.state(["!disabled" if self._methods.available else "disabled"])
+        self._show_estimate()
+        rate = self._methods.seconds_per_pixel
+        if not self._methods.available:
+            self._preview.say("This method is not ready on this computer: see at the right")
+        elif rate is None:
+            self._preview.say("Starting…")
+        elif not self._preview.instant.get():
+            self._preview.say("Press Update for a preview")
+        elif rate * _PREVIEW_PIXELS > QUICK:
+            took = _about(rate * _PREVIEW_PIXELS)
+            self._preview.say(f"Press Update for a preview ({took})")
+        else:
+            self._update()
+        self._judge()
+
+    def _update(self) -> None:
+        if self._methods.seconds_per_pixel is None or not self._methods.available:
+            return
+        if self.pending is not None:
+            self._dirty = True
+            return
+        self._preview.busy()
+        settings = self._chosen().upscaling(bool(self._field.get("mask")))
+        self.pending = self._client.request(
+            "preview",
+            folder=str(self._folder),
+            field=self._field,
+            settings=settings,
+            at=self._preview.at,
+        )
+
+    def _judge(self) -> None:
+        """Ask whether the scan is fine enough, after the preview and once for each levelling."""
+        busy = self.pending is not None or self._judging is not None
+        if busy or self._methods.seconds_per_pixel is None:
+            return
+        chosen = self._chosen().upscaling(bool(self._field.get("mask")))
+        settings = {name: chosen[name] for name in ("level", "mask")}
+        if settings != self._judged:
+            self._judged = settings
+            self._judging = self._client.request(
+                "judge", folder=str(self._folder), field=self._field, settings=settings
+            )
+
+    def _look(self) -> None:
+        # The last look is still to come when the user has pressed OK. It must not take the answer
+        # to the run that has begun meanwhile.
+        if self._over.get():
+            return
+        while (message := self._client.poll()) is not None:
+            self._take(message)
+        self._root.after(TICK, self._look)
+
+    def _take(self, message: dict[str, Any]) -> None:
+        kind = message["type"]
+        if kind == "methods":
+            self._methods.fill(message["methods"], message["default"])
+            self._changed()
+        elif kind == ENDED:
+            self.pending = None
+            self._preview.say(f"No preview: {self._client.died()}")
+        elif self._judging is not None and message.get("id") == self._judging:
+            self._judging = None
+            if kind == "verdict":
+                self._preview.tell_sampling(str(message["told"]))
+            elif kind == "error":
+                self._preview.tell_sampling(f"Pixels not judged; {message['message']}")
+            self._judge()
+        elif message.get("id") == self.pending:
+            self.pending = None
+            if kind == "preview":
+                self._preview.show(message, self._methods.chosen)
+                self._methods.measured(message["seconds_per_pixel"])
+                self._show_estimate()
+            elif kind == "error":
+                self._preview.say(str(message["message"]))
+            if self._dirty:
+                self._dirty = False
+                self._update()
+            self._judge()
+        elif kind == "error":
+            self._preview.say(str(message["message"]))
+
+    def _show_estimate(self) -> None:
+        rate = self._methods.seconds_per_pixel
+        pixels = self._field["xres"] * self._field["yres"]
+        passes = protocol.CONFIDENCE_PASSES if self._confidence.get() else 1
+        told = "…" if rate is None else _about(rate * pixels * passes)
+        self._estimate["text"] = f"Time for the whole image: {told}"
+
+
+# --- small parts ---------------------------------------------------------------------------------
+
+
+def _without_event(action: Callable[[], None]) -> Callable[[Any], str]:
+    def handle(event: Any) -> str:
+        action()
+        return "break"
+
+    return handle
+
+
+def _about(seconds: float) -> str:
+    if seconds < 1:
+        return "less than a second"
+    if seconds < 90:
+        return f"about {seconds:.0f} s"
+    return f"about {seconds / 60:.0f} min"

@@ -1,0 +1,157 @@
+"""The left half of the dialog: a crop before and after, and where it lies."""
+
+from __future__ import annotations
+
+import tkinter as tk
+from collections.abc import Callable
+from pathlib import Path
+from tkinter import ttk
+from typing import Any
+
+from gwyddion_plugin.window.widgets import PAD
+
+__all__ = ["PreviewPane"]
+
+_SIDE = 256  # pixels of a picture of the crop
+_OVERVIEW = 128  # pixels of the picture of the whole image
+_SCALE = 4
+_EDGE = "#808080"
+
+
+class PreviewPane:
+    """Pictures and a few facts.
+
+    Parameters
+    ----------
+    parent : ttk.Frame
+        Where it goes.
+    field : dict
+        Description of the field.
+    folder : Path
+        Where the worker puts the pictures.
+    update : callable
+        Called when the user wants a new preview.
+    """
+
+    def __init__(
+        self, parent: ttk.Frame, field: dict[str, Any], folder: Path, update: Callable[[], None]
+    ) -> None:
+        self._field, self._folder, self._update = field, folder, update
+        self._pictures: dict[str, tk.PhotoImage] = {}  # Tk does not keep them alive
+        self.at: list[int] | None = None
+        """Pixel in the middle of the crop; None: that of the image."""
+        self.frame = ttk.Frame(parent)
+        self.instant = tk.BooleanVar(self.frame, True)
+        self._canvases = {
+            "before": self._picture(0, "Before"),
+            "after": self._picture(1, "After"),
+        }
+        self._note = ttk.Label(self.frame, wraplength=2 * _SIDE, justify="left")
+        self._note.grid(row=2, column=0, columnspan=2, sticky="w", pady=(PAD, 0))
+        # A line from the beginning, so that nothing moves when the verdict comes.
+        self._sampling = ttk.Label(self.frame, text=" ", wraplength=2 * _SIDE, justify="left")
+        self._sampling.grid(row=3, column=0, columnspan=2, sticky="w", pady=(PAD, 0))
+        self._overview = self._canvas(self.frame, _OVERVIEW)
+        self._overview.grid(row=4, column=0, sticky="nw", pady=(PAD, 0))
+        self._overview.bind("<Button-1>", self._move)
+        self._overview.configure(cursor="crosshair")
+        facts = ttk.Frame(self.frame)
+        facts.grid(row=4, column=0, columnspan=2, sticky="nw", padx=(_OVERVIEW + 2 * PAD, 0))
+        for line in (*_facts(field), "Click the small image to move the preview."):
+            ttk.Label(facts, text=line).pack(anchor="w", pady=(PAD, 0))
+        buttons = ttk.Frame(facts)
+        buttons.pack(anchor="w", pady=(PAD, 0))
+        ttk.Checkbutton(buttons, text="Instant updates", variable=self.instant).pack(side="left")
+        ttk.Button(buttons, text="Update", underline=0, command=update).pack(side="left", padx=PAD)
+
+    def _picture(self, column: int, title: str) -> tk.Canvas:
+        gap = (0, PAD) if column == 0 else 0
+        ttk.Label(self.frame, text=title, font="TkHeadingFont").grid(
+            row=0, column=column, sticky="w"
+        )
+        canvas = self._canvas(self.frame, _SIDE)
+        canvas.grid(row=1, column=column, padx=gap)
+        return canvas
+
+    def _canvas(self, parent: ttk.Frame, side: int) -> tk.Canvas:
+        return tk.Canvas(
+            parent,
+            width=side,
+            height=side,
+            background="#c8c6c2",
+            highlightthickness=1,
+            highlightbackground=_EDGE,
+        )
+
+    def say(self, text: str) -> None:
+        """Show a text below the pictures, which are no longer those of the settings."""
+        self._note["text"] = text
+
+    def tell_sampling(self, text: str) -> None:
+        """Say whether the pixels of the scan are small enough."""
+        self._sampling["text"] = text
+
+    def busy(self) -> None:
+        """Show that a preview is on its way."""
+        if not self._pictures:
+            self.say("Preview…")
+
+    def show(self, answer: dict[str, Any], method: str) -> None:
+        """Show what the worker made."""
+        for name in ("before", "after", "overview"):
+            picture = tk.PhotoImage(
+                master=self.frame, file=str(self._folder / answer[name]), format="ppm"
+            )
+            canvas = self._overview if name == "overview" else self._canvases[name]
+            side = _OVERVIEW if name == "overview" else _SIDE
+            canvas.delete("all")
+            canvas.create_image(side // 2 + 1, side // 2 + 1, image=picture)
+            self._pictures[name] = picture
+        left, top, width, height = answer["crop"]
+        self._frame_crop(left, top, width, height)
+        self.say(
+            f"Levelled, {width} × {height} px; upscaled by {method}, "
+            f"{_SCALE * width} × {_SCALE * height} px; same colours"
+        )
+
+    def _place(self) -> tuple[float, int, int]:
+        """Return screen pixels per pixel, and the top-left corner of the small image."""
+        picture = self._pictures["overview"]
+        share = picture.width() / self._field["xres"]
+        left = (_OVERVIEW - picture.width()) // 2 + 1
+        return share, left, (_OVERVIEW - picture.height()) // 2 + 1
+
+    def _frame_crop(self, left: int, top: int, width: int, height: int) -> None:
+        share, x, y = self._place()
+        corners = [x + left * share, y + top * share]
+        corners += [x + (left + width) * share - 1, y + (top + height) * share - 1]
+        self._overview.create_rectangle(*corners, outline="black", width=3)
+        self._overview.create_rectangle(*corners, outline="white", width=1)
+
+    def _move(self, event: tk.Event[tk.Canvas]) -> None:
+        if "overview" in self._pictures:
+            share, x, y = self._place()
+            self.at = [int((event.x - x) / share), int((event.y - y) / share)]
+            self._update()
+
+
+def _facts(field: dict[str, Any]) -> list[str]:
+    """Say what comes in and what will come out."""
+    xres, yres = field["xres"], field["yres"]
+    unit = field["unit_xy"]
+    size = " × ".join(_length(field[name], unit) for name in ("xreal", "yreal"))
+    pixel = field["xreal"] / xres
+    finer = _length(pixel / _SCALE, unit)
+    return [
+        f"{xres} × {yres} px  →  {_SCALE * xres} × {_SCALE * yres} px",
+        f"{size}, pixels of {_length(pixel, unit)}  →  {finer}",
+    ]
+
+
+def _length(value: float, unit: str) -> str:
+    if unit != "m":
+        return f"{value:.4g} {unit}".rstrip()
+    for factor, prefix in ((1e-3, "mm"), (1e-6, "µm"), (1e-9, "nm")):
+        if abs(value) >= factor:
+            return f"{value / factor:.4g} {prefix}"
+    return f"{value / 1e-12:.4g} pm"

@@ -1,0 +1,324 @@
+"""What the worker answers a request: the methods, a preview of a crop, a field upscaled, a verdict.
+
+The arithmetic is :mod:`afmsr_core.upscale`; this is what is around it.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+import time
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from afmsr_core import __version__
+from afmsr_core.channel import Channel, Step
+from afmsr_core.errors import (
+    AfmsrError,
+    FieldError,
+    MissingExtraError,
+    OutputError,
+    OutputExistsError,
+    pip_install,
+)
+from afmsr_core.inference.onnx_engine import usable_threads
+from afmsr_core.methods import Method, Network, registry
+from afmsr_core.upscale import Progress, Settings, Upscaler, warnings_for
+from gwyddion_plugin.exchange import dump
+from gwyddion_plugin.worker import protocol, request_values, scan_notes
+from gwyddion_plugin.worker.channels import channel_from, channel_of, field_of, write_channel
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = ["ANSWERS", "estimate", "expected"]
+
+Answer = Callable[[Mapping[str, Any], Progress], dict[str, Any]]
+
+# A convolution spends two operations per parameter and pixel; a thread of a laptop does about
+# this many a second in ONNX Runtime or torch. Only for estimates before anything was measured.
+_SPEED = 8e9
+_INTERPOLATION = 2e-7  # seconds per input pixel, levelling included; measured
+_FEWEST = 4096  # pixels; a run of fewer measures the overhead, not the speed
+_JUDGED = 512  # pixels per side in the middle that are judged: nobody waits for more, some 0.4 s
+_MOSTLY_NOISE = 0.7  # of the expected error, from where on Coarseness advises to scan more slowly
+
+_rates: dict[str, float] = {}
+
+
+@lru_cache(maxsize=2)
+def _upscaler(settings: Settings) -> Upscaler:
+    """Return a loaded network; the last ones are kept, for the run after the preview."""
+    _require(registry.get(settings.method))
+    return Upscaler(settings)
+
+
+def _settings(request: Mapping[str, Any]) -> Settings:
+    return Settings(**request_values.settings(request))
+
+
+def _given(request: Mapping[str, Any]) -> tuple[Path, Channel]:
+    """Return the folder and the channel of a request."""
+    folder, field = request_values.name(request, "folder"), request.get("field")
+    if not folder or not isinstance(field, dict):
+        raise protocol.ProtocolError(
+            f"worker protocol: {request['type']} needs a 'folder' and a 'field'; "
+            f"see gwyddion_plugin.worker.protocol"
+        )
+    return Path(folder), channel_from(Path(folder), field)
+
+
+def estimate(method: Method) -> float:
+    """Return the seconds that an input pixel takes: as measured here, else a guess."""
+    if method.name in _rates:
+        return _rates[method.name]
+    work = 2.0 * method.parameters / (_SPEED * usable_threads())
+    return work + _INTERPOLATION
+
+
+def expected(request: Mapping[str, Any]) -> float:
+    """Return the seconds that a request will take, roughly; 0 if it does not say enough."""
+    field = request.get("field")
+    if not isinstance(field, dict):
+        return 0.0
+    try:
+        pixels = float(field["xres"]) * float(field["yres"])
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return 0.0
+    return pixels * _passes(request) * estimate(registry.get(_settings(request).method))
+
+
+def _passes(request: Mapping[str, Any]) -> int:
+    """Return how often the method will run."""
+    return protocol.CONFIDENCE_PASSES if request_values.flag(request, "confidence") else 1
+
+
+def _timed(upscaler: Upscaler, channel: Channel, progress: Progress) -> tuple[Channel, float]:
+    began = time.monotonic()
+    result = upscaler(channel, progress)
+    seconds = time.monotonic() - began
+    if channel.heights.size >= _FEWEST:
+        _rates[upscaler.method.name] = seconds / channel.heights.size
+    return result, seconds
+
+
+# --- methods -------------------------------------------------------------------------------
+
+
+def _methods(request: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
+    listed = [
+        {
+            "name": method.name,
+            "label": method.label,
+            "summary": method.summary,
+            "kind": method.kind,
+            "parameters": method.parameters,
+            "scale": method.scale,
+            "missing": (lack := _lack(method))[0],
+            "problem": lack[1],
+            "available": not lack[0],
+            "seconds_per_pixel": estimate(method),
+        }
+        for method in registry.methods().values()
+    ]
+    return {"type": "methods", "default": registry.DEFAULT, "methods": listed}
+
+
+def _lack(method: Method) -> tuple[str, str]:
+    """Say what a method lacks on this machine, in a word, and how to get it; empty if ready."""
+    try:
+        _require(method)
+    except MissingExtraError as error:
+        return "PyTorch", str(error)
+    except AfmsrError as error:
+        return "weights", str(error)
+    return "", ""
+
+
+def _require(method: Method) -> None:
+    """Raise if a method lacks something, before anything slow is imported to find that out."""
+    if not isinstance(method, Network) or method.onnx is not None:
+        return
+    if importlib.util.find_spec("torch") is None:
+        raise MissingExtraError(
+            f"{method.name} needs PyTorch: {sys.executable} -m {pip_install('torch')}"
+        )
+    from afmsr_core.methods import weights
+
+    weights.locate(method)
+
+
+# --- upscale -------------------------------------------------------------------------------
+
+
+def _upscale(request: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
+    folder, channel = _given(request)
+    saved = request_values.name(request, "save")
+    if saved:
+        _check_room(request, Path(saved), channel)
+    result, extras, seconds = _results(request, channel, progress)
+    from afmsr_core.io.gwylog import log_entry
+
+    if saved:
+        _save(Path(saved), channel, [result, *extras])
+    return {
+        "type": "result",
+        "field": write_channel(folder, result),
+        "history": [step.as_dict() for step in result.history],
+        "log": [log_entry(f"afmsr_{step.name}", step.settings) for step in result.history],
+        "seconds": seconds,
+        "saved": saved or None,
+        "warnings": list(result.warnings),
+        "extras": [
+            {
+                "field": write_channel(folder, extra, names),
+                "history": [step.as_dict() for step in extra.history],
+            }
+            for extra, names in zip(extras, protocol.EXTRAS, strict=False)
+        ],
+    }
+
+
+def _results(
+    request: Mapping[str, Any], channel: Channel, progress: Progress
+) -> tuple[Channel, list[Channel], float]:
+    """Return the result, what says how far to trust it if that is wanted, and the seconds."""
+    upscaler, passes = _upscaler(_settings(request)), _passes(request)
+    result, seconds = _timed(upscaler, channel, lambda fraction: progress(fraction / passes))
+    result = result.after(_scan_time(channel, upscaler.method.scale))
+    extras: list[Channel] = []
+    if request_values.flag(request, "confidence"):
+        extras = _extras(channel, result, upscaler.settings)
+    progress(1.0)  # nothing is written that nobody wants any more
+    return result, extras, seconds
+
+
+def _extras(channel: Channel, result: Channel, settings: Settings) -> list[Channel]:
+    """Return the half-width of the interval around each height, and the residuals."""
+    from afmsr_core.trust import assess
+
+    try:
+        found = assess(channel, result, settings)
+    except FieldError as error:
+        raise FieldError(f"{error}, or do not mark the least certain regions") from error
+    extras = [found.confidence, found.residual]
+    if found.noise.pixel > 0:  # without noise there is no sigma
+        extras.append(found.residual_sigma)
+    # Without a number: palette and range of the heights are not theirs.
+    return [extra.replace(number=None) for extra in extras]
+
+
+def _repeat(request: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
+    """Answer Gwyddion's call without a dialog: put the result into the file that it named."""
+    file = request_values.name(request, "file")
+    if not file:
+        raise protocol.ProtocolError("worker protocol: repeat needs a 'file'")
+    field = dump.read(Path(file))
+    if field.mask is None:
+        request = {**request, "settings": {**request_values.settings(request), "mask": "ignore"}}
+    result, extras, seconds = _results(request, channel_of(field), progress)
+    if extras:  # Gwyddion takes one field back, and its mask
+        result = result.replace(mask=extras[0].mask)
+    dump.overwrite(Path(file), field_of(result))
+    return {"type": "result", "seconds": seconds}
+
+
+def _scan_time(channel: Channel, scale: int) -> Step:
+    lines = {"lines_scanned": channel.yres, "lines_of_result": channel.yres * scale}
+    return Step("scan_time", __version__, lines, scan_notes.time_saved(channel.yres, scale))
+
+
+def _check_room(request: Mapping[str, Any], target: Path, channel: Channel) -> None:
+    """Refuse a file that the results will not fit in, before they are computed."""
+    from afmsr_core.io.gwy import GwyFile
+    from afmsr_core.io.results import Planned, check_results
+
+    scale = _upscaler(_settings(request)).method.scale
+    planned = [Planned.of(channel, scale)]
+    if request_values.flag(request, "confidence"):
+        planned += [Planned.of(channel, scale, masked=True), *2 * [Planned.of(channel)]]
+    check_results(target, GwyFile.new([channel]), planned)
+
+
+def _save(target: Path, channel: Channel, results: list[Channel]) -> None:
+    """Write the field and what was made of it to a new file of Gwyddion's."""
+    from afmsr_core.io.gwy import GwyFile
+    from afmsr_core.io.results import write_results
+
+    try:
+        write_results(target, GwyFile.new([channel]), results)
+    except OutputExistsError as error:
+        raise OutputError(f"{target}: exists already; choose another name") from error
+
+
+# --- preview -------------------------------------------------------------------------------
+
+
+def _preview(request: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
+    from dataclasses import replace
+
+    from afmsr_core.levelling import level
+    from gwyddion_plugin.worker import preview_pictures
+
+    folder, channel = _given(request)
+    settings = _settings(request)
+    # A tilt would hide the detail, and the crop must be levelled as the whole field will be.
+    relief = level(channel, settings.level, settings.mask).channel
+    crop = preview_pictures.Crop.around(relief, request_values.place(request, "at"))
+    raw = replace(settings, level="none", mask="ignore", restore_background=False)
+    upscaler = _upscaler(raw)
+    result, _ = _timed(upscaler, crop.seen(relief), progress)
+    names = preview_pictures.write(folder, relief, crop, result)
+    return {
+        "type": "preview",
+        "crop": [crop.left, crop.top, crop.width, crop.height],
+        "seconds_per_pixel": estimate(upscaler.method),
+        **names,
+    }
+
+
+# --- judge ---------------------------------------------------------------------------------
+
+
+def _judge(request: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
+    from afmsr_core.levelling import level
+    from afmsr_core.trust import judge, noise_of
+
+    _, channel = _given(request)
+    settings = _settings(request)
+    relief = _middle(level(channel, settings.level, settings.mask).channel.heights)
+    progress(0.5)
+    found = judge(relief, noise_of(relief))
+    helps = found.noise_share <= _MOSTLY_NOISE * found.expected_error
+    # As many more on the whole field as on what was judged of it.
+    sides = zip(found.pixels, relief.shape[::-1], (channel.xres, channel.yres), strict=True)
+    pixels = [round(wanted / has * whole) for wanted, has, whole in sides]
+    answer = {
+        "type": "verdict",
+        "verdict": found.verdict,
+        "expected_error": found.expected_error,
+        "pixels": pixels if helps else None,
+        "warnings": [*channel.warnings, *warnings_for(registry.get(settings.method), channel)],
+    }
+    return answer | {"told": scan_notes.verdict(answer)}
+
+
+def _middle(heights: NDArray[np.float64]) -> NDArray[np.float64]:
+    from afmsr_core.gaps import measured_part
+
+    heights = heights[measured_part(heights)]
+    rows, columns = (max(0, n - _JUDGED) // 2 for n in heights.shape)
+    return heights[rows : rows + _JUDGED, columns : columns + _JUDGED]
+
+
+ANSWERS: Mapping[str, Answer] = {
+    "methods": _methods,
+    "upscale": _upscale,
+    "repeat": _repeat,
+    "preview": _preview,
+    "judge": _judge,
+}
+"""What answers a request that is work, by its type."""

@@ -1,0 +1,90 @@
+"""What the user is told of a scan: whether its pixels are fine enough, and what time it saves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+__all__ = ["time_saved", "verdict"]
+
+_LINE_RATE = 1.0  # lines a second, the usual speed of a careful scan; the dump does not tell it
+_MEANING = {
+    "fine": "fine for upscaling",
+    "doubtful": "doubtful for small features",
+    "too coarse": "too coarse for details",
+}
+
+
+def verdict(answer: Mapping[str, Any]) -> str:
+    """Say whether a scan is fine enough to be upscaled, behind what else must be known of it.
+
+    Parameters
+    ----------
+    answer : mapping
+        Of the worker to ``judge``, but for this line, see :mod:`gwyddion_plugin.worker.protocol`.
+
+    Examples
+    --------
+    >>> print(verdict({"verdict": "fine", "expected_error": 0.064}))
+    Pixels fine for upscaling: error 6 % of Sq
+    >>> print(verdict({"verdict": "doubtful", "expected_error": 0.2, "pixels": [256, 192]}))
+    Pixels doubtful for small features: error 20 % of Sq; 256 × 192 would do
+    >>> print(verdict({"verdict": "too coarse", "expected_error": 0.5, "pixels": None}))
+    Pixels too coarse for details: error 50 % of Sq, noise: scan slower
+    >>> stopped = "lines 41 to 64 of 64 were not measured: all hold 0 nm; they are left out"
+    >>> print(verdict({"verdict": "fine", "expected_error": 0.064, "warnings": [stopped]}))
+    Lines 41 to 64 of 64 were not measured: all hold 0 nm; they are left out
+    Pixels fine for upscaling: error 6 % of Sq
+    """
+    warnings = (text[:1].upper() + text[1:] for text in answer.get("warnings", ()))
+    return "\n".join((*warnings, _judged(answer)))
+
+
+def _judged(answer: Mapping[str, Any]) -> str:
+    judged = str(answer["verdict"])
+    error = f"error {100 * answer['expected_error']:.0f} % of Sq"
+    line = f"Pixels {_MEANING.get(judged, judged)}: {error}"
+    if judged == "fine":
+        return line
+    if answer["pixels"] is None:
+        return f"{line}, noise: scan slower"
+    columns, rows = answer["pixels"]
+    return f"{line}; {columns} × {rows} would do"
+
+
+def time_saved(yres: int, scale: int) -> str:
+    """Say what time a scan of `yres` lines saves against one of the upscaled size.
+
+    Scanning line by line (contact, tapping), a line takes as long with 128 pixels as with 512:
+    its speed is limited by the tip and the feedback, not by the sampling. So the fast axis saves
+    nothing, and the time goes with the number of lines. Point by point (force volume), every
+    pixel costs.
+
+    Parameters
+    ----------
+    yres : int
+        Lines that were scanned.
+    scale : int
+        Pixels of the result per pixel, along each axis.
+
+    Examples
+    --------
+    >>> print(time_saved(128, 4))
+    128 lines scanned instead of 512. Line by line (contact, tapping): 1/4 of the time, at 1
+    line/s 2 min 8 s instead of 8 min 32 s; the fast axis saves nothing. Point by point (force
+    maps): 1/16 of the time.
+    """
+    return (
+        f"{yres} lines scanned instead of {yres * scale}. "
+        f"Line by line (contact, tapping): 1/{scale} of the time, at {_LINE_RATE:g} line/s "
+        f"{_duration(yres / _LINE_RATE)} instead of {_duration(yres * scale / _LINE_RATE)}; "
+        f"the fast axis saves nothing. Point by point (force maps): 1/{scale**2} of the time."
+    )
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
