@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from afmsr_core.errors import FieldError, MissingExtraError, UsageError
 from afmsr_core.large_field import LargeField
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import xarray
     from matplotlib.axes import Axes
 
-__all__ = ["Channel", "Step", "called"]
+__all__ = ["Channel", "Step", "called", "marked"]
 
 
 def called(title: str, number: int | None) -> str:
@@ -35,6 +35,23 @@ def called(title: str, number: int | None) -> str:
     if title.strip():
         return title
     return "channel" if number is None else f"channel {number}"
+
+
+def marked(mask: ArrayLike) -> NDArray[np.bool_]:
+    """Return which pixels a mask marks: those above 0, as Gwyddion counts.
+
+    Parameters
+    ----------
+    mask : array-like of bool or numbers
+        Any shape, which is kept.
+
+    Examples
+    --------
+    >>> marked([0.0, 1e-3, 1.0, -1.0, float("nan")]).tolist()
+    [False, True, True, False, False]
+    """
+    values = np.asarray(mask)
+    return values if values.dtype == np.bool_ else np.asarray(values > 0)
 
 
 # At the begin of a word, or of a part of it: "NapAmplitude", but not "sample".
@@ -103,7 +120,7 @@ class Channel:
     title : str
         As the instrument or the user called it; may be empty, see `name`.
     mask : ndarray of bool, shape (yres, xres), optional
-        Pixels that the user marked.
+        Pixels that the user marked, see `marked`.
     history : tuple of Step
         What was done since the measurement, oldest first.
     path : Path, optional
@@ -167,7 +184,7 @@ class Channel:
                 raise FieldError(f"{self.where}: offset {name} must be finite, found {offset}")
             object.__setattr__(self, name, offset)
         if self.mask is not None:
-            mask = np.asarray(self.mask, dtype=bool)
+            mask = marked(self.mask)
             if mask.shape != heights.shape:
                 raise FieldError(
                     f"{self.where}: the mask has shape {mask.shape}, "

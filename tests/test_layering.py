@@ -11,6 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 CORE = ROOT / "afmsr_core"
+PLUGIN = ROOT / "gwyddion_plugin"
 
 # From the top of the house down. A module may import from its own room and from those before it.
 ROOMS = (
@@ -43,9 +44,19 @@ ROOMS = (
     "survey",
     "data",
 )
+# The same for the plug-in. Its worker is a process of its own, without windows; the process that
+# Gwyddion starts, `repeat` or `proxy`, has the windows and loads nothing heavy.
+PLUGIN_ROOMS = ("exchange", "worker", "window", "proxy", "repeat", "pygwy", "installing")
+HEAVY = ("numpy", "cv2", "onnxruntime", "scipy", "torch")
+LIGHT = ("errors", "text", "temporary")  # rooms of the library that load nothing heavy
 OUTSIDE = ("afmsr_cli", "cli", "gwyddion_plugin", "training", "benchmarks", "tests")
 NONFREE = ("pyiqa",)  # PolyForm Noncommercial
 MODULES = sorted(path for path in CORE.rglob("*.py") if path != CORE / "__init__.py")
+PLUGIN_MODULES = sorted(
+    path
+    for path in PLUGIN.rglob("*.py")
+    if path not in (PLUGIN / "__init__.py", PLUGIN / "pygwy" / "afmsr_pygwy.py")  # Python 2.7
+)
 
 
 def tree_of(path: Path) -> ast.Module:
@@ -69,33 +80,86 @@ def imports_in(tree: ast.Module, package: str) -> Iterator[tuple[int, str]]:
             yield from ((node.lineno, ".".join([*base, alias.name])) for alias in node.names)
 
 
-def room_of(module: str) -> str | None:
+def room_of(module: str, house: str = "afmsr_core") -> str | None:
     parts = module.split(".")
-    return parts[1] if parts[0] == "afmsr_core" and len(parts) > 1 else None
+    return parts[1] if parts[0] == house and len(parts) > 1 else None
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(CORE).as_posix())
+@pytest.mark.parametrize(
+    "path", [*MODULES, *PLUGIN_MODULES], ids=lambda path: path.relative_to(ROOT).as_posix()
+)
 def test_a_room_imports_only_from_rooms_above_it(path: Path) -> None:
-    own = path.relative_to(CORE).parts[0].removesuffix(".py")
-    assert own in ROOMS, f"{own}: a new room needs a place in DESIGN and here"
+    house, own = path.relative_to(ROOT).parts[:2]
+    rooms, own = ROOMS if house == "afmsr_core" else PLUGIN_ROOMS, own.removesuffix(".py")
+    assert own in rooms, f"{own}: a new room needs a place in DESIGN and here"
     wrong = [
         f"line {line}: {name}"
         for line, name in imports(path)
-        if (room := room_of(name)) is not None
+        if (room := room_of(name, house)) is not None
         and room != "__version__"
-        and (room not in ROOMS or ROOMS.index(room) > ROOMS.index(own))
+        and (room not in rooms or rooms.index(room) > rooms.index(own))
     ]
     assert wrong == []
 
 
-def test_no_modules_import_each_other_not_even_late() -> None:
+@pytest.mark.parametrize("modules", [MODULES, PLUGIN_MODULES], ids=["library", "plug-in"])
+def test_no_modules_import_each_other_not_even_late(modules: list[Path]) -> None:
     """Only a package's ``__init__`` may gather its modules; they don't import it back."""
-    names = {module_of(path): path for path in [*MODULES, CORE / "__init__.py"]}
-    graph = {
-        module: {name for _, full in imports(path) if (name := known(full, names)) != module}
+    assert circle_in(graph_of(modules)) == []
+
+
+def graph_of(paths: Collection[Path]) -> dict[str, set[str]]:
+    """Return of each module those that it imports, in functions too."""
+    house = {ROOT / path.relative_to(ROOT).parts[0] / "__init__.py" for path in paths}
+    names = {module_of(path): path for path in [*paths, *house]}
+    return {
+        module: {name for _, full in imports(path) if (name := known(full, names))} - {module}
         for module, path in names.items()
     }
-    assert circle_in({module: found - {None} for module, found in graph.items()}) == []
+
+
+def reached(start: str, graph: Mapping[str, Collection[str]]) -> set[str]:
+    """Return a module, all that it imports, and all that these import."""
+    found, todo = {start}, [start]
+    while todo:
+        new = set(graph[todo.pop()]) - found
+        found |= new
+        todo += new
+    return found
+
+
+def path_of(module: str) -> Path:
+    path = ROOT.joinpath(*module.split("."))
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+
+
+def test_the_worker_has_no_windows() -> None:
+    graph = graph_of(PLUGIN_MODULES)
+    worker = reached("gwyddion_plugin.worker.__main__", graph)
+    assert "gwyddion_plugin.worker.answers" in worker
+    wrong = [
+        f"{module}, line {line}: {name}"
+        for module in [*worker, *(one for one in graph if ".worker." in one)]
+        for line, name in imports(path_of(module))
+        if name.partition(".")[0] == "tkinter" or room_of(name, "gwyddion_plugin") == "window"
+    ]
+    assert wrong == []
+
+
+def test_the_process_that_gwyddion_starts_loads_nothing_heavy() -> None:
+    started = reached("gwyddion_plugin.repeat", graph_of(PLUGIN_MODULES))
+    assert "gwyddion_plugin.window.dialog" in started
+    light = [
+        path for path in MODULES if path.relative_to(CORE).parts[0].removesuffix(".py") in LIGHT
+    ]
+    wrong = [
+        f"{path.relative_to(ROOT)}, line {line}: {name}"
+        for path in [*map(path_of, started), *light, CORE / "__init__.py"]
+        for line, name in imports(path)
+        if name.partition(".")[0] in HEAVY
+        or ((room := room_of(name)) is not None and room not in (*LIGHT, "__version__"))
+    ]
+    assert wrong == []
 
 
 def module_of(path: Path) -> str:
@@ -128,6 +192,7 @@ def test_the_check_finds_circles() -> None:
     assert circle_in(graph) == ["b", "d", "e"]
     assert circle_in({**graph, "e": {"c"}}) == []
     assert known("a.b.name", ["a.b", "a"]) == "a.b"
+    assert reached("b", graph) == {"b", "c", "d", "e"}
 
 
 def test_the_library_knows_nothing_of_its_users() -> None:
@@ -191,9 +256,10 @@ def test_setup_cfg_installs_every_package() -> None:
     setup.read(ROOT / "setup.cfg", encoding="utf-8")
     named = set(setup["options"]["packages"].split())
     folders = {
-        "afmsr_core" if path.parent == CORE else ".".join(path.parent.relative_to(ROOT).parts)
-        for path in CORE.rglob("__init__.py")
+        ".".join(path.parent.relative_to(ROOT).parts)
+        for house in (CORE, PLUGIN)
+        for path in house.rglob("__init__.py")
     }
     assert folders | {"afmsr_cli"} <= named
-    assert {name for name in named if name.startswith("afmsr_core")} == folders
+    assert {name for name in named if name.startswith((CORE.name, PLUGIN.name))} == folders
     assert "afmsr_cli = cli" in setup["options"]["package_dir"]

@@ -53,10 +53,11 @@ def test_everything_comes_back_exactly(tmp_path: Path) -> None:
 
 def test_a_mask_of_numbers_is_marked_above_zero(tmp_path: Path) -> None:
     path = made(tmp_path, np.zeros((2, 3)), MINIMAL | {"mask": "a.mask.npy"})
-    np.save(path.with_suffix(".mask.npy"), np.array([[0, 0.3, 1], [np.nan, -1, 255]]))
-    mask = npy.read(path).mask
-    assert mask is not None
-    assert mask.tolist() == [[False, True, True], [False, False, True]]
+    numbers = np.array([[0, 0.3, 1], [np.nan, -1, 255]])
+    np.save(path.with_suffix(".mask.npy"), numbers)
+    for channel in (npy.read(path), Channel(np.zeros((2, 3)), 1.0, 1.0, mask=numbers)):
+        assert channel.mask is not None
+        assert channel.mask.tolist() == [[False, True, True], [False, False, True]]
 
 
 def test_a_stale_mask_is_not_read(tmp_path: Path) -> None:

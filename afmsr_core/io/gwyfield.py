@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from afmsr_core.channel import Channel
+from afmsr_core.channel import Channel, marked
 from afmsr_core.errors import CorruptFileError, ReadError, UnsupportedContentError
 from afmsr_core.io.units import from_file
 
@@ -123,4 +123,4 @@ def _mask(mask: Any, shape: tuple[int, ...], where: str) -> NDArray[np.bool_]:
     if values.shape != shape:
         found = f"the mask has {values.shape[1]} x {values.shape[0]} pixels"
         raise _corrupt(where, f"{found}, the channel {shape[1]} x {shape[0]}")
-    return np.asarray(values > 0)
+    return marked(values)

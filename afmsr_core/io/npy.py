@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from afmsr_core.channel import Channel, Step
+from afmsr_core.channel import Channel, Step, marked
 from afmsr_core.errors import CorruptFileError, UnreadableFileError, UnsupportedContentError
 from afmsr_core.io.atomic import writing_all
 from afmsr_core.io.files import contents, head
@@ -102,7 +102,7 @@ def read(path: str | Path) -> Channel:
     mask = None
     if notes.get("mask"):
         name = Path(_of(str, notes, "mask", path)).name
-        mask = _array(_beside(path, path.with_name(name))) > 0
+        mask = marked(_array(_beside(path, path.with_name(name))))
     return Channel(
         np.multiply(_array(path), factor, dtype=np.float64),
         xreal=_of(float, notes, "xreal", path) * scale,

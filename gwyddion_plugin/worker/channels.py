@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from afmsr_core.channel import Channel
+from afmsr_core.channel import Channel, marked
 from afmsr_core.errors import CorruptFileError, OutputError, UnreadableFileError
 from afmsr_core.io.units import from_file
 from afmsr_core.stopped import without_unmeasured
@@ -92,7 +92,7 @@ def _channel(
         unit=unit,
         lateral_unit=lateral_unit,
         title=title,
-        mask=None if mask is None else mask > 0,
+        mask=None if mask is None else marked(mask),
         number=0,
     )
     return without_unmeasured(channel)
