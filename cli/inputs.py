@@ -134,8 +134,8 @@ def plan(
         check_target(path, force=True)
     existing = [path for path in written if path.exists()]
     if existing and not force:
-        more = f" and {len(existing) - 1} more" if len(existing) > 1 else ""
-        raise OutputExistsError(f"{existing[0]}{more} exists already; --force overwrites")
+        more = f" and {len(existing) - 1} more exist" if len(existing) > 1 else " exists"
+        raise OutputExistsError(f"{existing[0]}{more} already; --force overwrites")
     return jobs
 
 
@@ -187,8 +187,14 @@ def chosen(
 
 
 def naming(source: Path, message: str) -> str:
-    """Return a message that names the file that it is about."""
-    return message if source.name in message else f"{source}: {message}"
+    """Return a message that begins with the path of the file that it is about.
+
+    Its name alone would not do: many a lab has a ``scan.spm`` in every folder.
+    """
+    for name in (str(source), source.name):
+        if message.startswith((f"{name}:", f"{name},")):
+            return f"{source}{message[len(name) :]}"
+    return f"{source}: {message}"
 
 
 def _real(path: Path) -> Path:

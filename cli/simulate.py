@@ -216,9 +216,9 @@ def _check(folder: Path, targets: Sequence[Path], force: bool) -> None:
     """Make the folders, and make sure that nothing is overwritten unasked."""
     existing = [path for path in targets if path.exists()]
     if existing and not force:
-        more = f" and {len(existing) - 1} more" if len(existing) > 1 else ""
+        more = f" and {len(existing) - 1} more exist" if len(existing) > 1 else " exists"
         raise OutputExistsError(
-            f"{existing[0]}{more} exists already; --force overwrites, or choose another -o"
+            f"{existing[0]}{more} already; --force overwrites, or choose another -o"
         )
     for parent in dict.fromkeys((folder, *(path.parent for path in targets))):
         try:

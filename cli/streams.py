@@ -9,11 +9,21 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import sys
 from collections.abc import Iterator
 from typing import Any, TextIO
 
 __all__ = ["Stream", "streams"]
+
+
+_CONTROL = re.compile(r"(\r?\x1b\[[0-9;]*[Km])|\r(?!\n)|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+"""Characters that steer a terminal: titles and file names may hold any. What we and argparse send
+(to begin a line again, to colour) is the group, and the ends of lines are no match."""
+
+
+def _visible(found: re.Match[str]) -> str:
+    return found[1] or ascii(found[0])[1:-1]
 
 
 class Stream:
@@ -39,7 +49,7 @@ class Stream:
         try:
             if self._stream is None:
                 raise OSError(errno.EBADF, "it is closed")
-            self._stream.write(text)
+            self._stream.write(_CONTROL.sub(_visible, text))
         except OSError as error:
             self._give_up(error)
         return len(text)

@@ -140,8 +140,20 @@ def test_an_error_with_a_cure_needs_no_log(
     command = ["upscale", str(tmp_path / "in"), "-o", str(tmp_path / "out"), "--method", "bicubic"]
     assert main([*command, "--quiet"]) == 1
     counts, failure = capsys.readouterr().err.splitlines()
-    assert counts == "afmsr: 2 done, 1 failed" and failure.startswith("afmsr: scan01.gwy: ")
+    assert counts == "afmsr: 2 done, 1 failed" and failure.startswith(f"afmsr: {paths[1]}: ")
     assert not logs.exists()
+
+
+def test_files_of_one_name_in_several_folders_are_told_apart(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paths = [tmp_path / "in" / day / "damaged" for day in ("monday", "tuesday")]
+    for path in paths:
+        path.parent.mkdir(parents=True)
+        path.write_bytes(b"GWYPdamaged")
+    assert main(["upscale", str(tmp_path / "in"), "-o", str(tmp_path / "out"), "--quiet"]) == 1
+    failures = capsys.readouterr().err.splitlines()[1:]
+    assert [told.partition(": ")[2].partition(": ")[0] for told in failures] == [*map(str, paths)]
 
 
 def test_what_an_earlier_run_did_is_counted_and_listed(
@@ -277,7 +289,7 @@ def test_a_file_that_fails_has_its_warnings_too(
     monkeypatch.setattr("afmsr_core.upscale.Upscaler.begin", refuse)
     assert main(["upscale", str(path), "--method", "bicubic", "--quiet"]) == 1
     warning, failure = capsys.readouterr().err.splitlines()
-    assert "3 lines at the top" in warning and failure == "afmsr: scan00.gwy: no"
+    assert "3 lines at the top" in warning and failure == f"afmsr: {path}: no"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="has no such files")

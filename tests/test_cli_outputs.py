@@ -58,7 +58,7 @@ def test_a_folder_converts_once(tmp_path: Path, capsys: pytest.CaptureFixture[st
     made = ["film.gwy", "film.gwy.gsf", "film.spm", "film.spm.gsf"]
     assert files(tmp_path) == made
     assert main(["convert", str(tmp_path), "--to", "gsf"]) == 2  # refused, none taken for a scan
-    assert "exists already" in capsys.readouterr().err
+    assert "and 1 more exist already" in capsys.readouterr().err
     assert main(["convert", str(tmp_path), "--to", "gsf", "--force"]) == 0
     assert files(tmp_path) == made and all(path.is_file() for path in names)
 

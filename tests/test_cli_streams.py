@@ -7,10 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from test_many_scans import scans
 
 from afmsr_core import io
+from afmsr_core.channel import Channel
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs /dev/full and a shell")
 
@@ -52,6 +54,16 @@ def test_a_failed_file_is_told_by_the_status_at_least(tmp_path: Path, where: str
     assert done.returncode == 1
     assert whole(tmp_path / "out", COUNT)
     assert ("bad.gwy" in done.stderr) == ("2>" not in where)
+
+
+def test_titles_and_names_do_not_steer_the_terminal(tmp_path: Path) -> None:
+    channel = Channel(np.random.default_rng(0).random((8, 8)), 9, 9, title="\x1b]0;a\x07 \x9b2J\rb")
+    io.write(tmp_path / "c\x1b[2Jd.gwy", [channel])
+    done = afmsr(f"upscale {tmp_path}/*.gwy --method bicubic")
+    assert done.returncode == 0, done.stderr
+    assert r"c\x1b[2Jd.gwy" in done.stderr
+    assert r"\x1b]0;a\x07 \x9b2J\rb to 32 x 32 px" in done.stderr
+    assert not {"\x1b", "\x07", "\x9b", "\r"} & {*done.stderr}
 
 
 @pytest.mark.parametrize(

@@ -184,3 +184,12 @@ def test_a_killed_writer_leaves_no_target(tmp_path: Path) -> None:
     assert not target.exists()
     # What is left is hidden, and no folder that we read gives it to anyone.
     assert find_files([tmp_path]) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the encoding of names is that of the locale")
+def test_a_name_that_the_locale_cannot_show(tmp_path: Path) -> None:
+    code = "import sys; from afmsr_core.io.atomic import writing\nwith writing(sys.argv[1]): pass"
+    environment = os.environ | {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    target = os.fsencode(tmp_path) + "/Höhe.gwy".encode()
+    subprocess.run([sys.executable, "-c", code, target], env=environment, check=True)
+    assert os.fsencode(names(tmp_path)[0]) == "Höhe.gwy".encode()

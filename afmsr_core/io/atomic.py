@@ -117,7 +117,8 @@ def temporaries(path: Path) -> list[Path]:
 
 
 def _shortened(name: str) -> str:
-    return os.fsencode(name)[:_NAME_KEPT].decode("utf-8", "ignore")
+    # What the system could not encode again (half of a character) is left out.
+    return os.fsencode(name)[:_NAME_KEPT].decode(sys.getfilesystemencoding(), "ignore")
 
 
 def _be_like(temporary: Path, target: Path) -> None:
