@@ -282,6 +282,25 @@ def test_amperes_of_wsxm(unit: str, tmp_path: Path) -> None:
         assert (channel.xreal, channel.yreal) == pytest.approx((2000, 1000))
 
 
+def test_prefixes_of_nanonis(tmp_path: Path) -> None:
+    path = tmp_path / "a.sxm"
+    units = {"Z": b"m", "Z_calibrated": b"nm", "Deflection": b"\xb5V", "Current": b"pA"}
+    units |= {"Depth": b"\xc2\xb5m", "Phase": b"\xb0", "Shift": b"kHz", "Counts": b"cts"}
+    write.nanonis(path, {name: (COUNTS, unit) for name, unit in units.items()})
+    found = by_all_readers(path)
+    read_by_gwyddion(found)
+    for channels in filter(lambda one: isinstance(one, list), found.values()):
+        named = {one.title.partition(" (")[0]: one for one in channels}
+        assert {name: one.unit for name, one in named.items()} == {
+            **dict.fromkeys(("Z", "Z_calibrated", "Depth"), "nm"),
+            **{"Deflection": "V", "Current": "A", "Phase": "deg", "Shift": "Hz", "Counts": "cts"},
+        }
+        factors = {"Z": 1e9, "Depth": 1e3, "Deflection": 1e-6, "Current": 1e-12, "Shift": 1e3}
+        for name, one in named.items():
+            expected = COUNTS.astype(">f4").astype(float) * factors.get(name, 1)
+            np.testing.assert_allclose(one.heights, expected, rtol=1e-9)
+
+
 @pytest.mark.parametrize("order", ["<", ">"])
 def test_labels_of_asylum(order: str, tmp_path: Path) -> None:
     heights = COUNTS * 1e-12

@@ -10,7 +10,8 @@ from pathlib import Path
 from afmsr_core.channel import Channel
 from afmsr_core.errors import UnsupportedContentError, pip_install
 from afmsr_core.io.files import head
-from afmsr_core.io.raw import nanoscope, wsxm
+from afmsr_core.io.raw import nanonis, nanoscope, wsxm
+from afmsr_core.io.units import from_file
 
 __all__ = ["corrected"]
 
@@ -37,6 +38,8 @@ def corrected(path: Path, reader: str, channels: list[Channel]) -> list[Channel]
         return _nanoscope(path, reader, channels)
     if start.startswith(wsxm.BEGINS):
         return _wsxm(path, channels)
+    if start.startswith(nanonis.BEGINS):
+        return _nanonis(path, channels)
     return channels
 
 
@@ -87,3 +90,16 @@ def _wsxm(path: Path, channels: list[Channel]) -> list[Channel]:
         return channels
     xreal, yreal, unit = told
     return [channel.replace(xreal=xreal, yreal=yreal, lateral_unit=unit) for channel in channels]
+
+
+def _nanonis(path: Path, channels: list[Channel]) -> list[Channel]:
+    """Scale by the prefix of the unit: Gwyddion takes numbers in nm for metres, in µV for volts."""
+    units = nanonis.units(path)
+    ours = []
+    for channel in channels:
+        factor, unit = from_file(units.get(channel.title.rpartition(" (")[0], ""))
+        plain, _ = from_file("m" if channel.unit == "nm" else channel.unit)
+        if unit == channel.unit and factor != plain:
+            channel = channel.replace(heights=channel.heights * (factor / plain))
+        ours.append(channel)
+    return ours
