@@ -66,6 +66,7 @@ def run(args: argparse.Namespace) -> int:
     from afmsr_core.levelling import parse_spec
     from afmsr_core.pairing import find_pairs
     from afmsr_core.trust.calibration import calibrate
+    from afmsr_core.trust.copies import Copies
     from afmsr_core.upscale import Settings, Upscaler
 
     parse_spec(args.level)
@@ -83,11 +84,11 @@ def run(args: argparse.Namespace) -> int:
     progress = Progress(len(found.pairs), args.quiet)
     observations: list[Observation] = []
     digest, failed = "", 0
-    known: dict[str, Pair] = {}  # by what the scan holds: the first pair that has it
+    copies: Copies[Pair] = Copies()
     for number, pair in enumerate(found.pairs):
         try:
             low, high = _read(pair, progress)
-            low_first, high_first = (known.setdefault(_contents(one), pair) for one in (low, high))
+            low_first, high_first = (copies.first(one, pair) for one in (low, high))
             if low_first is high_first is not pair:
                 progress.say(f"afmsr: {pair.id}: the same scans as {low_first.id}, counted once")
                 progress.done(f"{pair.id}: left out")
@@ -147,13 +148,6 @@ def _read(pair: Pair, progress: Progress) -> tuple[Channel, Channel]:
             progress.say(f"afmsr: warning: {path}, {warning}")
     check_pair(low, high)
     return low, high
-
-
-def _contents(channel: Channel) -> str:
-    """Return what two files have in common that hold the same heights."""
-    import hashlib
-
-    return hashlib.sha256(channel.heights.tobytes()).hexdigest()
 
 
 def _observed(

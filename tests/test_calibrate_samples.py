@@ -57,6 +57,32 @@ def test_twenty_copies_of_one_pair_are_one_sample(
     assert "pairs of 1 sample, and 3 are needed" in said
 
 
+def test_copies_saved_again_are_one_sample(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pairs = tmp_path / "pairs"
+    copies(pairs, 1)
+    (low,), (high,) = (io.read(pairs / f"p00_{side}.npy") for side in ("low", "high"))
+    for side, one in (("low", low), ("high", high)):
+        y, x = np.indices(one.heights.shape)
+        tilted = one.heights + x * 0.1 * 192 / one.xres - y * 0.2 * 192 / one.yres + 5e3
+        lsb = np.ptp(one.heights) / 2**16
+        for name, heights, suffix in (
+            ("datum", one.heights - 3e3, ".gsf"),
+            ("tilted", tilted, ".gwy"),
+            ("counts", np.round(one.heights / lsb) * lsb, ".npy"),
+            ("calibrated", one.heights * 1.1, ".npy"),
+        ):
+            io.write(pairs / f"{name}_{side}{suffix}", one.replace(heights=heights))
+        # A second scan of the same place is none: its noise is another.
+        noise = np.random.default_rng(1).normal(0, 0.03 * one.heights.std(), one.heights.shape)
+        io.write(pairs / f"again_{side}.npy", one.replace(heights=one.heights + noise))
+    assert calibrate(pairs, "--each") == (2, {})
+    said = capsys.readouterr().err
+    assert said.count("the same scans as calibrated, counted once") == 4
+    assert "pairs of 2 samples, and 3 are needed" in said
+
+
 def test_a_flat_folder_is_one_sample_unless_each_is_said(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -80,7 +106,10 @@ def test_folders_are_samples_and_copies_in_them_are_found(
     (low,) = io.read(pairs / "sample 1" / "p_low.npy")
     (pairs / "sample 4").mkdir()
     io.write(pairs / "sample 4" / "q_high.npy", again.replace(title="Copy"))
-    io.write(pairs / "sample 4" / "q_low.npy", low.replace(heights=low.heights + 1.0))
+    io.write(
+        pairs / "sample 4" / "q_low.npy",
+        low.replace(heights=low.heights + np.indices(low.heights.shape)[0] % 2),
+    )
     status, made = calibrate(pairs)
     assert status == 0 and (made["samples"], made["scans"]) == (3, 4)
     said = capsys.readouterr().err
