@@ -24,12 +24,11 @@ from numpy.typing import NDArray
 from afmsr_core.errors import (
     AfmsrError,
     MissingExtraError,
-    OutputError,
     WeightsError,
     pip_install,
 )
 from afmsr_core.inference.onnx_engine import THINNEST, OnnxEngine, session
-from afmsr_core.io.atomic import temporaries, writing
+from afmsr_core.io.atomic import make_folder, temporaries, writing
 from afmsr_core.methods import orphans, shipped
 from afmsr_core.methods.registry import Network
 from afmsr_core.methods.store import contents
@@ -237,13 +236,7 @@ def _export(network: Network, weights: Path | None) -> Export:
     _compare(model, engine, network)
     start = start_of(network, engine.weights_sha256)
     file = _folder() / f"{start}-{hashlib.sha256(model).hexdigest()}.onnx"
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(
-            f"{file.parent}: cannot be made ({error.strerror}); choose another folder with "
-            f"AFMSR_MODEL_DIR, or use --engine torch"
-        ) from error
+    make_folder(file.parent, "choose another folder with AFMSR_MODEL_DIR, or use --engine torch")
     with writing(file, force=True) as opened:
         orphans.hold(opened)
         opened.write(model)

@@ -20,7 +20,7 @@ from afmsr_core.errors import OutputError, OutputExistsError
 from afmsr_core.io.files import special
 from afmsr_core.leftovers import leftover, settling
 
-__all__ = ["check_target", "temporaries", "writing", "writing_all"]
+__all__ = ["check_target", "make_folder", "temporaries", "writing", "writing_all"]
 
 _CURES = {
     errno.ENOSPC: "the disk is full: free some space or choose another folder",
@@ -36,6 +36,20 @@ _CURES = {
 _DRAWN = 6  # bytes that are drawn for the temporary name
 _NAME_KEPT = 50  # bytes of the target's stem and suffix in the temporary name
 _NAME_MAX = 255  # of a name on nearly all file systems; asked for where that can be
+
+
+def make_folder(folder: Path, cure: str = "choose another folder") -> None:
+    """Make a folder, and those that it lies in, unless it is there.
+
+    Raises
+    ------
+    OutputError
+        If the system refuses; the message ends with the cure.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot be made ({error.strerror}); {cure}") from error
 
 
 def _failure(path: Path, error: OSError) -> OutputError:

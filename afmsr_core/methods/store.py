@@ -21,7 +21,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from afmsr_core.errors import OutputError, UsageError, WeightsError
-from afmsr_core.io.atomic import temporaries, writing
+from afmsr_core.io.atomic import make_folder, temporaries, writing
 from afmsr_core.methods import orphans
 
 __all__ = [
@@ -332,13 +332,7 @@ def _candidates(
 def _put(file: FetchedFile, stream: IO[bytes], source: Path) -> None:
     """Copy one file into the folder and record its hash."""
     target = cached(file)
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(
-            f"{target.parent}: cannot be made ({error.strerror}); "
-            f"choose another folder with AFMSR_MODEL_DIR"
-        ) from error
+    make_folder(target.parent, "choose another folder with AFMSR_MODEL_DIR")
     sweep(file)
     with writing(target, force=True) as copy:
         orphans.hold(copy)

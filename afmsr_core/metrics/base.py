@@ -186,9 +186,9 @@ class Metric:
 
     name: str
     label: str
-    unit: str
+    unit: str = ""
     lower_is_better: bool | None
-    range: tuple[float, float]
+    range: tuple[float, float] = (-np.inf, np.inf)
     ideal: float | None = None
     summary: str
     source: str

@@ -228,7 +228,6 @@ def _metric(rank: int, kind: Kind, what: str) -> Metric:
     return Metric(
         name=kind,
         label=f"{what} ratio",
-        unit="",
         lower_is_better=None,
         range=(0.0, np.inf),
         ideal=1.0,

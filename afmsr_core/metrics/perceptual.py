@@ -35,7 +35,6 @@ def _niqe(result: Field, truth: Field, context: Context) -> Value:
 NIQE = Metric(
     name="niqe",
     label="NIQE",
-    unit="",
     lower_is_better=True,
     range=(0.0, np.inf),
     ideal=0.0,
@@ -66,7 +65,6 @@ def _ma(result: Field, truth: Field, context: Context) -> Value:
 MA = Metric(
     name="ma",
     label="Ma",
-    unit="",
     lower_is_better=False,
     range=(0.0, 10.0),
     ideal=10.0,
@@ -107,9 +105,7 @@ def _pi(result: Field, truth: Field, context: Context) -> Value:
 PI = Metric(
     name="pi",
     label="PI",
-    unit="",
     lower_is_better=True,
-    range=(-np.inf, np.inf),
     summary="perceptual index: NIQE and Ma in one",
     source="Blau et al., ECCV Workshops 2018, doi 10.1007/978-3-030-11021-5_21",
     kind="no-reference",

@@ -169,7 +169,6 @@ def _metric(rank: int, parameter: Parameter) -> Metric:
     return Metric(
         name=parameter.name.lower(),
         label=f"{parameter.name} {'ratio' if ratio else 'difference'}",
-        unit="",
         lower_is_better=None,
         range=(0.0, np.inf) if ratio else (-np.inf, np.inf),
         ideal=1.0 if ratio else 0.0,

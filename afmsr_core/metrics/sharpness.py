@@ -121,9 +121,7 @@ METRICS = (
     Metric(
         name="fourier_sharpness",
         label="Fourier sharpness",
-        unit="",
         lower_is_better=False,
-        range=(-np.inf, np.inf),
         summary="mean logarithm of the Fourier magnitudes",
         source=PAPER,
         kind="no-reference",

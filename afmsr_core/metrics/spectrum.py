@@ -289,7 +289,6 @@ METRICS = (
         Metric(
             name=name,
             label=label,
-            unit="",
             lower_is_better=None,
             range=(0.0, np.inf),
             ideal=1.0,
@@ -307,7 +306,6 @@ METRICS = (
     Metric(
         name="sal",
         label="Sal ratio",
-        unit="",
         lower_is_better=None,
         range=(0.0, np.inf),
         ideal=1.0,

@@ -316,9 +316,7 @@ METRICS = (
     Metric(
         name="streaks_truth",
         label="streaks of the truth left",
-        unit="",
         lower_is_better=None,
-        range=(-np.inf, np.inf),
         ideal=0.0,
         summary="share of the height of the truth's scars that the result shows",
         source="afmsr, docs/metrics.md",
@@ -331,9 +329,7 @@ METRICS = (
     Metric(
         name="streaks_low",
         label="streaks of the low scan left",
-        unit="",
         lower_is_better=None,
-        range=(-np.inf, np.inf),
         ideal=0.0,
         summary="share of the height of the low-resolution scan's scars that is left",
         source="afmsr, docs/metrics.md",

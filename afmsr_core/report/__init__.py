@@ -19,7 +19,7 @@ from afmsr_core.report.drawing import Picture
 from afmsr_core.report.files import Files
 from afmsr_core.report.page import page
 from afmsr_core.report.sections import Section, Trust, panels_of, section, trusted
-from afmsr_core.report.table import Table, as_csv, as_latex, as_markdown
+from afmsr_core.report.table import Table
 
 __all__ = ["PAGE", "write_report"]
 
@@ -64,17 +64,14 @@ def write_report(folder: Path) -> Path:
     believed = trusted(results)
     files = Files(folder)
     for table in _tables(results, sections, believed):
-        for ending, form in (("csv", as_csv), ("md", as_markdown), ("tex", as_latex)):
-            files.write(f"tables/{table.name}.{ending}", form(table))
+        files.write_table(table)
     for name, text in (*long_tables.longs(results), *trust.longs(results), *numbers.longs(results)):
         files.write(f"tables/{name}.csv", text)
     curves = {one.data_set: one.curves for one in sections if one.curves}
     if curves:
         files.write("tables/spectra.csv", spectra.as_csv(results, curves))
     for picture in _pictures(sections, shown, believed):
-        for ending, data in picture.files.items():
-            if ending != "jpg":  # of fewer pixels, for the page alone
-                files.write(f"figures/{picture.name}.{ending}", data)
+        files.write_picture(picture)
     files.write(PAGE, page(results, sections, shown, names, believed))
     files.finish()
     return folder / PAGE

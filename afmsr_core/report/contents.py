@@ -148,6 +148,10 @@ class Results:
         """Return the name of a file of a data set; no two data sets share one."""
         return slug(start, unique_slugs(self.data_sets)[data_set] if data_set else "", *more)
 
+    def of(self, data_set: str) -> str:
+        """Return the end of a caption on a data set; empty where sets have no names."""
+        return f", {data_set}" if data_set else ""
+
     def pairs_of(self, data_set: str, status: str | None = "scored") -> list[Record]:
         """Return the pairs of a data set, by default those that were scored."""
         return [

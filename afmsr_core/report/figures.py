@@ -41,7 +41,7 @@ def boxes(results: Results, data_set: str, protocol: str) -> Picture | None:
             shown.append((metric, values))
     if not shown:
         return None
-    of = f", {data_set}" if data_set else ""
+    of = results.of(data_set)
     with canvas(*_size(len(shown), len(results.ran))) as figure:
         for axes, (metric, values) in zip(_grid(figure, len(shown), results), shown, strict=True):
             _box(axes, values, results)
@@ -91,7 +91,7 @@ def differences(results: Results, data_set: str, protocol: str) -> Picture | Non
     if not shown:
         return None
     reference = results.label(shown[0][1]["against_reference"][0]["reference"])
-    of = f", {data_set}" if data_set else ""
+    of = results.of(data_set)
     confidence = (shown[0][1].get("settings") or {}).get("confidence") or 0.95
     with canvas(*_size(len(shown), len(results.ran))) as figure:
         for axes, (metric, analysis) in zip(_grid(figure, len(shown), results), shown, strict=True):
@@ -155,7 +155,7 @@ def triangles(results: Results, data_set: str, metric: Metric, analysis: Record)
     side = cell * (len(names) - 1)
     bottom, left, gap, right, top = 0.72, 0.95, 0.35, 0.7, 0.5
     size = (left + 2 * side + gap + right, bottom + side + top)
-    of = f", {data_set}" if data_set else ""
+    of = results.of(data_set)
     with canvas(*size) as figure:
         for place, (test, matrix) in enumerate(tested):
             box = (left + place * (side + gap), bottom, side, side)

@@ -7,8 +7,9 @@ import hashlib
 import re
 from pathlib import Path
 
-from afmsr_core.errors import OutputError
-from afmsr_core.io.atomic import writing
+from afmsr_core.io.atomic import make_folder, writing
+from afmsr_core.report.drawing import Picture
+from afmsr_core.report.table import FORMS, Table
 
 __all__ = ["FOLDERS", "LIST", "Files"]
 
@@ -48,15 +49,21 @@ class Files:
         data = content
         if isinstance(data, str):
             data = data.encode("utf-8", "backslashreplace")
-        try:
-            path.parent.mkdir(exist_ok=True)
-        except OSError as error:
-            raise OutputError(
-                f"{path.parent}: cannot be made ({error.strerror}); choose another folder"
-            ) from error
+        make_folder(path.parent)
         with writing(path, force=True) as file:
             file.write(data)
         self._written[name] = hashlib.sha256(data).hexdigest()
+
+    def write_table(self, table: Table) -> None:
+        """Write a table in each of its forms."""
+        for ending, form in FORMS.items():
+            self.write(f"tables/{table.name}.{ending}", form(table))
+
+    def write_picture(self, picture: Picture) -> None:
+        """Write a figure; a JPEG has fewer pixels and is for the page alone."""
+        for ending, data in picture.files.items():
+            if ending != "jpg":
+                self.write(f"figures/{picture.name}.{ending}", data)
 
     def finish(self) -> None:
         """Remove what the report before wrote and this one did not, and write the list.

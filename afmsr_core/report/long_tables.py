@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from afmsr_core.report import verdicts
 from afmsr_core.report.contents import Results
+from afmsr_core.report.table import csv_text
 
 __all__ = ["longs"]
 
 
 def longs(results: Results) -> Iterator[tuple[str, str]]:
     """Return name and text of the CSV files that hold one value a line."""
-    yield "scores", _csv(_score_rows(results))
-    yield "summary", _csv(_summary_rows(results))
-    yield "p-values", _csv(_p_rows(results))
+    yield "scores", csv_text(_score_rows(results))
+    yield "summary", csv_text(_summary_rows(results))
+    yield "p-values", csv_text(_p_rows(results))
 
 
 def _score_rows(results: Results) -> Iterator[Sequence[Any]]:
@@ -68,9 +67,3 @@ def _p_rows(results: Results) -> Iterator[Sequence[Any]]:
                             p = matrix["p"][row][column]
                             told = "" if p is None else repr(p)
                             yield data_set, protocol, metric.name, test, first, second, told
-
-
-def _csv(rows: Iterable[Sequence[Any]]) -> str:
-    out = io.StringIO()
-    csv.writer(out, lineterminator="\n").writerows(rows)
-    return out.getvalue()

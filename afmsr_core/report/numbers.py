@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from afmsr_core.report.contents import Record, Results, slug
-from afmsr_core.report.table import MISSING, Cell, Table, digits, number
+from afmsr_core.report.table import MISSING, Cell, Table, csv_text, digits, number
 
 __all__ = ["longs", "pair_reported", "quality", "reported"]
 
@@ -89,7 +87,7 @@ def _numbers(pair: Record) -> Record:
 
 def reported(results: Results, data_set: str) -> Table | None:
     """Return the numbers of a data set: means over its pairs, or None if there are none."""
-    of = f", {data_set}" if data_set else ""
+    of = results.of(data_set)
     return _reported(results, results.pairs_of(data_set), results.slug("numbers", data_set), of)
 
 
@@ -179,7 +177,7 @@ def quality(results: Results, data_set: str) -> Table | None:
         decimals = digits([value for side in sides for value in side])
         for row, values in zip(rows, sides, strict=True):
             row.append(_cell(values, None, decimals))
-    of = f", {data_set}" if data_set else ""
+    of = results.of(data_set)
     return Table(
         name=results.slug("quality", data_set),
         caption=f"Quality that the scans tell of themselves{of}",
@@ -193,10 +191,8 @@ def longs(results: Results) -> Iterator[tuple[str, str]]:
     """Return name and text of a CSV file with every number, pair by pair."""
     rows = list(_rows(results))
     if rows:
-        out = io.StringIO()
         head = ("pair", "data set", "surface", "unit", "number", "value", "low", "high")
-        csv.writer(out, lineterminator="\n").writerows([head, *rows])
-        yield "trust-numbers", out.getvalue()
+        yield "trust-numbers", csv_text([head, *rows])
 
 
 def _rows(results: Results) -> Iterator[Sequence[Any]]:

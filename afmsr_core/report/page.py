@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
 from afmsr_core.report import numbers, pair_tables, scan_time, setup_tables, trust, words
-from afmsr_core.report.contents import Record, Results, slug
+from afmsr_core.report.contents import Record, Results
 from afmsr_core.report.drawing import Picture
+from afmsr_core.report.html import (
+    BESIDE,
+    bullets,
+    document,
+    figure,
+    header,
+    nav,
+    notes,
+    titled,
+)
 from afmsr_core.report.sections import Section, Trust
 from afmsr_core.report.style import CSS
-from afmsr_core.report.table import Table, as_html
+from afmsr_core.report.table import as_html
 
 __all__ = ["page"]
 
 TITLE = "Upscaling methods on paired scans"
 WIDEST = 800
 """Pixels; wider figures would not be readable two in a row."""
-
-MIME = {"svg": "image/svg+xml", "jpg": "image/jpeg", "png": "image/png"}
 
 
 def page(
@@ -49,43 +56,30 @@ def page(
     parts.append(_trust(believed))
     time = scan_time.table(results)
     if time:
-        parts.append(_titled("scan-time", "Scan time saved", as_html(time)))
+        parts.append(titled("scan-time", "Scan time saved", as_html(time)))
     shown_above = {one.example for one in sections if one.example}
     parts.append(_pairs(results, panels, names, shown_above))
     parts.append(_failures(results))
     parts.append(_made_with(results))
     body = "\n".join(filter(None, parts))
-    return (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(TITLE)}</title>\n<style>{CSS}</style>\n</head>\n"
-        f"<body>\n{body}\n</body>\n</html>\n"
-    )
+    return document(TITLE, CSS, body)
 
 
 def _head(results: Results) -> str:
     created = str(results.raw.get("created") or "")[:16].replace("T", " ")
     version = results.raw.get("afmsr") or "of unknown version"
     sentences = "".join(
-        f"<li>{escape(one)}{_list(below)}</li>" for one, below in words.summary(results)
+        f"<li>{escape(one)}{bullets(below)}</li>" for one, below in words.summary(results)
     )
-    return (
-        f"<header><h1>{escape(TITLE)}</h1>"
-        f'<p class="meta">{escape(f"afmsr {version}" + (f", {created}" if created else ""))}</p>'
-        f'<section class="summary" aria-label="Summary"><ul>{sentences}</ul></section></header>'
-    )
-
-
-def _list(items: Sequence[str]) -> str:
-    return f"<ul>{''.join(f'<li>{escape(one)}</li>' for one in items)}</ul>" if items else ""
+    made_with = f"afmsr {version}" + (f", {created}" if created else "")
+    return header(TITLE, made_with, f"<ul>{sentences}</ul>")
 
 
 def _nav(sections: Sequence[Section]) -> str:
     links = [(one.anchor, one.title) for one in sections]
     links += [("trust", "Trust"), ("scan-time", "Scan time"), ("pairs", "Pairs")]
     links += [("failures", "Failures"), ("made-with", "Methods, metrics, settings, versions")]
-    told = "".join(f'<a href="#{anchor}">{escape(title)}</a>' for anchor, title in links)
-    return f'<nav aria-label="Contents">{told}</nav>'
+    return nav(links)
 
 
 def _section(results: Results, section: Section, names: Mapping[str, str]) -> str:
@@ -93,18 +87,18 @@ def _section(results: Results, section: Section, names: Mapping[str, str]) -> st
     if not results.pairs_of(section.data_set):
         parts.append("<p>No pair of this data set was scored; see “Failures”.</p>")
     for chapter in section.chapters:
-        inner = [_html(one) for one in chapter.tables]
+        inner = [as_html(one) for one in chapter.tables]
         if chapter.rests_on:
             told = "".join(
                 f"<dt>{escape(label)}</dt><dd>{escape(what)}</dd>"
                 for label, what in chapter.rests_on
             )
             inner.append(_details("What the values rest on", f"<dl>{told}</dl>"))
-        inner += [_figure(one) for one in (chapter.boxes, chapter.differences) if one]
+        inner += [figure(one) for one in (chapter.boxes, chapter.differences) if one]
         if chapter.paired:
-            inner.append(_details(chapter.paired.caption, _html(chapter.paired)))
+            inner.append(_details(chapter.paired.caption, as_html(chapter.paired)))
         if chapter.triangles:
-            shown = "".join(_figure(one) for one in chapter.triangles)
+            shown = "".join(figure(one) for one in chapter.triangles)
             count = len(chapter.triangles)
             many = f"p-values of every pair of methods, {count} metric{'s' * (count > 1)}"
             beside = all(one.width <= WIDEST for one in chapter.triangles)
@@ -118,16 +112,15 @@ def _section(results: Results, section: Section, names: Mapping[str, str]) -> st
             else:
                 inner.append(_details(many, note + grid))
         if chapter.notes:
-            title = "<p>To know before reading the tests:</p>"
-            inner.append(f'<div class="notes">{title}{_list(chapter.notes)}</div>')
+            inner.append(notes("To know before reading the tests:", chapter.notes))
         title = words.SHORT[chapter.protocol]
         parts.append(f"<h3>{escape(title)}</h3>{''.join(inner)}")
     if section.panel:
         link = f'<p>{escape(section.why_example)} All pairs are <a href="#pairs">below</a>.</p>'
-        parts.append(f"<h3>Images</h3>{link}{_figure(section.panel)}")
+        parts.append(f"<h3>Images</h3>{link}{figure(section.panel)}")
     if section.spectra:
-        parts.append(f"<h3>Power spectra</h3>{_figure(section.spectra)}")
-    return _titled(section.anchor, section.title, "".join(parts))
+        parts.append(f"<h3>Power spectra</h3>{figure(section.spectra)}")
+    return titled(section.anchor, section.title, "".join(parts))
 
 
 def _trust(believed: Trust) -> str:
@@ -136,15 +129,15 @@ def _trust(believed: Trust) -> str:
     for part in believed.parts:
         if named:
             inner.append(f"<h3>{escape(part.data_set or 'No data set')}</h3>")
-        inner += [_html(part.numbers)] if part.numbers else []
-        inner += [_html(part.quality)] if part.quality else []
-        inner += [_html(part.detail)] if part.detail else []
-        beside = [_html(part.intervals)] if part.intervals else []
-        beside += [_figure(part.curve)] if part.curve else []
+        inner += [as_html(part.numbers)] if part.numbers else []
+        inner += [as_html(part.quality)] if part.quality else []
+        inner += [as_html(part.detail)] if part.detail else []
+        beside = [as_html(part.intervals)] if part.intervals else []
+        beside += [figure(part.curve)] if part.curve else []
         inner += [f'<div class="two">{"".join(beside)}</div>'] if beside else []
     if believed.worst:
-        inner.append(f"<h3>Where the intervals fail most</h3>{_figure(believed.worst)}")
-    return _titled("trust", "Trust", "".join(inner))
+        inner.append(f"<h3>Where the intervals fail most</h3>{figure(believed.worst)}")
+    return titled("trust", "Trust", "".join(inner))
 
 
 def _pairs(
@@ -165,7 +158,7 @@ def _pairs(
         if key in above:
             inner.append("<p>Its images are shown with its data set.</p>")
         elif key in panels:
-            inner.append(_figure(panels[key]))
+            inner.append(figure(panels[key]))
         facts = "".join(
             f"<dt>{escape(what)}</dt><dd>{escape(value)}</dd>"
             for what, value in pair_tables.alignment_facts(results, pair)
@@ -186,20 +179,20 @@ def _pairs(
         parts.append(
             f'<details id="pair-{names[key]}"><summary>{title}</summary>{"".join(inner)}</details>'
         )
-    return _titled("pairs", "Pairs", "".join(parts))
+    return titled("pairs", "Pairs", "".join(parts))
 
 
 def _failures(results: Results) -> str:
     lost = words.failures(results)
     if not lost:
-        return _titled("failures", "Failures", "<p>None: every pair was scored.</p>")
+        return titled("failures", "Failures", "<p>None: every pair was scored.</p>")
     rows = "".join(_failure(pair) for pair in lost)
     table = (
         '<div class="table"><table><caption>Pairs that are in no table, figure or test</caption>'
         '<thead><tr><th scope="col">Pair</th><th scope="col" class="words">Status</th>'
         f'<th scope="col" class="words">Reason</th></tr></thead><tbody>{rows}</tbody></table></div>'
     )
-    return _titled("failures", "Failures", table)
+    return titled("failures", "Failures", table)
 
 
 def _failure(pair: Record) -> str:
@@ -214,31 +207,11 @@ def _made_with(results: Results) -> str:
     made = [setup_tables.methods(results), setup_tables.metrics(results)]
     made += [setup_tables.settings(results), setup_tables.versions(results)]
     inner = "".join(as_html(one) for one in made if one.rows)
-    return _titled("made-with", "Methods, metrics, settings, versions", inner) + (
-        "<footer><p>The tables are beside this page in tables/ (CSV in full precision, Markdown, "
-        "LaTeX for booktabs), the figures in figures/ (PNG, SVG); all scores, one a line, in "
-        "tables/scores.csv. The protocol is that of Beilstein J. Nanotechnol. 2025, 16, "
-        "1129–1140, doi 10.3762/bjnano.16.83.</p></footer>"
-    )
-
-
-def _html(table: Table) -> str:
-    return as_html(table)
-
-
-def _figure(picture: Picture) -> str:
-    data = base64.b64encode(picture.files[picture.shown]).decode("ascii")
-    caption = f"<figcaption>{escape(picture.caption)}</figcaption>" if picture.caption else ""
-    return (
-        f'<figure id="figure-{escape(picture.name)}"><img width="{picture.width}" '
-        f'alt="{escape(picture.alt)}" src="data:{MIME[picture.shown]};base64,{data}">'
-        f"{caption}</figure>"
+    return titled("made-with", "Methods, metrics, settings, versions", inner) + (
+        f"<footer><p>{BESIDE}; all scores, one a line, in tables/scores.csv. The protocol is that "
+        "of Beilstein J. Nanotechnol. 2025, 16, 1129–1140, doi 10.3762/bjnano.16.83.</p></footer>"
     )
 
 
 def _details(title: str, inner: str) -> str:
     return f"<details><summary>{escape(title)}</summary>{inner}</details>"
-
-
-def _titled(anchor: str, title: str, inner: str) -> str:
-    return f'<section id="{slug(anchor)}"><h2>{escape(title)}</h2>{inner}</section>'

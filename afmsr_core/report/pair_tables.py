@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -33,15 +33,7 @@ def pairs(results: Results) -> Table:
                 Cell(str(pair.get("status")), note="; ".join(str(one) for one in said if one)),
                 Cell(_size(pair.get("low"))),
                 Cell(_size(pair.get("high"))),
-                Cell(str(aligned.get("kind") or MISSING)),
-                _fact(aligned, "scale", 3),
-                _fact(aligned, "rotation_deg", 2),
-                Cell(_shift(aligned.get("shift_px"))),
-                _fact(aligned, "residual_px", 2),
-                _fact(aligned, "residual_nm", 2),
-                Cell(_of_matches(aligned)),
-                _fact(aligned, "overlap", 2),
-                _ambiguity(aligned),
+                *_facts(aligned, (3, 2), ("residual_px", "residual_nm")),
             ]
         )
     heads = ["Pair", *(["Data set"] if named else []), "Status", "Low, px", "High, px", "Map"]
@@ -58,16 +50,24 @@ def pairs(results: Results) -> Table:
     )
 
 
+def _facts(aligned: Record, decimals: tuple[int, int], residuals: Sequence[str]) -> Iterator[Cell]:
+    """Return the cells of an alignment, from its map to its ambiguity."""
+    yield Cell(str(aligned.get("kind") or MISSING))
+    yield _fact(aligned, "scale", decimals[0])
+    yield _fact(aligned, "rotation_deg", decimals[1])
+    yield Cell(_shift(aligned.get("shift_px")))
+    yield from (_fact(aligned, key, 2) for key in residuals)
+    yield Cell(_of_matches(aligned))
+    yield _fact(aligned, "overlap", 2)
+    warnings = map(str, aligned.get("warnings") or [])
+    yield replace(_fact(aligned, "ambiguity", 2), note="; ".join(warnings))
+
+
 def _fact(aligned: Record, key: str, decimals: int) -> Cell:
     value = aligned.get(key)
     if not isinstance(value, int | float):
         return Cell(MISSING)
     return Cell(number(value, decimals), float(value))
-
-
-def _ambiguity(aligned: Record) -> Cell:
-    found = _fact(aligned, "ambiguity", 2)
-    return replace(found, note="; ".join(map(str, aligned.get("warnings") or [])))
 
 
 def _shift(shift: Any) -> str:
@@ -116,14 +116,7 @@ def per_method_alignment(results: Results, pair: Record, name: str) -> Table | N
     rows = [
         [
             Cell(results.label(method)),
-            Cell(str(aligned.get("kind") or MISSING)),
-            _fact(aligned, "scale", 4),
-            _fact(aligned, "rotation_deg", 3),
-            Cell(_shift(aligned.get("shift_px"))),
-            _fact(aligned, "residual_px", 2),
-            Cell(_of_matches(aligned)),
-            _fact(aligned, "overlap", 2),
-            _ambiguity(aligned),
+            *_facts(aligned, (4, 3), ("residual_px",)),
         ]
         for method in results.ran
         if (aligned := found.get(method))

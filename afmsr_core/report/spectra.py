@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +12,7 @@ from afmsr_core.errors import FieldError
 from afmsr_core.metrics.spectrum import power_spectrum
 from afmsr_core.report.contents import Fields, Floats, Record, Results
 from afmsr_core.report.drawing import INK, Picture, canvas, curve_styles, finish
+from afmsr_core.report.table import csv_text
 
 __all__ = ["Curves", "as_csv", "collect", "figure"]
 
@@ -96,7 +95,7 @@ def nyquist_of(pair: Record) -> float:
 def figure(results: Results, data_set: str, curves: Curves) -> Picture:
     """Return the spectra, and their ratio to the truth's."""
     styles = curve_styles(results.ran, results.networks)
-    of = f", {data_set}" if data_set else ""
+    of = results.of(data_set)
     truth = curves.density[TRUTH]
     with canvas(12.2, 4.1) as drawn:
         left = drawn.add_axes((0.06, 0.12, 0.365, 0.84))
@@ -162,11 +161,10 @@ def _span(curves: Curves, over: Floats | None = None) -> tuple[float, float]:
 
 def as_csv(results: Results, found: Mapping[str, Curves]) -> str:
     """Return all curves in long form."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["data set", "curve", "frequency (1/um)", "density (nm^4)"])
-    for data_set, curves in found.items():
-        for name, density in curves.density.items():
-            for frequency, value in zip(curves.frequency, density, strict=True):
-                writer.writerow([data_set, name, repr(float(frequency)), repr(float(value))])
-    return out.getvalue()
+    rows = [
+        (data_set, name, repr(float(frequency)), repr(float(value)))
+        for data_set, curves in found.items()
+        for name, density in curves.density.items()
+        for frequency, value in zip(curves.frequency, density, strict=True)
+    ]
+    return csv_text([("data set", "curve", "frequency (1/um)", "density (nm^4)"), *rows])

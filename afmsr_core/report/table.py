@@ -10,7 +10,19 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from html import escape
 
-__all__ = ["Cell", "Table", "as_csv", "as_html", "as_latex", "as_markdown", "digits", "number"]
+__all__ = [
+    "FORMS",
+    "Cell",
+    "Table",
+    "as_csv",
+    "as_html",
+    "as_latex",
+    "as_markdown",
+    "csv_text",
+    "digits",
+    "number",
+    "number_cell",
+]
 
 MISSING = "–"
 """What a cell without a value shows."""
@@ -101,6 +113,18 @@ def number(value: float | None, decimals: int) -> str:
     return text.replace("-", "−")
 
 
+def number_cell(value: float | None, decimals: int, *, bold: bool = False, note: str = "") -> Cell:
+    """Return a cell with a rounded number, and all of its digits for CSV; a dash if there is none.
+
+    Examples
+    --------
+    >>> number_cell(0.125, 1).text, number_cell(0.125, 1).exact, number_cell(float("nan"), 1).exact
+    ('0.1', '0.125', '')
+    """
+    known = value if value is not None and math.isfinite(value) else None
+    return Cell(number(known, decimals), known, bold=bold, note=note)
+
+
 def digits(values: Iterable[float]) -> int:
     """Return the decimals for a column: four digits of the largest, as in the paper's tables.
 
@@ -186,11 +210,18 @@ def as_latex(table: Table) -> str:
 
 def as_csv(table: Table) -> str:
     """Return the values of the table in full precision, under one line of heads."""
+    return csv_text([[cell.exact for cell in row] for row in (table.head, *table.rows)])
+
+
+def csv_text(rows: Iterable[Sequence[object]]) -> str:
+    """Return rows as CSV."""
     out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow([cell.exact for cell in table.head])
-    writer.writerows([[cell.exact for cell in row] for row in table.rows])
+    csv.writer(out, lineterminator="\n").writerows(rows)
     return out.getvalue()
+
+
+FORMS = {"csv": as_csv, "md": as_markdown, "tex": as_latex}
+"""What a table is written as beside its page, by the ending of the file."""
 
 
 # --- HTML --------------------------------------------------------------------------------

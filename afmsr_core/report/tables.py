@@ -50,7 +50,7 @@ def _group(metric: Metric) -> str:
 def means(results: Results, data_set: str, protocol: str) -> Iterator[Table]:
     """Return the tables of means of a data set."""
     pairs = results.pairs_of(data_set)
-    chosen = groups(results.metrics(protocol))
+    chosen, of = groups(results.metrics(protocol)), results.of(data_set)
     for title, members in chosen:
         columns = [_column(results, pairs, protocol, metric, data_set) for metric in members]
         rows = [
@@ -61,7 +61,7 @@ def means(results: Results, data_set: str, protocol: str) -> Iterator[Table]:
         kind = next((words for key, words in what.items() if title.startswith(key)), "scores")
         yield Table(
             name=results.slug("means", data_set, protocol, *([title] if len(chosen) > 1 else [])),
-            caption=(f"Mean {kind} of {_pairs(len(pairs))}{_of(data_set)}, {PROTOCOLS[protocol]}"),
+            caption=f"Mean {kind} of {_pairs(len(pairs))}{of}, {PROTOCOLS[protocol]}",
             head=[Cell("Method", below="SD of the methods"), *(head for head, _ in columns)],
             rows=rows,
             remarks=list(_legend(results, data_set, protocol, members)),
@@ -204,8 +204,8 @@ def significance(results: Results, data_set: str, protocol: str) -> Table | None
     return Table(
         name=results.slug("networks-against-interpolations", data_set, protocol),
         caption=(
-            f"Pairs of a network and an interpolation that differ significantly{_of(data_set)}, "
-            f"{PROTOCOLS[protocol]}"
+            f"Pairs of a network and an interpolation that differ "
+            f"significantly{results.of(data_set)}, {PROTOCOLS[protocol]}"
         ),
         head=[
             Cell("Metric"),
@@ -259,8 +259,8 @@ def paired(results: Results, data_set: str, protocol: str) -> Table | None:
     return Table(
         name=results.slug("paired", data_set, protocol),
         caption=(
-            f"Differences from {results.label(reference)} on the same pairs{_of(data_set)}, "
-            f"{PROTOCOLS[protocol]}"
+            f"Differences from {results.label(reference)} on the same pairs"
+            f"{results.of(data_set)}, {PROTOCOLS[protocol]}"
         ),
         head=[
             *map(Cell, ("Metric", "Method", "Difference", "CI low", "CI high", "SD")),
@@ -284,7 +284,3 @@ def _margin(equivalence: Record) -> str:
 
 def _pairs(count: int) -> str:
     return f"{count} pair{'' if count == 1 else 's'}"
-
-
-def _of(data_set: str) -> str:
-    return f", {data_set}" if data_set else ""

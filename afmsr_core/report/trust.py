@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from afmsr_core.report.contents import Record, Results, slug
-from afmsr_core.report.table import MISSING, Cell, Table, digits, number
+from afmsr_core.report.table import MISSING, Cell, Table, csv_text, digits, number
 
 __all__ = [
     "RULE",
@@ -50,7 +48,7 @@ def detail(results: Results, data_set: str) -> Table | None:
         results,
         results.pairs_of(data_set),
         results.slug("detail", data_set),
-        f", {data_set}" if data_set else "",
+        results.of(data_set),
     )
 
 
@@ -163,7 +161,7 @@ def intervals(results: Results, data_set: str) -> Table | None:
                 Cell(number(half, digits(widths)), half),
             ]
         )
-    of = f", {data_set}" if data_set else ""
+    of = results.of(data_set)
     return Table(
         name=results.slug("intervals", data_set),
         caption=f"Truth within the intervals of {_who(results)}{of}",
@@ -228,9 +226,9 @@ def summary(results: Results) -> str:
 def longs(results: Results) -> Iterator[tuple[str, str]]:
     """Return name and text of CSV files with the same, pair by pair."""
     if any(_trust(pair, "detail").get("methods") for pair in results.pairs):
-        yield "trust-detail", _csv(_detail_rows(results))
+        yield "trust-detail", csv_text(_detail_rows(results))
     if any(_trust(pair, "interval").get("levels") for pair in results.pairs):
-        yield "trust-intervals", _csv(_interval_rows(results))
+        yield "trust-intervals", csv_text(_interval_rows(results))
 
 
 def _detail_rows(results: Results) -> Iterator[Sequence[Any]]:
@@ -258,9 +256,3 @@ def _interval_rows(results: Results) -> Iterator[Sequence[Any]]:
 
 def _exact(value: float | None) -> str:
     return "" if value is None else repr(value)
-
-
-def _csv(rows: Iterable[Sequence[Any]]) -> str:
-    out = io.StringIO()
-    csv.writer(out, lineterminator="\n").writerows(rows)
-    return out.getvalue()

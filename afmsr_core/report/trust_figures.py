@@ -28,7 +28,7 @@ def curve(results: Results, data_set: str) -> Picture | None:
     pairs = levels_of(results, data_set)
     if not pairs:
         return None
-    of = f", {data_set}" if data_set else ""
+    of = results.of(data_set)
     stated = [100 * one["stated"] for one in pairs[0]]
     inside = np.array([[100 * one["coverage"] for one in pair] for pair in pairs])
     with canvas(4.3, 4.0) as figure:

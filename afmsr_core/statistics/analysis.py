@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 import numpy as np
 
 from afmsr_core.errors import UsageError
-from afmsr_core.statistics.bootstrap import check_levels
+from afmsr_core.statistics import bootstrap
 from afmsr_core.statistics.equivalence import MARGINS
 from afmsr_core.statistics.paired import PairedComparison, compare
 from afmsr_core.statistics.ranks import Friedman, friedman
@@ -33,19 +33,13 @@ for correcting (ANOVA: Repeated Measures, Sage 1992).
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(Result):
+class Settings(bootstrap.Settings):
     """Choices that the paper leaves open.
 
     Parameters
     ----------
-    alpha : float
-        Level of every test.
-    confidence : float
-        Of the bootstrap intervals.
-    resamples : int
-        Of the bootstrap.
-    seed : int
-        Of the bootstrap.
+    alpha, confidence, resamples, seed
+        As in :class:`afmsr_core.statistics.bootstrap.Settings`.
     reference : str or None
         Method that all others are compared with. None for `REFERENCE`, or where that has no
         scores the first interpolation, or else the first method.
@@ -58,15 +52,11 @@ class Settings(Result):
         If a number makes no sense.
     """
 
-    alpha: float = 0.05
-    confidence: float = 0.95
-    resamples: int = 10_000
-    seed: int = 0
     reference: str | None = None
     margins: Mapping[str, float] = field(default_factory=lambda: dict(MARGINS))
 
     def __post_init__(self) -> None:
-        check_levels(self.alpha, self.confidence, self.resamples, self.seed)
+        super().__post_init__()
         for metric, margin in self.margins.items():
             if not 0 < margin < math.inf:
                 raise UsageError(f"the margin of {metric} is {margin!r}; give a number above 0")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import ArrayLike
 
 from afmsr_core.errors import UsageError
-from afmsr_core.statistics.result import Floats, library
+from afmsr_core.statistics.result import Floats, Result, library
 
-__all__ = ["FEWEST_UNITS", "bca_intervals", "check_levels"]
+__all__ = ["FEWEST_UNITS", "Settings", "bca_intervals"]
 
 FEWEST_UNITS = 5
 """Fewer images (or samples) give no interval: 4 have 35 resamples that differ, 5 have 126."""
@@ -17,15 +19,38 @@ CHUNK = 4_000_000
 """Resampling counts held at a time: 32 MB."""
 
 
-def check_levels(alpha: float, confidence: float, resamples: int, seed: int) -> None:
-    """Raise UsageError if level, confidence or what the bootstrap is given makes no sense."""
-    for name, value in (("alpha", alpha), ("confidence", confidence)):
-        if not 0 < value < 1:
-            raise UsageError(f"{name} is {value!r}; give a number between 0 and 1, as 0.05")
-    if resamples < 100:
-        raise UsageError(f"resamples is {resamples}; give 100 or more, better 10000")
-    if seed < 0:
-        raise UsageError(f"seed is {seed}; give 0 or more")
+@dataclass(frozen=True, kw_only=True)
+class Settings(Result):
+    """Choices of every analysis.
+
+    Parameters
+    ----------
+    alpha : float
+        Level of every test.
+    confidence : float
+        Of the bootstrap intervals.
+    resamples, seed : int
+        Of the bootstrap.
+
+    Raises
+    ------
+    UsageError
+        If a number makes no sense.
+    """
+
+    alpha: float = 0.05
+    confidence: float = 0.95
+    resamples: int = 10_000
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, value in (("alpha", self.alpha), ("confidence", self.confidence)):
+            if not 0 < value < 1:
+                raise UsageError(f"{name} is {value!r}; give a number between 0 and 1, as 0.05")
+        if self.resamples < 100:
+            raise UsageError(f"resamples is {self.resamples}; give 100 or more, better 10000")
+        if self.seed < 0:
+            raise UsageError(f"seed is {self.seed}; give 0 or more")
 
 
 def bca_intervals(

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import importlib.metadata
 import json
 import math
 from collections.abc import Iterator, Sequence
-from html import escape
 from pathlib import Path
 from typing import Any
 
 from afmsr_core import __version__
-from afmsr_core.errors import OutputError
-from afmsr_core.io.atomic import writing
 from afmsr_core.report.drawing import Picture
+from afmsr_core.report.files import Files
+from afmsr_core.report.html import (
+    BESIDE,
+    bullets,
+    document,
+    figure,
+    header,
+    nav,
+    notes,
+    titled,
+)
 from afmsr_core.report.style import CSS
-from afmsr_core.report.table import Cell, Table, as_csv, as_html, as_latex, as_markdown, number
+from afmsr_core.report.table import Cell, Table, as_html, number
 from afmsr_core.statistics import plain
 from afmsr_core.survey import analysis_figures
 from afmsr_core.survey.answers import Answers
@@ -70,14 +77,13 @@ def write_analysis(
     tables = list(all_tables(found, result))
     pictures = [analysis_figures.means(found, result), analysis_figures.spread(found, result)]
     made = _made_with(study, key, found, result)
+    files = Files(folder)
     for table in tables:
-        for ending, form in (("csv", as_csv), ("md", as_markdown), ("tex", as_latex)):
-            _write(folder / "tables" / f"{table.name}.{ending}", form(table))
+        files.write_table(table)
     for picture in pictures:
-        for ending, data in picture.files.items():
-            _write(folder / "figures" / f"{picture.name}.{ending}", data)
-    _write(folder / RESULT, json.dumps(_record(made, found, result), indent=1, allow_nan=False))
-    _write(folder / PAGE, _page(study, found, result, tables, pictures, made))
+        files.write_picture(picture)
+    files.write(RESULT, json.dumps(_record(made, found, result), indent=1, allow_nan=False))
+    files.write(PAGE, _page(study, found, result, tables, pictures, made))
     return folder / PAGE
 
 
@@ -150,18 +156,18 @@ def _page(
 ) -> str:
     of = {table.name: as_html(table) for table in tables}
     title = f"Blind survey: {study.title}" if study.title else "Blind survey"
-    scores = [*map(_figure, pictures)]
+    scores = [*map(figure, pictures)]
     scores.insert(1, of["survey-scores"])
     scores += [of[name] for name in ("survey-data-sets", "survey-shares") if name in of]
-    compared = [of["survey-tests"], _list([one.why for one in result.questions if one.why])]
+    compared = [of["survey-tests"], bullets([one.why for one in result.questions if one.why])]
     for one in result.questions:
         compared.append(of.get(f"survey-pairs-{one.question}", ""))
         if one.notes:
-            compared.append(_notes(f"To know of {one.question}:", one.notes))
+            compared.append(notes(f"To know of {one.question}:", one.notes))
     agreement = [of[name] for name in (
         "survey-agreement", "survey-rater-means", "survey-repeats", "survey-catch"
     ) if name in of]  # fmt: skip
-    people = [of["survey-raters"], _notes("What is in no test, and why:", result.notes)]
+    people = [of["survey-raters"], notes("What is in no test, and why:", result.notes)]
     if found.comments:
         people.append(as_html(_comments(found)))
     sections = {
@@ -171,20 +177,10 @@ def _page(
         "raters": ("Raters, and what is left out", people),
         "made-with": ("Settings, versions", [as_html(_facts(made)), _FOOT]),
     }
-    nav = "".join(f'<a href="#{name}">{escape(t)}</a>' for name, (t, _) in sections.items())
-    body = "\n".join(
-        f'<section id="{name}"><h2>{escape(t)}</h2>{"".join(parts)}</section>'
-        for name, (t, parts) in sections.items()
-    )
-    return (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(title)}</title>\n<style>{CSS}{MORE_CSS}</style>\n</head>\n<body>\n"
-        f"<header><h1>{escape(title)}</h1>"
-        f'<p class="meta">{escape(f"afmsr {__version__}, study {study.id}")}</p>'
-        f'<section class="summary" aria-label="Summary">{_list(summary(found, result))}</section>'
-        f'</header>\n<nav aria-label="Contents">{nav}</nav>\n{body}\n</body>\n</html>\n'
-    )
+    body = "\n".join(titled(name, t, "".join(parts)) for name, (t, parts) in sections.items())
+    head = header(title, f"afmsr {__version__}, study {study.id}", bullets(summary(found, result)))
+    links = nav([(name, t) for name, (t, _) in sections.items()])
+    return document(title, CSS + MORE_CSS, f"{head}\n{links}\n{body}")
 
 
 _HOW = (
@@ -196,27 +192,9 @@ _HOW = (
 )
 
 _FOOT = (
-    "<footer><p>The tables are beside this page in tables/ (CSV in full precision, Markdown, LaTeX "
-    "for booktabs), the figures in figures/ (PNG, SVG), everything in analysis.json. The survey is "
-    "that of Beilstein J. Nanotechnol. 2025, 16, 1129–1140, doi 10.3762/bjnano.16.83.</p></footer>"
+    f"<footer><p>{BESIDE}, everything in analysis.json. The survey is that of Beilstein J. "
+    "Nanotechnol. 2025, 16, 1129–1140, doi 10.3762/bjnano.16.83.</p></footer>"
 )
-
-
-def _figure(picture: Picture) -> str:
-    data = base64.b64encode(picture.files["svg"]).decode("ascii")
-    return (
-        f'<figure id="figure-{escape(picture.name)}"><img width="{picture.width}" '
-        f'alt="{escape(picture.alt)}" src="data:image/svg+xml;base64,{data}">'
-        f"<figcaption>{escape(picture.caption)}</figcaption></figure>"
-    )
-
-
-def _list(items: Sequence[str]) -> str:
-    return f"<ul>{''.join(f'<li>{escape(one)}</li>' for one in items)}</ul>" if items else ""
-
-
-def _notes(title: str, items: Sequence[str]) -> str:
-    return f'<div class="notes"><p>{escape(title)}</p>{_list(items)}</div>'
 
 
 def _comments(found: Answers) -> Table:
@@ -267,14 +245,3 @@ def _record(made: dict[str, Any], found: Answers, result: SurveyAnalysis) -> dic
         "answers": plain(found),
         "analysis": plain(result),
     }
-
-
-def _write(path: Path, data: str | bytes) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(
-            f"{path.parent}: cannot be made ({error.strerror}); choose another folder"
-        ) from error
-    with writing(path, force=True) as file:
-        file.write(data.encode("utf-8", "backslashreplace") if isinstance(data, str) else data)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from afmsr_core.statistics import Friedman, PairedComparison, PairMatrix
-from afmsr_core.statistics.bootstrap import check_levels
+from afmsr_core.statistics.bootstrap import Settings
 from afmsr_core.statistics.result import Floats, Result
 from afmsr_core.survey.agreement import Agreement, Repeatability
 from afmsr_core.survey.cumulative import CumulativeModel
@@ -22,34 +22,6 @@ __all__ = [
 
 MODEL, FRIEDMAN = "cumulative logit model", "Friedman and Wilcoxon on raters × images"
 """What decides: the first, or where it has no finite estimate the second."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Settings(Result):
-    """Choices of the analysis.
-
-    Parameters
-    ----------
-    alpha : float
-        Level of every test.
-    confidence : float
-        Of the intervals.
-    resamples, seed : int
-        Of the bootstrap.
-
-    Raises
-    ------
-    UsageError
-        If a number makes no sense.
-    """
-
-    alpha: float = 0.05
-    confidence: float = 0.95
-    resamples: int = 10_000
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        check_levels(self.alpha, self.confidence, self.resamples, self.seed)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from afmsr_core.report.table import MISSING, Cell, Table, number
+from afmsr_core.report.table import MISSING, Cell, Table, number, number_cell
 from afmsr_core.survey.answers import Answers, CatchScore
 from afmsr_core.survey.outcome import SurveyAnalysis
 from afmsr_core.survey.study import HIGHEST
@@ -15,7 +15,6 @@ __all__ = [
     "agreements",
     "catches",
     "exact",
-    "number_cell",
     "rater_means",
     "raters",
     "repeats",
@@ -164,11 +163,6 @@ def _caught(mine: list[CatchScore]) -> list[Cell]:
 
 def _share(values: list[float]) -> float:
     return float(np.mean(values)) if values else math.nan
-
-
-def number_cell(value: float, decimals: int, *, bold: bool = False, note: str = "") -> Cell:
-    """Return a cell with a rounded number, and all of its digits for CSV."""
-    return Cell(number(value, decimals), exact(value), bold=bold, note=note)
 
 
 def exact(value: float) -> float | None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from afmsr_core.report import verdicts
-from afmsr_core.report.table import MISSING, Cell, Table, number
+from afmsr_core.report.table import MISSING, Cell, Table, number, number_cell
 from afmsr_core.statistics import P_FLOOR
 from afmsr_core.survey.answers import Answers
 from afmsr_core.survey.outcome import QuestionAnalysis, SurveyAnalysis, SurveyPair
@@ -16,7 +16,6 @@ from afmsr_core.survey.rater_tables import (
     agreements,
     catches,
     exact,
-    number_cell,
     rater_means,
     raters,
     repeats,

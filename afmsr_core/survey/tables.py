@@ -7,12 +7,11 @@ printed for the rater. `forms` reads them back.
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Sequence
 
 from afmsr_core.errors import UsageError
+from afmsr_core.report.table import csv_text
 from afmsr_core.survey.page import letter
 from afmsr_core.survey.study import Key, Study
 
@@ -102,11 +101,7 @@ def _secrets(key: Key, item: str) -> list[object]:
 
 
 def _csv(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(head)
-    writer.writerows([[_harmless(cell) for cell in row] for row in rows])
-    return out.getvalue()
+    return csv_text([head, *([_harmless(cell) for cell in row] for row in rows)])
 
 
 def _harmless(cell: object) -> object:
