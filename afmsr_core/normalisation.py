@@ -8,23 +8,18 @@ the comparison only.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from afmsr_core.errors import FieldError, UsageError
+from afmsr_core.errors import FieldError
 
 __all__ = [
     "CONSTANT_LEVEL",
     "REC601",
-    "ROUNDING",
     "Normalisation",
     "from_8bit",
-    "grey_to_rgb",
-    "rgb_to_grey",
     "to_8bit",
 ]
 
@@ -33,15 +28,6 @@ CONSTANT_LEVEL = 0.5
 
 REC601 = (0.299, 0.587, 0.114)
 """Weights of R, G and B in grey, ITU-R BT.601 section 2.5.1; OpenCV's and Pillow's choice."""
-
-ROUNDING: Mapping[str, Callable[[NDArray[np.float64]], NDArray[np.float64]]] = MappingProxyType(
-    {"nearest": np.rint, "floor": np.floor}
-)
-"""How a grey value becomes an integer; the paper is silent.
-
-``nearest`` (ties to even) keeps the mean and is the default; ``floor`` is what a plain
-conversion to unsigned bytes does.
-"""
 
 
 @dataclass(frozen=True)
@@ -118,37 +104,33 @@ class Normalisation:
         return np.asarray(values, dtype=np.float64) * self.scale + self.offset
 
 
-def to_8bit(values: ArrayLike, rounding: str = "nearest") -> NDArray[np.uint8]:
+def to_8bit(values: ArrayLike) -> NDArray[np.uint8]:
     """Clamp numbers to [0, 1] and turn them into grey values 0 to 255, as the paper does.
+
+    The paper is silent on rounding; to the nearest (ties to even) keeps the mean.
 
     Parameters
     ----------
     values : array_like of float
         Any shape.
-    rounding : {"nearest", "floor"}
-        See :data:`ROUNDING`.
 
     Raises
     ------
     FieldError
         If there is a NaN, which eight bits cannot hold.
-    UsageError
-        If the rounding is unknown.
 
     Examples
     --------
     >>> to_8bit([-0.1, 0.0, 0.5, 0.999, 1.3])
     array([  0,   0, 128, 255, 255], dtype=uint8)
     """
-    if rounding not in ROUNDING:
-        raise UsageError(f"rounding {rounding!r}: choose {', '.join(ROUNDING)}")
     values = np.asarray(values, dtype=np.float64)
     if np.isnan(values).any():
         raise FieldError(
             f"{np.count_nonzero(np.isnan(values))} pixels are NaN, which 8-bit grey cannot hold; "
             f"fill them first or leave out the paper's protocol"
         )
-    return ROUNDING[rounding](np.clip(values, 0.0, 1.0) * 255.0).astype(np.uint8)
+    return np.rint(np.clip(values, 0.0, 1.0) * 255.0).astype(np.uint8)
 
 
 def from_8bit(grey: ArrayLike) -> NDArray[np.float64]:
@@ -160,47 +142,3 @@ def from_8bit(grey: ArrayLike) -> NDArray[np.float64]:
     array([0. , 0.2, 1. ])
     """
     return np.asarray(grey, dtype=np.float64) / 255.0
-
-
-def grey_to_rgb(grey: ArrayLike) -> NDArray[np.float64]:
-    """Repeat a grey plane in three equal channels, the networks' input.
-
-    Parameters
-    ----------
-    grey : array_like of float, shape (yres, xres)
-
-    Returns
-    -------
-    ndarray of float64, shape (3, yres, xres)
-        A read-only view that takes no memory of its own.
-    """
-    grey = np.asarray(grey, dtype=np.float64)
-    return np.broadcast_to(grey, (3, *grey.shape))
-
-
-def rgb_to_grey(rgb: ArrayLike) -> NDArray[np.float64]:
-    """Return the grey plane of three channels, weighted by :data:`REC601`.
-
-    Parameters
-    ----------
-    rgb : array_like of float, shape (3, yres, xres)
-        Channels first, in any range; nothing is clamped or rounded.
-
-    Returns
-    -------
-    ndarray of float64, shape (yres, xres)
-
-    Raises
-    ------
-    FieldError
-        If there are not three channels.
-
-    Examples
-    --------
-    >>> bool(np.allclose(rgb_to_grey(grey_to_rgb([[0.25, 0.75]])), [[0.25, 0.75]]))
-    True
-    """
-    rgb = np.asarray(rgb, dtype=np.float64)
-    if rgb.ndim != 3 or rgb.shape[0] != len(REC601):
-        raise FieldError(f"an RGB field has the shape (3, yres, xres), found {rgb.shape}")
-    return np.tensordot(np.array(REC601), rgb, axes=1)

@@ -10,8 +10,6 @@ import shutil
 import subprocess
 from pathlib import Path
 
-__all__ = ["described", "processor", "processors", "versions"]
-
 PACKAGES = (
     *("afmsr", "numpy", "onnxruntime", "opencv-python", "torch", "torchvision", "torchsr", "onnx"),
     *("scipy", "gwyfile", "distributed", "pyiqa", "matplotlib"),

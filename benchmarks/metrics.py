@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import argparse
 import importlib.metadata
-import statistics
 import tempfile
-import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from benchmarks import clock
 
 FEATURES = (18, 45, 75)
 """Of Ma's three forests."""
@@ -44,7 +45,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         file = args.ma_parameters or structure_only(Path(folder) / "structure.mat")
         for name, ours, theirs in pairs(file, args.niqe_parameters):
-            one, other = compare(ours, theirs, grey, args.runs)
+            calls = {"": partial(ours, grey), "pyiqa": partial(theirs, grey)}
+            times = clock.turns(calls, args.runs)
+            one, other = times[""].median, times["pyiqa"].median
             print(
                 f"| {name} | {one:.3f} | {other:.3f} | {other / one:.1f} | "
                 f"{abs(ours(grey) - theirs(grey)):.1e} |"
@@ -81,18 +84,6 @@ def theirs(name: str, file: Path) -> Score:
         return float(metric(torch.from_numpy(picture)))
 
     return score
-
-
-def compare(ours: Score, theirs: Score, grey: NDArray[np.uint8], runs: int) -> tuple[float, float]:
-    """Return the median seconds of both, run in turn after one run each."""
-    seconds: dict[int, list[float]] = {0: [], 1: []}
-    for turn in range(runs + 1):
-        for i, score in enumerate((ours, theirs)):
-            began = time.perf_counter()
-            score(grey)
-            if turn:
-                seconds[i].append(time.perf_counter() - began)
-    return statistics.median(seconds[0]), statistics.median(seconds[1])
 
 
 def scan_like(side: int) -> NDArray[np.uint8]:

@@ -8,8 +8,6 @@ from __future__ import annotations
 import importlib
 from types import ModuleType
 
-__all__ = ["NAMES", "part"]
-
 NAMES = (
     *("startup", "process", "forward", "rivals", "click", "size", "throughput", "memory"),
     *("cluster", "many", "survey", "report"),

@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from webserver import Server, serving
 
 # A shell that runs the tests in the background makes them deaf to Ctrl+C, and what they start too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -29,6 +30,28 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real data: {folder} is not a folder; set AFMSR_SHARED")
     return folder
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of the weights, not made yet; nothing is fetched from afar."""
+    from afmsr_core.methods import download
+
+    folder = tmp_path / "cache"
+    monkeypatch.setenv("AFMSR_MODEL_DIR", str(folder))
+    monkeypatch.setenv("AFMSR_MODEL_URL", "http://127.0.0.1:9")  # nobody listens there
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.delenv("AFMSR_OFFLINE", raising=False)
+    monkeypatch.setattr(download, "BACKOFF", 0.0)
+    return folder
+
+
+@pytest.fixture
+def server(cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    """A web server that has the weights, and misbehaves as it is told."""
+    with serving() as found:
+        monkeypatch.setenv("AFMSR_MODEL_URL", found.url)
+        yield found
 
 
 @pytest.fixture

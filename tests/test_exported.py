@@ -36,16 +36,12 @@ def network(name: str) -> registry.Network:
     return found
 
 
-@pytest.fixture(autouse=True)
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "cache"
-    folder.mkdir()
-    monkeypatch.setenv("AFMSR_MODEL_DIR", str(folder))
-    return folder
+pytestmark = pytest.mark.usefixtures("cache")
 
 
 def put(name: str, folder: Path, seed: int = 1) -> None:
     torch.manual_seed(seed)
+    folder.mkdir(exist_ok=True)
     torch.save(network(name).build().state_dict(), folder / network(name).weights.name)
 
 
@@ -138,6 +134,7 @@ def test_without_torch_a_changed_export_is_refused(cache: Path) -> None:
 def test_weights_that_are_not_finite_are_not_exported(cache: Path) -> None:
     state = network("ninasr_b0").build().state_dict()
     next(reversed(state.values())).view(-1)[0] = float("nan")
+    cache.mkdir()
     torch.save(state, cache / network("ninasr_b0").weights.name)
     with pytest.raises(
         WeightsError, match=r"ninasr_b0_x4\.pt: 1 of the \d+ numbers of \S+ are NaN"

@@ -18,7 +18,7 @@ import pytest
 
 from afmsr_core.methods import registry
 from afmsr_core.methods.torchsr import METHODS
-from afmsr_core.normalisation import rgb_to_grey
+from afmsr_core.normalisation import REC601
 
 torch = pytest.importorskip("torch", reason="needs the extra torch")
 pytest.importorskip("torchsr.models", reason="needs the extra torch")
@@ -60,7 +60,7 @@ def plain(module: Any, field: np.ndarray) -> np.ndarray:
     """Return what torchSR and the paper do: the plane three times, then RGB to grey."""
     with torch.inference_mode():
         planes = torch.from_numpy(np.repeat(field[None, None], 3, axis=1))
-        return rgb_to_grey(module(planes)[0].numpy())
+        return np.tensordot(np.array(REC601), module(planes)[0].double().numpy(), 1)
 
 
 def exact(module: Any, field: np.ndarray) -> np.ndarray:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
-import http.server
 import json
 import shutil
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from webserver import serving_folder
 from weightfiles import weights_of
 
 from afmsr_cli import models
@@ -26,7 +24,7 @@ from afmsr_core.errors import (
     pip_install,
 )
 from afmsr_core.inference import open_engine
-from afmsr_core.methods import download, registry, shipped
+from afmsr_core.methods import registry, shipped
 
 pytest.importorskip("torch", reason="needs the extra torch")
 
@@ -34,15 +32,7 @@ pytest.importorskip("torch", reason="needs the extra torch")
 Run = Callable[..., tuple[int, str, str]]
 
 
-@pytest.fixture(autouse=True)
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "cache"
-    monkeypatch.setenv("AFMSR_MODEL_DIR", str(folder))
-    monkeypatch.setenv("AFMSR_MODEL_URL", "http://127.0.0.1:9")  # nobody listens there
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.delenv("AFMSR_OFFLINE", raising=False)
-    monkeypatch.setattr(download, "BACKOFF", 0.0)
-    return folder
+pytestmark = pytest.mark.usefixtures("cache")
 
 
 @pytest.fixture
@@ -52,18 +42,8 @@ def mirror(tmp_path: Path) -> Iterator[str]:
     folder.mkdir()
     (folder / "carn.pt").write_bytes(weights_of("carn"))
     (folder / "carn_m.pt").write_bytes(weights_of("carn_m"))
-
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
-    handler = functools.partial(Quiet, directory=str(folder))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as httpd:
-        thread = threading.Thread(target=httpd.serve_forever, args=(0.01,), daemon=True)
-        thread.start()
-        yield f"http://127.0.0.1:{httpd.server_port}"
-        httpd.shutdown()
-        thread.join()
+    with serving_folder(folder) as address:
+        yield address
 
 
 def test_list_shows_every_method_and_its_cure(run: Run) -> None:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from webserver import Server, serving
+from webserver import Server
 from weightfiles import weights_of
 
 from afmsr_core import metrics
@@ -33,22 +33,10 @@ def real(shared: Path) -> bytes:
     return (shared / "data" / "iqa" / "niqe_modelparameters.mat").read_bytes()
 
 
-@pytest.fixture
-def server() -> Iterator[Server]:
-    with serving() as state:
-        yield state
-
-
 @pytest.fixture(autouse=True)
-def cache(tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "cache"
-    monkeypatch.setenv("AFMSR_MODEL_DIR", str(folder))
-    monkeypatch.setenv("AFMSR_MODEL_URL", server.url)
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    for name in ("AFMSR_OFFLINE", NIQE.variable, MA.variable):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(download, "BACKOFF", 0.0)
-    return folder
+def nothing_named(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    for parameters in (NIQE, MA):
+        monkeypatch.delenv(parameters.variable, raising=False)
 
 
 def listed(run: Run, name: str) -> dict[str, object]:

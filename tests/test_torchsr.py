@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import functools
-import http.server
 import math
-import threading
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -13,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from webserver import serving_folder
 
 from afmsr_core.inference.tiling import run_tiled
 from afmsr_core.methods import download, registry, weights
@@ -27,12 +25,7 @@ NAMES = tuple(network.name for network in METHODS)
 BOUNDED = ("carn", "rdn", "carn_m", "edsr_baseline")  # halo is the formal radius
 
 
-@pytest.fixture(autouse=True)
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "cache"
-    monkeypatch.setenv("AFMSR_MODEL_DIR", str(folder))
-    monkeypatch.delenv("AFMSR_OFFLINE", raising=False)
-    return folder
+pytestmark = pytest.mark.usefixtures("cache")
 
 
 @pytest.fixture
@@ -40,20 +33,9 @@ def mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A folder that a local web server serves."""
     folder = tmp_path / "mirror"
     folder.mkdir()
-
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
-    handler = functools.partial(Quiet, directory=str(folder))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as httpd:
-        monkeypatch.setenv("AFMSR_MODEL_URL", f"http://127.0.0.1:{httpd.server_port}")
-        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-        thread = threading.Thread(target=httpd.serve_forever, args=(0.01,), daemon=True)
-        thread.start()
+    with serving_folder(folder) as address:
+        monkeypatch.setenv("AFMSR_MODEL_URL", address)
         yield folder
-        httpd.shutdown()
-        thread.join()
 
 
 def network(name: str) -> registry.Network:

@@ -125,22 +125,3 @@ def test_a_blend_lies_between_its_two(tmp_path: Path) -> None:
             assert torch.allclose(results[share], end(planes), atol=1e-5)
     assert not torch.allclose(results[0.3], results[0.0], atol=1e-2)
     assert '"blend": 1.0' in (tmp_path / "blend" / "recipe.json").read_text()
-
-
-def test_kept_results_belong_to_their_weights(tmp_path: Path) -> None:
-    weights, calls = tmp_path / "weights", []
-
-    def upscale(coarse: Heights) -> Heights:
-        calls.append(coarse)
-        return _bicubic(coarse)
-
-    weights.write_bytes(b"one")
-    coarse = np.arange(64.0).reshape(8, 8)
-    for _ in range(2):
-        kept = program._kept(upscale, weights, tmp_path / "results")
-        assert np.array_equal(kept(coarse), _bicubic(coarse))
-    assert len(calls) == 1
-    weights.write_bytes(b"two")
-    program._kept(upscale, weights, tmp_path / "results")(coarse)
-    program._kept(upscale, weights, tmp_path / "results")(coarse + 1)
-    assert len(calls) == 3

@@ -27,11 +27,7 @@ assert isinstance(CARN, registry.Network)
 assert isinstance(AFM, registry.Network)
 
 
-@pytest.fixture(autouse=True)
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "cache"
-    monkeypatch.setenv("AFMSR_MODEL_DIR", str(folder))
-    return folder
+pytestmark = pytest.mark.usefixtures("cache")
 
 
 def import_weights(source: Path) -> set[str]:

@@ -9,12 +9,11 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import replace as changed
 from pathlib import Path
 
 import pytest
-from webserver import Server, serving
+from webserver import Server
 from weightfiles import weights_of
 
 from afmsr_core.errors import DownloadError, MissingWeightsError, WeightsError
@@ -29,23 +28,9 @@ BODY = weights_of("ninasr_b0")
 CONTINUED = f"bytes={download.CHUNK}-"  # asked for after a cut at 100,000: only whole chunks count
 
 
-@pytest.fixture
-def server() -> Iterator[Server]:
-    with serving() as state:
-        state.body = BODY
-        yield state
-
-
 @pytest.fixture(autouse=True)
-def cache(tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty cache, and the local server as the mirror."""
-    folder = tmp_path / "cache"
-    monkeypatch.setenv("AFMSR_MODEL_DIR", str(folder))
-    monkeypatch.setenv("AFMSR_MODEL_URL", server.url)
-    monkeypatch.delenv("AFMSR_OFFLINE", raising=False)
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setattr(download, "BACKOFF", 0.0)
-    return folder
+def weights_served(server: Server) -> None:
+    server.body = BODY
 
 
 def parts(cache: Path) -> list[Path]:

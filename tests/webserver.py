@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import http.server
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 # A zip's first bytes make it look like torch's format; the rest is incompressible.
 BODY = b"PK\x03\x04" + b"".join(hashlib.sha256(bytes([n])).digest() for n in range(250)) * 40
@@ -75,10 +77,31 @@ def serving() -> Iterator[Server]:
         def handle_error(self, request: object, client_address: object) -> None:
             pass  # clients that break off are meant to
 
-    with Httpd(("127.0.0.1", 0), Handler) as httpd:
-        state.url = f"http://127.0.0.1:{httpd.server_port}/files"
-        thread = threading.Thread(target=httpd.serve_forever, args=(0.01,), daemon=True)
-        thread.start()
+    with Httpd(("127.0.0.1", 0), Handler) as httpd, _running(httpd) as address:
+        state.url = f"{address}/files"
         yield state
-        httpd.shutdown()
-        thread.join()
+
+
+@contextlib.contextmanager
+def serving_folder(folder: Path) -> Iterator[str]:
+    """Serve the files of a folder while the block lasts; gives the address."""
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    handler = functools.partial(Quiet, directory=str(folder))
+    with (
+        http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as httpd,
+        _running(httpd) as address,
+    ):
+        yield address
+
+
+@contextlib.contextmanager
+def _running(httpd: http.server.ThreadingHTTPServer) -> Iterator[str]:
+    thread = threading.Thread(target=httpd.serve_forever, args=(0.01,), daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{httpd.server_port}"
+    httpd.shutdown()
+    thread.join()

@@ -18,7 +18,7 @@ from afmsr_core.errors import AfmsrError, UsageError
 from afmsr_core.upscale import Settings, Upscaler
 from training import corpus
 from training.score import CONDITIONS, Score, score
-from training.table import as_json, table, wins
+from training.table import table, wins
 
 if TYPE_CHECKING:
     from afmsr_core.methods.afm_network import AfmNetwork
@@ -106,19 +106,11 @@ def main() -> int:
         "--weights", action="append", default=[], metavar="METHOD[@LABEL]=FILE",
         help="also this network; LABEL tells two files of one method apart",
     )  # fmt: skip
-    judging.add_argument("--results", type=Path, metavar="FOLDER", help="keep results here")
     chosen = argparse.ArgumentParser(add_help=False)
     chosen.add_argument("--scans", choices=list(SPLITS), default="dev", help="(%(default)s)")
     chosen.add_argument("--max-side", type=int, help="leave out scans with a longer side")
     scores = commands.add_parser("score", help="PSNR, SSIM, sharpness", parents=[judging, chosen])
-    scores.add_argument("--json", type=Path, help="every score of every scan, into a file")
     scores.set_defaults(run=_score)
-    look = commands.add_parser(
-        "quality",
-        help="roughness, spectrum, NIQE, streaks, invented detail",
-        parents=[judging, chosen],
-    )
-    look.set_defaults(run=_quality)
     page = commands.add_parser("card", help="score, and write the model card", parents=[judging])
     page.add_argument("folder", type=Path, help="of the training")
     page.add_argument(
@@ -252,16 +244,6 @@ def _scans(args: argparse.Namespace) -> list[corpus.Scan]:
     return scans
 
 
-def _quality(args: argparse.Namespace) -> int:
-    from training.quality import niqe_model, quality, quality_table
-
-    scans, methods, model = _scans(args), _methods(args), niqe_model()
-    print(f"{len(scans)} {args.scans} scans\n")
-    for condition in CONDITIONS:
-        print(f"{condition}\n\n{quality_table(quality(scans, methods, condition), model)}")
-    return 0
-
-
 def _score(args: argparse.Namespace) -> int:
     scans = _scans(args)
     scores = _scores(scans, _methods(args))
@@ -270,8 +252,6 @@ def _score(args: argparse.Namespace) -> int:
         share = wins(by_method, "afm")
         print(f"{condition}: afm beats all interpolations on {share:.0%} of the scans")
         print(f"\n{table(by_method)}")
-    if args.json:
-        args.json.write_text(as_json(scores), encoding="utf-8")
     return 0
 
 
@@ -323,30 +303,8 @@ def _methods(args: argparse.Namespace) -> dict[str, Callable[[NDArray[Any]], NDA
         if not file:
             raise UsageError(f"--weights {item}: give it as METHOD=FILE")
         method, _, label = name.partition("@")
-        methods[label or method] = _kept(
-            _upscaler(method, Path(file)), Path(file), args.results / name if args.results else None
-        )
+        methods[label or method] = _upscaler(method, Path(file))
     return methods
-
-
-def _kept(
-    upscale: Callable[[NDArray[Any]], NDArray[Any]], weights: Path, folder: Path | None
-) -> Callable[[NDArray[Any]], NDArray[Any]]:
-    """Return `upscale` with its results kept in `folder`, for networks that take minutes."""
-    if folder is None:
-        return upscale
-    folder.mkdir(parents=True, exist_ok=True)
-    of_weights = hashlib.sha256(weights.read_bytes())
-
-    def kept(coarse: NDArray[Any]) -> NDArray[Any]:
-        key = of_weights.copy()
-        key.update(f"{coarse.shape}".encode() + np.ascontiguousarray(coarse).tobytes())
-        path = folder / f"{key.hexdigest()[:32]}.npy"
-        if not path.is_file():
-            np.save(path, upscale(coarse))
-        return np.asarray(np.load(path))
-
-    return kept
 
 
 def _upscaler(name: str, weights: Path | None = None) -> Callable[[NDArray[Any]], NDArray[Any]]:

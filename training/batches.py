@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 from afmsr_core.simulation.acquisition import Acquisition
 from training.fields import ROWS, Field
 
-__all__ = ["Batch", "Noise", "Source", "batches"]
-
 NOISE_SPREAD, LINE_SPREAD = 0.8, 0.9  # of the logarithm: the quartiles of real scans
 GAIN = (0.35, 1.25)  # of the amplitude, which the network does not see but the optimiser does
 

@@ -9,8 +9,6 @@ import torch
 
 from afmsr_core.methods.afm_network import AfmNetwork
 
-__all__ = ["blend"]
-
 
 def blend(before: Path, after: Path, share: float, folder: Path) -> None:
     """Write the weights between two, and how they came about, into `folder`.

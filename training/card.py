@@ -12,8 +12,6 @@ from training.corpus import SET_ASIDE, Scan
 from training.score import BORDER, CONDITIONS, Score
 from training.table import REFERENCE, table, wins
 
-__all__ = ["SMALL", "Judged", "card"]
-
 SMALL = 256  # pixels a side up to which networks that take minutes are judged
 
 TITLES = {

@@ -17,19 +17,6 @@ from numpy.typing import NDArray
 from afmsr_core.errors import UsageError
 from afmsr_core.surfaces import fit_plane
 
-__all__ = [
-    "PERMISSIVE",
-    "SET_ASIDE",
-    "Scan",
-    "TracePair",
-    "dev_scans",
-    "levelled",
-    "set_aside_scans",
-    "training_pairs",
-    "training_scans",
-    "unseen_scans",
-]
-
 # Licences under which weights trained on a scan may ship with ours (MIT).
 PERMISSIVE = ("MIT", "BSD", "Apache-2.0", "CC-BY-4.0")
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-__all__ = ["draw"]
-
 
 def draw(folder: Path) -> Path:
     """Draw ``curves.png`` from the ``log.csv`` in `folder`; return where it is."""

@@ -15,8 +15,6 @@ from scipy import ndimage
 from afmsr_core.channel import Channel, Step
 from afmsr_core.simulation.acquisition import Acquisition, coarse_scan
 
-__all__ = ["make_example"]
-
 SEED = 7
 SIDE = 2048  # pixels of the surface, so that both scans sample something finer than themselves
 WIDTH = 2000.0  # nm

@@ -20,8 +20,6 @@ from safetensors.numpy import load_file
 from afmsr_core.methods.afm_network import SCALE, SIDE
 from afmsr_core.methods.shipped import SUMS
 
-__all__ = ["export"]
-
 OPSET = 17
 IR_VERSION = 8  # read by every ONNX Runtime since 1.12
 

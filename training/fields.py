@@ -18,16 +18,6 @@ from afmsr_core.simulation.specimens import SPECIMENS
 from afmsr_core.surfaces import fit_plane
 from training.corpus import Scan, TracePair, levelled
 
-__all__ = [
-    "ROWS",
-    "Field",
-    "Measured",
-    "ScannedAgain",
-    "bicubic_error",
-    "generated_fields",
-    "real_fields",
-]
-
 FACTOR = 4
 ROWS = (1, 2)  # the two fine lines nearest a coarse pixel's centre
 REDUCE_ABOVE = 400  # fields at least this large also serve at half their resolution

@@ -16,8 +16,6 @@ from torch.nn import functional
 from afmsr_core.methods.afm_network import N_BLOCKS, AfmNetwork
 from training.batches import Noise, Source, batches
 
-__all__ = ["Recipe", "fit", "loss_of"]
-
 
 @dataclass(frozen=True)
 class Recipe:

@@ -12,8 +12,6 @@ import numpy as np
 from afmsr_core.errors import UsageError
 from training.fields import FACTOR, LOSS_FLOOR, Measured, bicubic_error
 
-__all__ = ["photographs"]
-
 SUFFIXES = (".jpg", ".png")
 GREYS = 255.0
 

@@ -14,8 +14,6 @@ from training.corpus import Scan
 from training.score import FACTOR, Score, Upscaler
 from training.table import REFERENCE
 
-__all__ = ["draw"]
-
 ROW = 1
 SIDE = 64  # pixels of the truth that the detail shows
 LARGEST = 512  # pixels of a scan that is drawn whole

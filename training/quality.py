@@ -20,8 +20,6 @@ from afmsr_core.trust.noise import noise_of
 from training.corpus import Scan
 from training.score import BORDER, CONDITIONS, FACTOR, Upscaler
 
-__all__ = ["Quality", "niqe_model", "pooled_niqe", "quality", "quality_table"]
-
 ROW = 1
 SCARS = 20.0  # per 256 coarse lines: as the worst twentieth of good scans
 NM = ("rmse", "sq", "sdq", "psd_coarse", "psd_medium", "psd_fine", "psd_beyond")

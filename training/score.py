@@ -18,8 +18,6 @@ from scipy import ndimage
 from afmsr_core.simulation.acquisition import Acquisition, coarse_scan
 from training.corpus import Scan
 
-__all__ = ["CONDITIONS", "Score", "best_shift", "score"]
-
 FACTOR = 4
 ROWS = (1, 2)
 BORDER = 8  # fine pixels at each edge that are not scored: half a pixel of shift has no data there

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 
 import numpy as np
 
 from training.score import Score
-
-__all__ = ["REFERENCE", "as_json", "table", "wins"]
 
 REFERENCE = "bicubic"
 HEADER = (
@@ -62,14 +58,3 @@ def _interval(gain: np.ndarray) -> tuple[float, float]:
     means = rng.choice(gain, (RESAMPLES, gain.size)).mean(axis=1)
     low, high = np.percentile(means, [2.5, 97.5])
     return float(low), float(high)
-
-
-def as_json(scores: Mapping[str, Mapping[str, Sequence[Score]]]) -> str:
-    """Return every score of every scan, for machines."""
-    return json.dumps(
-        {
-            condition: {name: [asdict(score) for score in row] for name, row in by_method.items()}
-            for condition, by_method in scores.items()
-        },
-        indent=1,
-    )

@@ -29,8 +29,6 @@ from training.corpus import levelled
 from training.fields import FACTOR, Measured, bicubic_error
 from training.fit import GRADIENT_LIMIT, loss_of
 
-__all__ = ["Tuning", "measured_pair", "tune"]
-
 SHARE = 0.2  # of the pairs that stop, and again of those that judge
 FEWEST = 3  # pairs: one for each of the three
 LARGEST_PATCH = 32  # coarse pixels

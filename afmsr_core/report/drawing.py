@@ -15,7 +15,16 @@ from afmsr_core.errors import MissingExtraError, pip_install
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["INK", "Picture", "canvas", "curve_styles", "finish", "finish_photo", "kind_colour"]
+__all__ = [
+    "CURVES",
+    "INK",
+    "Picture",
+    "canvas",
+    "curve_styles",
+    "finish",
+    "finish_photo",
+    "kind_colour",
+]
 
 INK = "#1b1f24"
 FAINT = "#d5dae0"

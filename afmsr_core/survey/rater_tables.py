@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from afmsr_core.report.table import MISSING, Cell, Table, number, number_cell
 from afmsr_core.survey.answers import Answers, CatchScore
-from afmsr_core.survey.outcome import SurveyAnalysis
+from afmsr_core.survey.outcome import SurveyAnalysis, SurveySummary
 from afmsr_core.survey.study import HIGHEST
 
 __all__ = [
     "agreements",
+    "by_method",
     "catches",
     "exact",
     "rater_means",
@@ -78,16 +80,31 @@ def raters(found: Answers) -> Table:
 
 def rater_means(found: Answers, result: SurveyAnalysis) -> Table:
     """Return the mean of every rater for every method."""
+    return by_method(
+        found,
+        result,
+        "survey-rater-means",
+        "Mean scores by rater",
+        [Cell(rater) for rater in found.raters],
+        lambda told: [number_cell(float(mean), 2) for mean in told.by_rater],
+    )
+
+
+def by_method(
+    found: Answers,
+    result: SurveyAnalysis,
+    name: str,
+    caption: str,
+    heads: Sequence[Cell],
+    cells: Callable[[SurveySummary], Sequence[Cell]],
+) -> Table:
+    """Return a table with a row for every question and method, and what is told of its scores."""
     return Table(
-        name="survey-rater-means",
-        caption="Mean scores by rater",
-        head=[Cell("Question"), Cell("Method"), *(Cell(rater) for rater in found.raters)],
+        name=name,
+        caption=caption,
+        head=[Cell("Question"), Cell("Method"), *heads],
         rows=[
-            [
-                Cell(one.question),
-                Cell(found.label(told.method), told.method),
-                *(number_cell(float(mean), 2) for mean in told.by_rater),
-            ]
+            [Cell(one.question), Cell(found.label(told.method), told.method), *cells(told)]
             for one in result.questions
             for told in one.summaries
         ],

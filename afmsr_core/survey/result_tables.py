@@ -14,6 +14,7 @@ from afmsr_core.survey.answers import Answers
 from afmsr_core.survey.outcome import QuestionAnalysis, SurveyAnalysis, SurveyPair
 from afmsr_core.survey.rater_tables import (
     agreements,
+    by_method,
     catches,
     exact,
     rater_means,
@@ -113,47 +114,27 @@ def scores(found: Answers, result: SurveyAnalysis) -> Table:
 
 def shares(found: Answers, result: SurveyAnalysis) -> Table:
     """Return how often each score was given."""
-    steps = range(LOWEST, HIGHEST + 1)
-    return Table(
-        name="survey-shares",
-        caption="How often each score was given, in %",
-        head=[Cell("Question"), Cell("Method"), *(Cell(str(step)) for step in steps)],
-        rows=[
-            [
-                Cell(one.question),
-                Cell(found.label(told.method), told.method),
-                *(number_cell(100 * float(share), 0) for share in told.shares),
-            ]
-            for one in result.questions
-            for told in one.summaries
-        ],
-        words=2,
+    return by_method(
+        found,
+        result,
+        "survey-shares",
+        "How often each score was given, in %",
+        [Cell(str(step)) for step in range(LOWEST, HIGHEST + 1)],
+        lambda told: [number_cell(100 * float(share), 0) for share in told.shares],
     )
 
 
 def data_sets(found: Answers, result: SurveyAnalysis) -> Table:
     """Return mean scores by data set."""
     names = list(dict.fromkeys(found.data_sets))
-    return Table(
-        name="survey-data-sets",
-        caption="Mean scores by data set",
-        head=[
-            Cell("Question"),
-            Cell("Method"),
-            *(Cell(name or "no name", below=f"{found.data_sets.count(name)} images")
-              for name in names),
-        ],
-        rows=[
-            [
-                Cell(one.question),
-                Cell(found.label(told.method), told.method),
-                *(number_cell(told.by_data_set[name], 2) for name in names),
-            ]
-            for one in result.questions
-            for told in one.summaries
-        ],
-        words=2,
-    )  # fmt: skip
+    return by_method(
+        found,
+        result,
+        "survey-data-sets",
+        "Mean scores by data set",
+        [Cell(name or "no name", below=f"{found.data_sets.count(name)} images") for name in names],
+        lambda told: [number_cell(told.by_data_set[name], 2) for name in names],
+    )
 
 
 def tests(result: SurveyAnalysis) -> Table:

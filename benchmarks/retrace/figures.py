@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from io import BytesIO
+from collections.abc import Sequence
 from pathlib import Path
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
@@ -12,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from afmsr_core.errors import MissingExtraError
 from afmsr_core.io.atomic import writing
+from afmsr_core.report.drawing import CURVES, INK, canvas, finish
 from benchmarks.retrace.score import CEILING, Outcome
 from benchmarks.retrace.table import REFERENCE
 
@@ -21,36 +19,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["cases", "gains"]
 
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#7b4fa3", "#56b4e9", "#e69f00", "#a0522d")
 GREYS = ("#9aa2ab", "#5b636d")
 MARKERS = "osD^vP*X"
-STYLE: Any = {
-    "font.family": ["DejaVu Sans"],
-    "font.size": 8.0,
-    "axes.linewidth": 0.6,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "svg.hashsalt": "afmsr",  # the same names, and so the same bytes, in every run
-    "svg.fonttype": "none",
-}
-DPI = 150
 WINDOW = 112  # pixels of the truth that a panel shows
 STRIDE = 8
 STRETCH = (0.5, 99.5)  # percentiles of the truth that span the greys
-
-
-@contextmanager
-def _style() -> Iterator[None]:
-    try:
-        import matplotlib
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("figures need matplotlib: pip install 'afmsr[eval]'") from error
-    with matplotlib.rc_context():
-        matplotlib.rcdefaults()  # nobody's own style: the same figure on every machine
-        matplotlib.rcParams.update(STYLE)
-        yield
 
 
 def gains(outcomes: Sequence[Outcome], methods: Sequence[str], folder: Path) -> None:
@@ -69,20 +43,18 @@ def gains(outcomes: Sequence[Outcome], methods: Sequence[str], folder: Path) -> 
     networks, plain = _by_kind(methods)
     first = networks[0] if networks else CEILING
     scored.sort(key=lambda one: _gain(one, first))
-    with _style():
-        from matplotlib.figure import Figure
-
-        figure = Figure(figsize=(7.6, 1.15 + 0.24 * len(scored)), layout="constrained")
+    with canvas(7.6, 1.15 + 0.24 * len(scored)) as figure:
+        figure.set_layout_engine("constrained")
         axes = figure.add_subplot()
-        axes.axvline(0, color="#1b1f24", linewidth=0.8)
+        axes.axvline(0, color=INK, linewidth=0.8)
         places = np.arange(len(scored))
-        axes.plot([_gain(o, CEILING) for o in scored], places, "|", color="#1b1f24", markersize=11,
+        axes.plot([_gain(o, CEILING) for o in scored], places, "|", color=INK, markersize=11,
                   markeredgewidth=1.6, label="full-resolution retrace")  # fmt: skip
         for order, name in enumerate(plain):
             axes.plot([_gain(o, name) for o in scored], places, "x", color=GREYS[order % 2],
                       markersize=4.5, label=name)  # fmt: skip
         for order, name in enumerate(networks):
-            marker, colour = MARKERS[order % len(MARKERS)], COLOURS[order % len(COLOURS)]
+            marker, colour = MARKERS[order % len(MARKERS)], CURVES[order % len(CURVES)]
             axes.plot([_gain(o, name) for o in scored], places, marker, color=colour,
                       markersize=5, alpha=0.9, label=name)  # fmt: skip
         axes.set_yticks(places, [f"{o.pair.sample} ({_short(o)})" for o in scored])
@@ -91,7 +63,7 @@ def gains(outcomes: Sequence[Outcome], methods: Sequence[str], folder: Path) -> 
         axes.set_axisbelow(True)
         axes.set_xlabel("PSNR gain over bicubic, dB")
         figure.legend(loc="outside upper center", ncols=4, frameon=False)
-        _save(figure, folder / "gains")
+        _save(figure, folder, "gains")
 
 
 def cases(outcomes: Sequence[Outcome], name: str, folder: Path) -> None:
@@ -109,14 +81,12 @@ def cases(outcomes: Sequence[Outcome], name: str, folder: Path) -> None:
     scored = sorted((one for one in outcomes if one.scores), key=lambda one: _gain(one, name))
     shown = list(dict.fromkeys([scored[-1], scored[0]]))
     columns = ("low", REFERENCE, name, CEILING, "truth")
-    with _style():
-        from matplotlib.figure import Figure
-
-        figure = Figure(figsize=(8.4, 3.5 * len(shown)), layout="constrained")
+    with canvas(8.4, 3.5 * len(shown)) as figure:
+        figure.set_layout_engine("constrained")
         grid = figure.subplots(2 * len(shown), len(columns), squeeze=False)
         for case, one in enumerate(shown):
             _case(grid[2 * case : 2 * case + 2], one, name, columns)
-        _save(figure, folder / "cases")
+        _save(figure, folder, "cases")
 
 
 def _case(axes: NDArray[Any], one: Outcome, name: str, columns: Sequence[str]) -> None:
@@ -195,9 +165,7 @@ def _number(value: float) -> str:
     return f"{value:,.0f}" if value >= 100 else f"{value:.2g}"
 
 
-def _save(figure: Figure, path: Path) -> None:
-    for suffix, extra in (("png", {"dpi": DPI}), ("svg", {"metadata": {"Date": None}})):
-        drawn = BytesIO()
-        figure.savefig(drawn, format=suffix, **extra)
-        with writing(path.with_suffix(f".{suffix}"), force=True) as file:
-            file.write(drawn.getvalue())
+def _save(figure: Figure, folder: Path, name: str) -> None:
+    for ending, drawn in finish(figure, name, "", "").files.items():
+        with writing(folder / f"{name}.{ending}", force=True) as file:
+            file.write(drawn)

@@ -13,8 +13,6 @@ from numpy.typing import NDArray
 from afmsr_core.errors import UsageError
 from training.corpus import training_scans
 
-__all__ = ["SPLITS", "Pair", "read_pairs", "trained_samples"]
-
 SPLITS = ("dev", "train")
 KIND = "trace_retrace"
 

@@ -20,8 +20,6 @@ from afmsr_core.simulation import Acquisition, coarse_scan
 from afmsr_core.surfaces import fit_plane
 from benchmarks.retrace.pairs import Pair
 
-__all__ = ["BORDER", "CEILING", "MAX_RESIDUAL", "METRICS", "ROWS", "RULE", "Outcome", "score_pair"]
-
 MAX_RESIDUAL = 0.5
 """Pixels. Half a pixel is worth 1 dB: beyond it, the score would measure the alignment."""
 

@@ -12,8 +12,6 @@ from afmsr_core.methods import get
 from afmsr_core.statistics import Scores, compare
 from benchmarks.retrace.score import CEILING, Outcome
 
-__all__ = ["NOTE", "REFERENCE", "dropped", "markdown", "per_scan", "summarise"]
-
 REFERENCE = "bicubic"
 HEADER = (
     "| method | PSNR, dB | gain over bicubic, dB: mean [95 %] | median | wins | SSIM | RMSE, nm "

@@ -18,8 +18,6 @@ from afmsr_core.trust.noise import Noise, noise_of
 from afmsr_core.upscale import Settings, Upscaler
 from training.corpus import Scan
 
-__all__ = ["AUGMENTED", "BORDER", "CONDITIONS", "Case", "Method", "cases", "finer"]
-
 Field = NDArray[np.float64]
 
 FACTOR = 4

@@ -17,8 +17,6 @@ from benchmarks.trust.cases import LEAST, Case, Field, Method, finer
 from training import corpus
 from training.corpus import Scan
 
-__all__ = ["coarse"]
-
 DECIMATED = (1, 2, 4)  # fine pixels for one, before every fourth line is scanned
 LEEWAY = 1.5
 RULE = (

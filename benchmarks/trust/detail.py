@@ -14,8 +14,6 @@ from afmsr_core.trust.noise import noise_of
 from benchmarks.trust.cases import CONDITIONS, Case, Field, Method, cases
 from training import corpus
 
-__all__ = ["detail", "invented_in"]
-
 METHODS = ("bicubic", "lanczos4", "afm")
 
 

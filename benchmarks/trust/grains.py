@@ -14,8 +14,6 @@ from afmsr_core.metrics.numbers import REPORTED, numbers_of
 from benchmarks.trust.cases import BORDER, CONDITIONS, FACTOR, Case, Field, Method, cases
 from training import corpus
 
-__all__ = ["grains"]
-
 METHODS = ("bicubic", "afm")
 FEW = 10  # grains in the full scan, below which a ratio of counts says nothing
 SIZES = {"diameter": "diameter", "width": "width at half height", "height": "height"}

@@ -19,8 +19,6 @@ from benchmarks.trust.cases import CONDITIONS, Case, Field, Method, cases
 from benchmarks.trust.detail import invented_in
 from training import corpus
 
-__all__ = ["Judged", "intervals", "judged"]
-
 PIXELS = 20_000  # drawn for rank correlations: more do not change the second digit
 WINDOW = 8  # fine pixels, two measured ones: the local variance that the map must beat
 AREAS = (4, 16)  # fine pixels per side over which errors are pooled

@@ -15,8 +15,6 @@ from afmsr_core.trust.evidence import LENGTHS
 from benchmarks.trust.cases import AUGMENTED, Case, Method, cases
 from training import corpus
 
-__all__ = ["learn", "observed"]
-
 MADE_FROM = (
     "the permissive samples set aside in training/corpus.py, scanned again with every fourth line "
     "(two of the four, a dwell of two pixels), without noise and with two levels of it, large "

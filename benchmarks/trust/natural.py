@@ -17,8 +17,6 @@ from afmsr_core.normalisation import Normalisation, to_8bit
 from benchmarks.trust.cases import CONDITIONS, Field, Method, cases
 from training import corpus
 
-__all__ = ["niqe"]
-
 METHODS = ("bilinear", "bicubic", "lanczos4", "afm")
 
 

@@ -14,8 +14,6 @@ from afmsr_core.trust.noise import noise_between, noise_of
 from afmsr_core.trust.resolution import resolved_frequency
 from benchmarks.retrace.pairs import read_pairs
 
-__all__ = ["aligned_pairs", "noise"]
-
 MAX_RESIDUAL = 0.5  # pixels, as in benchmarks/retrace
 
 

@@ -11,8 +11,6 @@ from afmsr_core.trust.regions import flagged
 from benchmarks.trust.cases import CONDITIONS, Method, cases
 from training import corpus
 
-__all__ = ["draw"]
-
 FOLDER = Path(__file__).parents[2] / "docs" / "images"
 # Permissive scans: MIT, MIT and BSD-2-Clause.
 SHOWN = {

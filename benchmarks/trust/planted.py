@@ -18,8 +18,6 @@ from afmsr_core.trust.noise import Noise, noise_of
 from afmsr_core.trust.regions import FLAGGED, flagged
 from benchmarks.trust.cases import Field, Method
 
-__all__ = ["planted"]
-
 PRESETS = ("typical", "noisy")
 # Specimens, and by how many fine pixels they are smoothed: what is small there is planted.
 GROUNDS = {"film": 12.0, "steps": 3.0}

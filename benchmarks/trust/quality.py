@@ -15,8 +15,6 @@ from benchmarks.trust.cases import CONDITIONS, Method, cases
 from benchmarks.trust.noisy import aligned_pairs
 from training import corpus
 
-__all__ = ["quality"]
-
 RESAMPLES = 2000
 
 # What is told, and +1 if more of it should mean a larger error.

@@ -14,8 +14,6 @@ from benchmarks.trust.noisy import noise
 from benchmarks.trust.planted import planted
 from benchmarks.trust.quality import quality
 
-__all__ = ["TABLES"]
-
 TABLES: dict[str, Callable[[Path, Mapping[str, Path]], str]] = {
     "noise": noise,
     "coarse": coarse,
