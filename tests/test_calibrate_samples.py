@@ -75,7 +75,7 @@ def test_copies_saved_again_are_one_sample(
         ):
             io.write(pairs / f"{name}_{side}{suffix}", one.replace(heights=heights))
         # A second scan of the same place is none: its noise is another.
-        noise = np.random.default_rng(1).normal(0, 0.03 * one.heights.std(), one.heights.shape)
+        noise = np.random.default_rng(1).normal(0, 0.01 * one.heights.std(), one.heights.shape)
         io.write(pairs / f"again_{side}.npy", one.replace(heights=one.heights + noise))
     assert calibrate(pairs, "--each") == (2, {})
     said = capsys.readouterr().err
