@@ -18,7 +18,7 @@ from afmsr_core.errors import (
     UnknownFormatError,
     UsageError,
 )
-from afmsr_core.io.channels import Channels, Unreadable, unreadable
+from afmsr_core.io.channels import FRAME, Channels, Unreadable, unreadable
 from afmsr_core.io.files import find_files, head, is_folder
 from afmsr_core.io.gwy import GwyFile
 from afmsr_core.io.units import is_known
@@ -153,7 +153,7 @@ def select(channels: Sequence[Channel], spec: str | int | None = None) -> list[C
         Number of the channel in its file, its title, or a pattern for titles such as
         ``"height*"``; upper and lower case are the same. A whole title goes before a number,
         and both before a pattern. None: the first channel that holds heights; amplitude and
-        deflection in nm come after those.
+        deflection in nm come after those. The first frame of a movie warns of the others.
 
     Returns
     -------
@@ -190,7 +190,7 @@ def select(channels: Sequence[Channel], spec: str | int | None = None) -> list[C
     for one in asked:
         raise one.error
     if found:
-        return found
+        return found if spec is not None else [_one_of_many(found[0], channels)]
     file = next((channel.path.name for channel in channels if channel.path), "the file")
     listed = ", ".join(
         f"{_numbered(channel)} ({channel.unit or 'no unit'})" for channel in channels
@@ -200,6 +200,19 @@ def select(channels: Sequence[Channel], spec: str | int | None = None) -> list[C
         f"{file}: {wanted}; it holds {listed or 'no channel'}; choose one by number or title"
         f"{_unknown_units(channels) if spec is None else ''}"
     )
+
+
+def _one_of_many(channel: Channel, channels: Sequence[Channel]) -> Channel:
+    """Have a frame of a movie that nobody chose say that there are others."""
+    name, frame, _ = channel.title.rpartition(FRAME)
+    count = sum(one.title.rpartition(FRAME)[:2] == (name, frame) for one in channels)
+    if not frame or count < 2:
+        return channel
+    told = (
+        f"this is the first of {count} frames of a movie; choose another by its number, or take "
+        f"all channels"
+    )
+    return channel.replace(warnings=(*channel.warnings, told))
 
 
 def _unknown_units(channels: Iterable[Channel]) -> str:

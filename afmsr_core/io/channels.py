@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from afmsr_core.channel import Channel, called
 from afmsr_core.errors import AfmsrError
 
-__all__ = ["Channels", "Unreadable", "unreadable"]
+__all__ = ["FRAME", "Channels", "Unreadable", "unreadable"]
+
+FRAME = " frame "
+"""Stands in the title of a frame of a movie, before its number."""
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afmsr_core.channel import Channel
+from afmsr_core.io.channels import FRAME
 from afmsr_core.io.units import from_file
 
 __all__ = ["Signal", "channels"]
@@ -46,9 +47,8 @@ def channels(
 ) -> list[Channel]:
     """Return the frames as channels, numbered from 0 through all frames and signals.
 
-    Titles carry the number of the frame, from 0 too. A signal's first frame says how many there
-    are, because that is what is taken if nobody chooses. `size` and `offset` are
-    those of each frame, x first, in `lateral_unit`.
+    Titles carry the number of the frame, from 0 too. `size` and `offset` are those of each frame,
+    x first, in `lateral_unit`.
 
     Raises
     ------
@@ -60,11 +60,7 @@ def channels(
     for number, (signal, frame) in enumerate(_frames(signals)):
         scale, unit = from_file(signal.unit)
         count = len(signal.counts)
-        title = f"{signal.title} frame {frame}" if count > 1 else signal.title
-        first = (
-            f"this is the first of {count} frames of a movie; choose another by its number, or "
-            f"take all channels"
-        )
+        title = f"{signal.title}{FRAME}{frame}" if count > 1 else signal.title
         heights = np.multiply(signal.counts[frame], signal.scale * scale, dtype=np.float64)
         heights += signal.offset * scale
         made.append(
@@ -79,7 +75,6 @@ def channels(
                 title=title,
                 path=path,
                 number=number,
-                warnings=(first,) if count > 1 and frame == 0 else (),
             )
         )
     return made
