@@ -12,6 +12,7 @@ This package is the front door: it holds nothing of its own. What it names lives
 """
 
 from afmsr_core import __version__
+from afmsr_core.batch.many import Upscaled, upscale_many
 from afmsr_core.channel import Channel, Step
 from afmsr_core.data import example_pair
 from afmsr_core.errors import AfmsrError
@@ -24,11 +25,13 @@ __all__ = [
     "Channel",
     "Settings",
     "Step",
+    "Upscaled",
     "Upscaler",
     "__version__",
     "example_pair",
     "methods",
     "read",
     "upscale",
+    "upscale_many",
     "write",
 ]

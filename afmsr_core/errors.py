@@ -6,7 +6,10 @@ A message names the file or option, says what was found there, and ends with the
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:  # the plug-in starts without it
+    from pathlib import Path
 
 __all__ = [
     "AfmsrError",
@@ -29,6 +32,7 @@ __all__ = [
     "UsageError",
     "WeightsError",
     "described",
+    "naming",
     "pip_install",
     "traceback_of",
 ]
@@ -158,6 +162,17 @@ def described(error: BaseException, with_what: str = "", memory: str = MEMORY) -
         return reason if error.filename is None else f"{error.filename}: {reason}"
     said = ": ".join(filter(None, (type(error).__name__, " ".join(str(error).split()))))
     return f"{said}; this is a fault of afmsr, please report it {with_what}".rstrip()
+
+
+def naming(source: Path, message: str) -> str:
+    """Return a message that begins with the path of the file that it is about.
+
+    Its name alone would not do: many a lab has a ``scan.spm`` in every folder.
+    """
+    for name in (str(source), source.name):
+        if message.startswith((f"{name}:", f"{name},")):
+            return f"{source}{message[len(name) :]}"
+    return f"{source}: {message}"
 
 
 def traceback_of(error: BaseException) -> str | None:

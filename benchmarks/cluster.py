@@ -11,6 +11,7 @@ import argparse
 import importlib.util
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 from benchmarks import process
@@ -30,10 +31,11 @@ def run(args: argparse.Namespace) -> None:
         return
     from distributed import LocalCluster
 
-    from afmsr_cli.inputs import Job
-    from afmsr_cli.upscale_cluster import SCANS_A_TASK, on_cluster
-    from afmsr_cli.upscaling import Work
-    from afmsr_core.upscale import Settings, Upscaler
+    from afmsr_core.batch.cluster import SCANS_A_TASK
+    from afmsr_core.batch.many import each
+    from afmsr_core.batch.plan import Job
+    from afmsr_core.batch.work import Work
+    from afmsr_core.upscale import Settings
 
     tasks = -(-args.scans // SCANS_A_TASK)
     print(f"{args.scans} scans of {args.side} x {args.side}, {SCANS_A_TASK} a task\n")
@@ -43,7 +45,7 @@ def run(args: argparse.Namespace) -> None:
     first = None
     with tempfile.TemporaryDirectory(dir=process.disk()) as folder:
         scans = made(Path(folder) / "in", args.scans, args.side)
-        upscaler = Upscaler(Settings(method=args.method, threads=1))
+        done = partial(each, work=Work(), settings=Settings(method=args.method, threads=1))
         for workers in map(int, args.workers.split(",")):
             options = {"threads_per_worker": 1, "dashboard_address": None, "processes": True}
             with LocalCluster(workers, **options) as cluster, cluster.get_client() as client:
@@ -53,11 +55,11 @@ def run(args: argparse.Namespace) -> None:
                 client.wait_for_workers(workers)
                 while not all(client.run(_is_warm).values()):  # else their imports are measured too
                     warm = [Job(path, out / f"warm {path.name}") for path in scans]
-                    list(on_cluster(warm[: 2 * workers * SCANS_A_TASK], upscaler, Work(), address))
+                    list(done(warm[: 2 * workers * SCANS_A_TASK], scheduler=address))
                 used = sum(client.run(time.process_time).values())
                 before = client.run_on_scheduler(time.thread_time)
                 began, busy = time.perf_counter(), time.thread_time()
-                records = list(on_cluster(jobs, upscaler, Work(), address))
+                records = list(done(jobs, scheduler=address))
                 lasted, mine = time.perf_counter() - began, time.thread_time() - busy
                 there = client.run_on_scheduler(time.thread_time) - before
                 used = sum(client.run(time.process_time).values()) - used
@@ -74,6 +76,6 @@ def run(args: argparse.Namespace) -> None:
 
 def _is_warm() -> bool:
     """Whether this worker has its network already."""
-    from afmsr_cli import upscale_cluster
+    from afmsr_core.batch import cluster
 
-    return bool(upscale_cluster._upscalers)
+    return bool(cluster._upscalers)

@@ -26,8 +26,8 @@ LIVES = 1000.0  # hours between two failures of a worker, assumed: a node every 
 PROGRAM = """
 import sys
 from pathlib import Path
-from afmsr_cli.inputs import Job
-from afmsr_cli.upscaling import Work
+from afmsr_core.batch.plan import Job
+from afmsr_core.batch.work import Work
 from afmsr_core.upscale import Settings, Upscaler
 source, target = map(Path, sys.argv[1:3])
 upscaler = Upscaler(Settings(method="bicubic", threads=1))
@@ -46,7 +46,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from afmsr_cli.upscale_cluster import SCANS_A_TASK
+    from afmsr_core.batch.cluster import SCANS_A_TASK
 
     cluster = measured(f"benchmarks cluster --workers 1 --scans {args.measured}", quiet=True)
     rows = [
@@ -104,8 +104,8 @@ def run(args: argparse.Namespace) -> None:
 
 def _scan(side: int, count: int = 4) -> tuple[float, int]:
     """Return seconds a scan on one thread, from file to file, and the bytes of a result."""
-    from afmsr_cli.inputs import Job
-    from afmsr_cli.upscaling import Work
+    from afmsr_core.batch.plan import Job
+    from afmsr_core.batch.work import Work
     from afmsr_core.upscale import Settings, Upscaler
 
     upscaler = Upscaler(Settings(threads=1))

@@ -30,8 +30,9 @@ def run(args: argparse.Namespace) -> None:
     In turns: the engine alone on fields in memory; one scan after the other, read, computed and
     written; and the same with the steps overlapping, as the command does. Each on one thread.
     """
-    from afmsr_cli.inputs import Job
-    from afmsr_cli.upscaling import Work, overlapping
+    from afmsr_core.batch.overlapping import overlapping
+    from afmsr_core.batch.plan import Job
+    from afmsr_core.batch.work import Work
     from afmsr_core.inference import open_engine
     from afmsr_core.methods import Network, registry
     from afmsr_core.upscale import Settings, Upscaler

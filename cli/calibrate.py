@@ -8,11 +8,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from afmsr_cli.batch import warned
-from afmsr_cli.errorlog import tell
-from afmsr_cli.inputs import check_output
-from afmsr_cli.progress import Progress
+from afmsr_core.batch.plan import check_output
+from afmsr_core.batch.work import warned
 from afmsr_core.errors import UsageError
+
+from .errorlog import tell
+from .progress import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -8,8 +8,11 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from afmsr_cli.batch import Batch, failed, warned
-from afmsr_cli.inputs import Job, add_channel_options, add_file_options, chosen, plan
+from afmsr_core.batch.plan import Job, plan
+from afmsr_core.batch.work import chosen, failed, warned
+
+from .options import add_channel_options, add_file_options
+from .tally import Tally
 
 if TYPE_CHECKING:
     from afmsr_core.channel import Channel
@@ -63,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
     if not jobs:
         print("afmsr: no scans found", file=sys.stderr)
         return 3
-    batch = Batch(
+    tally = Tally(
         jobs,
         quiet=args.quiet or args.dry_run,
         keep=args.json or args.dry_run,
@@ -73,13 +76,13 @@ def run(args: argparse.Namespace) -> int:
         for job in jobs:
             record = _convert(job, args)
             told = "failed" if "error" in record else f"-> {', '.join(record['outputs'])}"
-            batch.add(record, f"{job.source} {told}")
+            tally.add(record, f"{job.source} {told}")
     finally:
-        status = batch.finish()
+        status = tally.finish()
     if args.json:
-        print(json.dumps(batch.records, indent=1))
+        print(json.dumps(tally.records, indent=1))
     elif args.dry_run:
-        for record in batch.records:
+        for record in tally.records:
             print(f"{record['input']} -> {', '.join(record.get('outputs', ['failed']))}")
     return status
 

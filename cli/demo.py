@@ -74,8 +74,8 @@ def run(args: argparse.Namespace) -> int:
     for step in result.history:
         print(f"  {step.name}: {step.effect}")
     for method in dict.fromkeys(("bicubic", args.method)):
-        error = upscale(low, method=method).heights - high.heights
-        rmse = float(np.sqrt(np.mean((error - error.mean()) ** 2)))
+        off = upscale(low, method=method).heights - high.heights
+        rmse = float(np.sqrt(np.mean((off - off.mean()) ** 2)))
         print(f"  RMSE against the simulated 512 x 512 scan, {method}: {rmse:.3f} nm")
     print(f"written: {target} (open it in Gwyddion) and {picture}")
     if before:

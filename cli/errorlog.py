@@ -9,9 +9,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from afmsr_cli.inputs import naming
-from afmsr_cli.stopping import asked
-from afmsr_core.errors import AfmsrError, Cancelled, described, traceback_of
+from afmsr_core.errors import AfmsrError, Cancelled, described, naming, traceback_of
+from afmsr_core.stopping import asked
 
 __all__ = ["kept", "tell"]
 

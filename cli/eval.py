@@ -6,19 +6,19 @@ import argparse
 import json
 import re
 import sys
-from collections.abc import Iterator, Sequence
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from afmsr_cli.errorlog import kept
-from afmsr_cli.stopping import asked
 from afmsr_core.errors import Cancelled, UnreadableFileError, UsageError
+from afmsr_core.stopping import asked
 from afmsr_core.text import decimal_comma
 
+from .errorlog import kept
+from .options import add_cluster_options, scheduler
+
 if TYPE_CHECKING:
-    from afmsr_cli.workers import Death
-    from afmsr_core.evaluation import EvaluationSettings, Evaluator
+    from afmsr_core.evaluation import EvaluationSettings
     from afmsr_core.pairing import Pair, Unpaired
 
 __all__ = ["add_parser", "main", "run"]
@@ -59,7 +59,7 @@ def add_parser(commands: Any) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ``afmsr-eval``."""
-    from afmsr_cli.main import main as afmsr
+    from .main import main as afmsr
 
     return afmsr(["eval", *(sys.argv[1:] if argv is None else argv)])
 
@@ -92,9 +92,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--device", help="auto, cpu, cuda, cuda:N, mps")
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="pairs at a time")
-    cluster = parser.add_mutually_exclusive_group()
-    cluster.add_argument("--dask", metavar="ADDRESS", help="of a Dask scheduler: compute there")
-    cluster.add_argument("--scheduler-file", type=Path, metavar="FILE", help="the same, by file")
+    add_cluster_options(parser)
     parser.add_argument("--dry-run", action="store_true", help="show the plan, do nothing")
     parser.add_argument("--quiet", action="store_true", help="no progress on stderr")
     parser.set_defaults(run=run)
@@ -107,7 +105,7 @@ def run(args: argparse.Namespace) -> int:
 
     if args.jobs < 1:
         raise UsageError(f"--jobs {args.jobs}: give a positive number")
-    if args.jobs > 1 and _on_cluster(args):
+    if args.jobs > 1 and scheduler(args) is not None:
         raise UsageError(
             f"--jobs {args.jobs}: is for this computer; on a cluster start more workers instead"
         )
@@ -275,15 +273,20 @@ def _evaluate(
     pairs: Sequence[Pair], settings: EvaluationSettings, folder: Path, args: argparse.Namespace
 ) -> Path | None:
     """Evaluate pairs; return the log, if there had to be one."""
-    from afmsr_cli.progress import Progress
+    from afmsr_core.evaluation.many import each
+
+    from .progress import Progress
 
     progress = Progress(len(pairs), args.quiet)
-    if _on_cluster(args):
-        from afmsr_cli.cluster import on_cluster
-
-        done = on_cluster(pairs, settings, folder, args.dask, args.scheduler_file)
-    else:
-        done = _records(pairs, settings, folder, args, progress)
+    done = each(
+        pairs,
+        settings,
+        folder,
+        processes=args.jobs,
+        scheduler=scheduler(args),
+        within=progress.within,
+        tell=lambda sentence: print(f"afmsr-eval: {sentence}", file=sys.stderr),
+    )
     log = None
     for pair, record in done:
         if record["status"] == "failed" and asked():
@@ -291,55 +294,6 @@ def _evaluate(
         log = kept(pair.id, record.get("traceback")) or log
         progress.done(f"{pair.id} {record['status']}")
     return log
-
-
-def _on_cluster(args: argparse.Namespace) -> bool:
-    return args.dask is not None or args.scheduler_file is not None
-
-
-def _records(
-    pairs: Sequence[Pair],
-    settings: EvaluationSettings,
-    folder: Path,
-    args: argparse.Namespace,
-    progress: Any,
-) -> Iterator[tuple[Pair, dict[str, Any]]]:
-    from afmsr_core import evaluation
-
-    if not pairs:
-        return
-    if args.jobs == 1 or len(pairs) == 1:
-        evaluator = evaluation.Evaluator(settings)
-        for pair in pairs:
-            yield pair, evaluation.outcome_of(pair, evaluator, folder, progress.within(pair.id))
-        return
-    from afmsr_cli.workers import in_processes
-
-    work, died = partial(_in_worker, folder=folder), partial(_died, folder=folder)
-    yield from in_processes(pairs, work, args.jobs, _start_worker, settings, died)
-
-
-_worker: dict[str, Evaluator] = {}
-
-
-def _start_worker(settings: EvaluationSettings) -> None:
-    from afmsr_core.evaluation import Evaluator
-
-    _worker["evaluator"] = Evaluator(settings)
-
-
-def _in_worker(pairs: Sequence[Pair], again: bool, folder: Path) -> Iterator[dict[str, Any]]:
-    from afmsr_core.evaluation import outcome_of
-
-    return (outcome_of(pair, _worker["evaluator"], folder) for pair in pairs)
-
-
-def _died(pair: Pair, death: Death, folder: Path) -> dict[str, Any]:
-    from afmsr_core.evaluation.pair import Outcome
-    from afmsr_core.evaluation.run import keep
-
-    outcome = Outcome.failed(pair, f"{pair.id}: {death.reason}", death.traceback)
-    return keep(pair, outcome, "", folder) | {"traceback": death.traceback}
 
 
 def _show(

@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from afmsr_cli.inputs import check_output, naming
-from afmsr_core.errors import AfmsrError, FieldError
+from afmsr_core.batch.plan import check_output
+from afmsr_core.errors import AfmsrError, FieldError, naming
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -9,10 +9,11 @@ import importlib
 import sys
 from collections.abc import Sequence
 
-from afmsr_cli.stopping import INTERRUPTED, stoppable
-from afmsr_cli.streams import Stream, streams
 from afmsr_core import __version__
 from afmsr_core.errors import AfmsrError, Cancelled
+from afmsr_core.stopping import INTERRUPTED, stoppable
+
+from .streams import Stream, say, streams
 
 __all__ = ["COMMANDS", "build_parser", "main"]
 
@@ -89,7 +90,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     atexit.register(gc.freeze)
     with streams() as (out, _):
         try:
-            with stoppable():
+            with stoppable(say=say):
                 return _run(argv, out)
         except (KeyboardInterrupt, Cancelled):
             # An interrupt inside an `exec`, of which imports are full, has Python end with a
@@ -107,7 +108,7 @@ def _run(argv: Sequence[str], out: Stream) -> int:
         out.flush()
         return _told(status, args, out)
     except Exception as error:
-        from afmsr_cli.errorlog import tell
+        from .errorlog import tell
 
         return tell(error, " ".join(argv))
 

@@ -6,19 +6,20 @@ import argparse
 import importlib.metadata
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from afmsr_cli.actions import add_action
-from afmsr_cli.doctor import PARTS
-from afmsr_cli.errorlog import tell
-from afmsr_cli.meter import Meter
 from afmsr_core.errors import MissingWeightsError, WeightsError, described, pip_install
 from afmsr_core.methods import download, store, weights
 from afmsr_core.methods.registry import Method, Network, get, methods
 from afmsr_core.methods.store import FetchedFile
 from afmsr_core.metrics import parameters
+
+from .actions import add_action
+from .doctor import PARTS
+from .errorlog import tell
+from .meter import Meter
 
 __all__ = ["add_parser"]
 
@@ -107,33 +108,35 @@ def _list(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(found + trained, indent=1))
         return 0
-    head = ("name", "label", "kind", "parameters", "licence", "weights", "ready")
-    rows = [
+    _table(
+        ("name", "label", "kind", "parameters", "licence", "weights", "ready"),
         (
-            entry["name"],
-            entry["label"],
-            entry["kind"],
-            f"{entry['parameters']:,}" if entry["parameters"] else "-",
-            entry["licence"],
-            entry["weights"],
-            _readiness(entry),
-        )
-        for entry in found
-    ]
-    _table([head, *rows])
+            (
+                entry["name"],
+                entry["label"],
+                entry["kind"],
+                f"{entry['parameters']:,}" if entry["parameters"] else "-",
+                entry["licence"],
+                entry["weights"],
+                _readiness(entry),
+            )
+            for entry in found
+        ),
+    )
     print("\ntrained metrics of afmsr-eval:")
-    head = ("name", "metric", "file", "parameters", "ready")
-    rows = [
+    _table(
+        ("name", "metric", "file", "parameters", "ready"),
         (
-            entry["name"],
-            entry["label"],
-            Path(entry["file"]).name,
-            entry["weights"],
-            _readiness(entry),
-        )
-        for entry in trained
-    ]
-    _table([head, *rows])
+            (
+                entry["name"],
+                entry["label"],
+                Path(entry["file"]).name,
+                entry["weights"],
+                _readiness(entry),
+            )
+            for entry in trained
+        ),
+    )
     for entry in trained:
         print(f"{entry['name']}: {entry['licence']}")
     return 0
@@ -212,8 +215,8 @@ def _installed(extra: str) -> bool:
     return True
 
 
-def _table(rows: Iterable[tuple[str, ...]]) -> None:
-    rows = list(rows)
+def _table(head: Sequence[str], entries: Iterable[Sequence[str]]) -> None:
+    rows = [head, *entries]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
@@ -228,7 +231,7 @@ def _fetch(args: argparse.Namespace) -> int:
     for one in _wanted(args.names):
         file = _fetched(one)
         if file is None:  # it ships with afmsr
-            print(weights.locate(one))
+            print(_locate(one))
             continue
         meter = None if args.quiet else Meter(file.name)
         try:
@@ -308,8 +311,9 @@ def _check_onnx(one: Wanted) -> list[dict[str, str | None]]:
 
     found: list[dict[str, str | None]] = []
     for file in onnx_files(one) if isinstance(one, Network) else []:
-        entry = {"name": f"{_name(one)} as ONNX", "file": str(file)}
+        entry: dict[str, str | None] = {"name": f"{_name(one)} as ONNX", "file": str(file)}
         try:
+            told: dict[str, str | None]
             told = {"state": "unchanged", "sha256": verify_onnx(file), "problem": None}
         except WeightsError as error:
             told = {"state": "wrong", "sha256": None, "problem": str(error)}
@@ -348,14 +352,18 @@ def _locate(one: Wanted) -> Path:
 
 
 def _cached(one: Wanted) -> Path:
-    return weights.cached(one) if isinstance(one, Network) else store.cached(_fetched(one))
+    return weights.cached(one) if isinstance(one, Network) else store.cached(_at_hand(one))
 
 
 def _fetched(one: Wanted) -> FetchedFile | None:
     """Return the file that is fetched, None if it ships with afmsr."""
     if isinstance(one, parameters.ParametersFile):
-        return one.at_hand() or one.files[0]
+        return _at_hand(one)
     return None if one.weights.packaged else weights.file_of(one)
+
+
+def _at_hand(one: parameters.ParametersFile) -> FetchedFile:
+    return one.at_hand() or one.files[0]
 
 
 def _wanted(names: Iterable[str]) -> list[Wanted]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from afmsr_cli.actions import add_action
+from .actions import add_action
 
 __all__ = ["add_parser", "run"]
 

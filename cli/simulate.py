@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from afmsr_cli.progress import Progress
 from afmsr_core.errors import (
     AfmsrError,
     Cancelled,
@@ -18,6 +17,8 @@ from afmsr_core.errors import (
     OutputExistsError,
     UsageError,
 )
+
+from .progress import Progress
 
 if TYPE_CHECKING:
     from afmsr_core.channel import Channel

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any, TextIO
 
-__all__ = ["Stream", "streams"]
+__all__ = ["Stream", "say", "streams"]
 
 
 _CONTROL = re.compile(r"(\r?\x1b\[[0-9;]*[Km])|\r(?!\n)|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
@@ -98,6 +98,13 @@ def streams() -> Iterator[tuple[Stream, Stream]]:
         out.flush()
         err.flush()
         sys.stdout, sys.stderr = before
+
+
+def say(line: str) -> None:
+    """Write to stderr, past what other threads may hold; it may take forever."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        start = b"\r\x1b[K" if sys.stderr.isatty() else b""
+        os.write(sys.stderr.fileno(), start + f"{line}\n".encode())
 
 
 def _occupy() -> None:

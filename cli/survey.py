@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from afmsr_cli.actions import add_action
-from afmsr_cli.progress import Progress
-from afmsr_cli.survey_analyse import add_analyse, add_export, add_import
 from afmsr_core.errors import UsageError
 from afmsr_core.survey.guard import Place, is_loopback
+
+from .actions import add_action
+from .progress import Progress
+from .survey_analyse import add_analyse, add_export, add_import
 
 __all__ = ["add_parser"]
 

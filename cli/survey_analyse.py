@@ -7,8 +7,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from afmsr_cli.actions import add_action
 from afmsr_core.errors import UsageError
+
+from .actions import add_action
 
 __all__ = ["add_analyse", "add_export", "add_import"]
 

@@ -5,28 +5,23 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from afmsr_cli.batch import Batch
-from afmsr_cli.inputs import Job, add_channel_options, add_file_options, naming, plan
-from afmsr_cli.progress import Progress
-from afmsr_cli.trust import Trust, add_trust_options
-from afmsr_cli.trust import told as trust_told
-from afmsr_cli.upscaling import Work, overlapping
+from afmsr_core.batch.many import each, planned
+from afmsr_core.batch.trust import Trust
+from afmsr_core.batch.work import Work
 from afmsr_core.errors import UsageError
 
+from .options import add_channel_options, add_cluster_options, add_file_options, scheduler
+from .tally import Tally
+
 if TYPE_CHECKING:
-    from afmsr_cli.workers import Death
-    from afmsr_core.upscale import Settings, Upscaler
+    from afmsr_core.upscale import Settings
 
 __all__ = ["add_parser", "run"]
-
-SCANS_A_TURN = 8  # that a process gets at a time
 
 _EPILOG = """\
 examples:
@@ -88,7 +83,15 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--weights", type=Path, metavar="FILE", help="other weights")
     parser.add_argument("--tile", type=int, metavar="PX", help="tile side (default: by memory)")
     parser.add_argument("--threads", type=int, metavar="N", help="threads of the engine")
-    add_trust_options(parser)
+    parser.add_argument(
+        "--confidence", action="store_true", help="a channel with the interval around each height"
+    )
+    parser.add_argument(
+        "--residual", action="store_true", help="channels: result, scanned again, less the scan"
+    )
+    parser.add_argument(
+        "--calibration", type=Path, metavar="FILE", help="of afmsr calibrate (default: shipped)"
+    )
     parser.add_argument("--preview", action="store_true", help="a PNG of each first result")
     parser.add_argument(
         "--open", action="store_true", help="open the results in the Gwyddion that is running"
@@ -97,9 +100,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--resume", action="store_true", help="leave out files whose result is there already"
     )
-    cluster = parser.add_mutually_exclusive_group()
-    cluster.add_argument("--dask", metavar="ADDRESS", help="of a Dask scheduler: compute there")
-    cluster.add_argument("--scheduler-file", type=Path, metavar="FILE", help="the same, by file")
+    add_cluster_options(parser)
     parser.set_defaults(run=run)
 
 
@@ -109,22 +110,17 @@ def run(args: argparse.Namespace) -> int:
         value = getattr(args, option)
         if value is not None and value < 1:
             raise UsageError(f"--{option} {value}: give a positive number")
-    if args.resume and args.force:
-        raise UsageError("--resume keeps results and --force replaces them; choose one")
-    trust = Trust.of(args)
-    jobs = plan(
-        args.files,
-        args.output,
-        suffix="_x4",
-        extension=".gwy",
-        allowed=(".gwy", ".gsf", ".npy"),
-        force=args.force or args.resume,
-        companions=(".png",) if args.preview else (),
+    trust = Trust(args.confidence, args.residual, args.calibration)
+    trust.check(args.protocol)
+    found = planned(
+        args.files, args.output, preview=args.preview, force=args.force, resume=args.resume
     )
-    if not jobs:
+    if not found.jobs:
         print("afmsr: no scans found", file=sys.stderr)
         return 3
-    left = _left(jobs, args) if args.resume else jobs
+    if found.skipped and not args.quiet:
+        done = f"{len(found.skipped)} of {len(found.jobs)} are done already"
+        print(f"afmsr: {done}", file=sys.stderr)
     work = Work(
         None if args.channel is None else tuple(args.channel),
         args.all_channels,
@@ -133,41 +129,36 @@ def run(args: argparse.Namespace) -> int:
         args.dry_run,
         trust,
     )
-    batch = Batch(
-        jobs,
-        set(jobs) - set(left),
+    tally = Tally(
+        found.jobs,
+        found.skipped,
         quiet=args.quiet or args.dry_run,
         keep=args.json or args.dry_run or args.open,
         done="planned" if args.dry_run else "done",
     )
-    with closing(_each(left, args, work, batch.progress)) as each:
-        try:
-            for record in each:
-                batch.add(record, _told(record))
-        finally:
-            status = batch.finish()
+    try:
+        records = each(
+            found.left,
+            work,
+            _settings(args),
+            processes=args.jobs,
+            scheduler=scheduler(args),
+            within=tally.progress.within,
+            tell=lambda sentence: print(f"afmsr: {sentence}", file=sys.stderr),
+        )
+        with closing(records):
+            for record in records:
+                tally.add(record, _told(record))
+    finally:
+        status = tally.finish()
     if args.open and not args.dry_run:
-        _open([Path(one["output"]) for one in batch.records if one["status"] == "done"])
+        _open([Path(one["output"]) for one in tally.records if one["status"] == "done"])
     if args.json:
-        print(json.dumps(batch.records, indent=1))
+        print(json.dumps(tally.records, indent=1))
     elif args.dry_run:
-        for record in batch.records:
+        for record in tally.records:
             print(_told(record))
     return status
-
-
-def _left(jobs: Sequence[Job], args: argparse.Namespace) -> list[Job]:
-    """Return the jobs without those that an earlier run finished: written files are complete."""
-    written = (".png",) if args.preview else ()
-    left = [
-        job
-        for job in jobs
-        if not job.target.exists()
-        or not all(job.target.with_suffix(suffix).exists() for suffix in written)
-    ]
-    if len(left) < len(jobs) and not args.quiet:
-        print(f"afmsr: {len(jobs) - len(left)} of {len(jobs)} are done already", file=sys.stderr)
-    return left
 
 
 def _open(results: Sequence[Path]) -> None:
@@ -183,74 +174,12 @@ def _open(results: Sequence[Path]) -> None:
             return
 
 
-def _settings(args: argparse.Namespace, workers: int) -> Settings:
+def _settings(args: argparse.Namespace) -> Settings:
     from afmsr_core.upscale import Settings
 
-    threads = args.threads
-    if threads is None and workers > 1:
-        from afmsr_core.inference.onnx_engine import usable_threads
-
-        threads = max(1, usable_threads() // workers)
-    options = ("method", "level", "mask", "restore_background", "protocol", "device", "engine")
-    same = {name: getattr(args, name) for name in options}
-    return Settings(**same, weights=args.weights, tile=args.tile, threads=threads)
-
-
-def _each(
-    jobs: Sequence[Job], args: argparse.Namespace, work: Work, progress: Progress
-) -> Generator[dict[str, Any], None, None]:
-    """Yield the record of every job; in this process, in several or on a cluster."""
-    from afmsr_core import io
-    from afmsr_core.levelling import parse_spec
-    from afmsr_core.upscale import Upscaler
-
-    workers = max(1, min(args.jobs, len(jobs)))
-    settings = _settings(args, workers)
-    parse_spec(settings.level)  # before anything is read: a wrong option is nobody's file's fault
-    on_dask = args.dask is not None or args.scheduler_file is not None
-    if jobs and workers == 1 and not on_dask:
-        io.prepare(jobs[0].source)  # beside loading the network
-    upscaler = Upscaler(settings)
-    if on_dask:
-        from afmsr_cli.upscale_cluster import on_cluster
-
-        yield from on_cluster(jobs, upscaler, work, args.dask, args.scheduler_file)
-        return
-    if workers == 1:
-        yield from overlapping(jobs, work, upscaler, progress.within)
-        return
-    from afmsr_cli.workers import in_processes
-
-    # Several at once, so that each process too reads and writes beside computing; not so many
-    # that one is left with the last of them.
-    size = max(1, min(SCANS_A_TURN, len(jobs) // (4 * workers)))
-    do = partial(_in_worker, work=work)
-    for _, record in in_processes(jobs, do, workers, _start_worker, settings, _died, size):
-        yield record
-
-
-_worker: dict[str, Upscaler] = {}
-
-
-def _start_worker(settings: Settings) -> None:
-    from afmsr_core.upscale import Upscaler
-
-    _worker["upscaler"] = Upscaler(settings)
-
-
-def _in_worker(jobs: Sequence[Job], again: bool, work: Work) -> Iterator[dict[str, Any]]:
-    if again:  # its result may have been written by the process that died, and is the same
-        work = replace(work, force=True)
-    return overlapping(jobs, work, _worker["upscaler"])
-
-
-def _died(job: Job, death: Death) -> dict[str, Any]:
-    return {
-        "input": str(job.source),
-        "output": str(job.target),
-        "error": naming(job.source, death.reason),
-        "traceback": death.traceback,
-    }
+    names = ("method", "level", "mask", "restore_background", "protocol", "device", "engine")
+    more = ("weights", "tile", "threads")
+    return Settings(**{name: getattr(args, name) for name in (*names, *more)})
 
 
 def _told(record: dict[str, Any]) -> str:
@@ -264,4 +193,12 @@ def _told(record: dict[str, Any]) -> str:
         f"{called(c['title'], c['number'])} to {c['xres']} x {c['yres']} px ({c['method']})"
         for c in record["channels"]
     )
-    return f"{record['input']} -> {record['output']}: {told}{trust_told(record)}"
+    return f"{record['input']} -> {record['output']}: {told}{_trust_told(record)}"
+
+
+def _trust_told(record: Mapping[str, Any]) -> str:
+    """Return what a person should know, such as that the scan is too coarse; may be empty."""
+    trust = [channel["trust"] for channel in record["channels"] if "trust" in channel]
+    advice = [one["coarseness"]["advice"] for one in trust]
+    warnings = [one["warning"] for one in trust if "warning" in one]
+    return "".join(f"; {part}" for part in (*advice, *warnings))

@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from afmsr_cli.batch import warned
-from afmsr_cli.inputs import check_output
+from afmsr_core.batch.plan import check_output
+from afmsr_core.batch.work import warned
 from afmsr_core.errors import ChannelNotFoundError, PairError, UsageError
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def run(args: argparse.Namespace) -> int:
         "warnings": warnings,
         "alignment": found.as_dict(),
         "rmse": spread,
-        "confirmed": numbers["features_result"] - numbers["invented"],
+        "confirmed": detail.result.count - int(detail.invented.sum()),
         **numbers,
         "not_confirmed": _places(detail, zoom),
         "within_interval": None,

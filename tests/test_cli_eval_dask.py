@@ -27,11 +27,11 @@ from test_evaluation import coarse, surface, write_pair
 import afmsr_core.evaluation
 import afmsr_core.pairing
 import afmsr_core.report
-from afmsr_cli import cluster, scheduler
-from afmsr_cli.cluster import on_cluster
 from afmsr_cli.main import main
+from afmsr_core.batch import dask
 from afmsr_core.errors import AfmsrError, MissingWeightsError, pip_install
-from afmsr_core.evaluation import EvaluationSettings
+from afmsr_core.evaluation import EvaluationSettings, cluster
+from afmsr_core.evaluation.many import each
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="sends signals as on Linux")
 
@@ -185,11 +185,11 @@ def test_networks_are_loaded_once_in_a_worker(running: Cluster, tmp_path: Path) 
         held.append(running.client.run(_evaluators))
     before, after = held
     assert len(before) == 2 and all(before.values())
-    assert after == before and max(map(len, after.values())) <= cluster.KEPT
+    assert after == before and max(map(len, after.values())) <= dask.HELD
 
 
 def _evaluators() -> list[tuple[str, int]]:
-    from afmsr_cli import cluster
+    from afmsr_core.evaluation import cluster
 
     return [(network, id(one)) for network, one in cluster._evaluators.items()]
 
@@ -322,8 +322,8 @@ def test_without_workers_the_command_says_so_and_ends(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(scheduler, "WORKERS_SECONDS", 1.0)
-    monkeypatch.setattr(scheduler, "NOTE_SECONDS", 0.2)
+    monkeypatch.setattr(dask, "WORKERS_SECONDS", 1.0)
+    monkeypatch.setattr(dask, "NOTE_SECONDS", 0.2)
     for worker in running.workers:
         worker.kill()
         worker.wait()
@@ -340,14 +340,14 @@ def test_a_scheduler_that_dies_is_told(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    count = scheduler.Workers.count
+    count = dask.Workers.count
 
-    def without_scheduler(self: scheduler.Workers) -> int:
+    def without_scheduler(self: dask.Workers) -> int:
         running.scheduler.kill()
         running.scheduler.wait()
         return count(self)
 
-    monkeypatch.setattr(scheduler.Workers, "count", without_scheduler)
+    monkeypatch.setattr(dask.Workers, "count", without_scheduler)
     assert run(pairs, tmp_path / "out", "--dask", running.address, "--quiet") == 1
     assert "was lost; what is finished is kept" in capsys.readouterr().err
 
@@ -380,7 +380,7 @@ def test_without_a_cluster_the_cure_is_told_soon(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(scheduler, "CONNECT_SECONDS", 1.0)
+    monkeypatch.setattr(dask, "CONNECT_SECONDS", 1.0)
     (tmp_path / "empty.json").write_text("{}")
     given = [one.format(port=free_port(), folder=tmp_path) for one in options]
     began = time.monotonic()
@@ -401,14 +401,14 @@ def test_without_distributed_the_extra_is_named(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(scheduler.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(dask.importlib.util, "find_spec", lambda name: None)
     settings = EvaluationSettings(methods=METHODS)
     found = afmsr_core.pairing.find_pairs(pairs).pairs
     with pytest.raises(AfmsrError, match=re.escape(pip_install("dask"))) as told:
-        list(on_cluster(found, settings, tmp_path, "x:1"))
+        list(each(found, settings, tmp_path, scheduler="x:1"))
     assert told.value.exit_status == 4
 
 
 def test_nothing_to_do_needs_no_cluster(tmp_path: Path) -> None:
     settings = EvaluationSettings(methods=METHODS)
-    assert list(on_cluster([], settings, tmp_path, "nobody:1")) == []
+    assert list(each([], settings, tmp_path, scheduler="nobody:1")) == []

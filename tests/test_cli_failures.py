@@ -210,16 +210,16 @@ def test_a_fault_outside_of_any_file_is_one_line_and_a_log(
 ) -> None:
     from afmsr_cli import upscale
 
-    def plan(*arguments: object, **options: object) -> None:
+    def planned(*arguments: object, **options: object) -> None:
         raise KeyError("lost")
 
-    monkeypatch.setattr(upscale, "plan", plan)
+    monkeypatch.setattr(upscale, "planned", planned)
     assert main(["upscale", "scan.gwy"]) == 1
     fault, where = capsys.readouterr().err.splitlines()
     assert fault.startswith("afmsr: KeyError: 'lost'; this is a fault of afmsr, please report it")
     (log,) = logs.iterdir()
     assert where.endswith(str(log))
-    assert "upscale scan.gwy" in log.read_text() and "in plan" in log.read_text()
+    assert "upscale scan.gwy" in log.read_text() and "in planned" in log.read_text()
     monkeypatch.setenv("AFMSR_TRACEBACK", "1")
     assert main(["upscale", "scan.gwy"]) == 1
     assert "Traceback (most recent call last)" in capsys.readouterr().err

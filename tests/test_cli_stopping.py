@@ -146,8 +146,9 @@ def test_a_second_time_it_is_now() -> None:
     """However long the main thread might have taken, here in a library that lets others run."""
     code = (
         "import hashlib\n"
-        "from afmsr_cli.stopping import stoppable\n"
-        "with stoppable(patience=600):\n"
+        "from afmsr_cli.streams import say\n"
+        "from afmsr_core.stopping import stoppable\n"
+        "with stoppable(patience=600, say=say):\n"
         "    print('at work', flush=True)\n"
         "    hashlib.pbkdf2_hmac('sha256', b'', b'', 10**9)"
     )
@@ -173,8 +174,8 @@ def test_an_interrupt_in_code_that_is_executed_has_the_same_status() -> None:
     code = (
         "import sys\n"
         "from afmsr_cli import main, upscale\n"
-        "def plan(*arguments, **options): exec('raise KeyboardInterrupt')\n"
-        "upscale.plan = plan\n"
+        "def planned(*arguments, **options): exec('raise KeyboardInterrupt')\n"
+        "upscale.planned = planned\n"
         "sys.exit(main.main(['upscale', 'scan.gwy']))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
@@ -263,7 +264,7 @@ def test_a_process_in_the_background_stays_deaf_to_ctrl_c(tmp_path: Path) -> Non
         [
             *("bash", "-c", 'trap "" INT; exec "$@"', "bash"),
             *(sys.executable, "-c", "import os, signal, sys\n"
-              "from afmsr_cli.stopping import stoppable\n"
+              "from afmsr_core.stopping import stoppable\n"
               "with stoppable(): os.kill(os.getpid(), signal.SIGINT)\n"
               "print('done')"),
             str(scan),

@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,11 +19,12 @@ pytest.importorskip("skimage")
 from test_cli_eval_dask import DEATHS, Cluster, until
 from test_many_scans import content, scans
 
-from afmsr_cli import upscale_cluster
-from afmsr_cli.inputs import Job
 from afmsr_cli.main import main
-from afmsr_cli.upscale_cluster import SCANS_A_TASK, on_cluster
-from afmsr_cli.upscaling import Work
+from afmsr_core.batch import cluster, dask
+from afmsr_core.batch.cluster import SCANS_A_TASK
+from afmsr_core.batch.many import each
+from afmsr_core.batch.plan import Job
+from afmsr_core.batch.work import Work
 from afmsr_core.errors import AfmsrError
 from afmsr_core.upscale import Settings, Upscaler
 
@@ -39,6 +41,10 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         yield found
     finally:
         found.close()
+
+
+def there(jobs: list[Job], running: Cluster) -> Iterator[dict[str, Any]]:
+    return each(jobs, Work(), Settings(method="bicubic"), scheduler=running.address)
 
 
 def outputs(folder: Path) -> dict[str, object]:
@@ -63,11 +69,10 @@ def test_the_same_files_and_a_broken_one_is_named(
 def test_few_tasks_are_in_flight(
     tmp_path: Path, running: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(upscale_cluster, "SCANS_A_TASK", 1)
+    monkeypatch.setattr(cluster, "SCANS_A_TASK", 1)
     jobs = [Job(path, tmp_path / "out" / path.name) for path in scans(tmp_path / "in", COUNT)]
     most = 0
-    upscaler = Upscaler(Settings(method="bicubic"))
-    submit = upscale_cluster._Run._submit
+    submit = cluster._Run._submit
     flying = []
 
     def counted(run: object, chunk: object) -> object:
@@ -77,15 +82,15 @@ def test_few_tasks_are_in_flight(
         most = max(most, sum(not one.done() for one in flying))
         return future
 
-    monkeypatch.setattr(upscale_cluster._Run, "_submit", counted)
-    assert len(list(on_cluster(jobs, upscaler, Work(), running.address))) == COUNT
-    assert most <= upscale_cluster.AHEAD * 2 < COUNT
+    monkeypatch.setattr(cluster._Run, "_submit", counted)
+    assert len(list(there(jobs, running))) == COUNT
+    assert most <= dask.AHEAD * 2 < COUNT
 
 
 def test_a_dead_workers_scans_are_done_by_another(tmp_path: Path, running: Cluster) -> None:
     jobs = [Job(path, tmp_path / "out" / path.name) for path in scans(tmp_path / "in", COUNT)]
     running.add(1)
-    done = on_cluster(jobs, Upscaler(Settings(method="bicubic")), Work(), running.address)
+    done = there(jobs, running)
     records = [next(done)]
     os.kill(running.workers[-1].pid, signal.SIGKILL)
     records += done
@@ -103,7 +108,7 @@ def test_a_worker_with_other_weights_is_refused(tmp_path: Path, running: Cluster
     upscaler = Upscaler(Settings(threads=1))
     upscaler._engine.weights_sha256 = "0" * 64  # type: ignore[union-attr] # as if
     with pytest.raises(AfmsrError, match="has other weights of afm"):
-        list(on_cluster(jobs, upscaler, Work(), running.address))
+        list(cluster.on_cluster(jobs, upscaler, Work(), running.address, print))
 
 
 def test_a_scan_that_kills_its_workers_costs_no_other(
@@ -127,7 +132,7 @@ def test_a_scan_that_kills_its_workers_costs_no_other(
 def _make_deadly(name: str) -> None:
     import os
 
-    from afmsr_cli.upscaling import Work
+    from afmsr_core.batch.work import Work
 
     before = Work.read
 

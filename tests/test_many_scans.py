@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from afmsr_cli import upscaling
-from afmsr_cli.inputs import Job
 from afmsr_cli.main import main
-from afmsr_cli.upscaling import AHEAD, Work, overlapping
 from afmsr_core import io
+from afmsr_core.batch import overlapping as module
+from afmsr_core.batch.overlapping import AHEAD, overlapping
+from afmsr_core.batch.plan import Job
+from afmsr_core.batch.work import Work
 from afmsr_core.channel import Channel
 from afmsr_core.upscale import Settings, Upscaler
 
@@ -98,7 +99,7 @@ def test_few_scans_are_in_memory(
     SEEN.clear()
     COUNTS.update(now=0, most=0)
     if large:
-        monkeypatch.setattr(upscaling, "LARGE", 0)
+        monkeypatch.setattr(module, "LARGE", 0)
     jobs = [Job(path, tmp_path / "out" / path.name) for path in scans(tmp_path / "in")]
     assert len(list(overlapping(jobs, Watched(), bicubic(), nobody))) == COUNT
     # Read, computed, waiting to be written; and one on its way between them.

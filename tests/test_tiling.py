@@ -14,9 +14,9 @@ import cv2
 import numpy as np
 import pytest
 
-from afmsr_cli.inputs import Job
-from afmsr_cli.upscaling import Work
 from afmsr_core import io
+from afmsr_core.batch.plan import Job
+from afmsr_core.batch.work import Work
 from afmsr_core.channel import Channel
 from afmsr_core.data import example_pair
 from afmsr_core.errors import Cancelled, UsageError

@@ -1,30 +1,24 @@
-"""One scan of ``afmsr upscale``, in three steps that may overlap with those of the next."""
+"""One scan of many, in three steps that may overlap with those of the next."""
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from afmsr_cli.batch import failed, warned
-from afmsr_cli.inputs import Job, chosen
-from afmsr_cli.trust import Trust
+from afmsr_core.batch.plan import Job
+from afmsr_core.batch.trust import Trust
+from afmsr_core.errors import Cancelled, described, naming, traceback_of
+from afmsr_core.stopping import asked
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future
-
     from afmsr_core.channel import Channel
     from afmsr_core.io.gwy import GwyFile
     from afmsr_core.upscale import Upscaler
 
-__all__ = ["Task", "Work", "overlapping"]
-
-AHEAD = 2  # scans that are read before, and as many that are written after, the one computed
-WRITERS = 2  # while one waits for the disk to have it all, the other makes bytes
-LARGE = 16 << 20  # pixels of results (128 MB) that are written before the next scan is computed
+__all__ = ["Task", "Work", "chosen", "failed", "warned"]
 
 
 @dataclass
@@ -47,9 +41,9 @@ class Task:
     results: list[Channel] = field(default_factory=list)
     extras: list[Channel] = field(default_factory=list)
 
-    def large(self, scale: int) -> bool:
-        """Whether its results, so many times as fine, should not wait in memory."""
-        return sum(channel.heights.size for channel in self.wanted) * scale**2 > LARGE
+    def pixels(self, scale: int) -> int:
+        """Return how many its results have, which are so many times as fine."""
+        return sum(channel.heights.size for channel in self.wanted) * scale**2
 
     def warn(self, channel: Channel, made: Sequence[Channel]) -> None:
         """Take over what must be told of channels that were made of one of the wanted."""
@@ -69,11 +63,11 @@ class Work:
     Parameters
     ----------
     which : tuple of str, optional
-        Channels, as with ``--channel``.
+        Channels by number, title or pattern; the first height channel by default.
     every : bool
         All channels.
     force, preview, dry_run : bool
-        As the options.
+        Replace what is there; write a PNG beside it; only say what would be done.
     trust : Trust
         What is written beside the heights.
     """
@@ -166,57 +160,6 @@ def _telling(task: Task) -> Iterator[None]:
     task.wanted, task.begun, task.results, task.extras, task.file = [], [], [], [], None
 
 
-def overlapping(
-    jobs: Sequence[Job],
-    work: Work,
-    upscaler: Upscaler,
-    within: Callable[[str], Any] = lambda name: None,
-) -> Generator[dict[str, Any], None, None]:
-    """Yield the record of every job, in order; reading and writing happen beside computing.
-
-    Parameters
-    ----------
-    jobs : sequence of Job
-        What to do.
-    work : Work
-        How.
-    upscaler : Upscaler
-        Is used by this thread only.
-    within : callable, optional
-        Gets a file's name; returns what its own progress is given to, or None.
-
-    Notes
-    -----
-    At most ``2 * AHEAD + 1`` scans are in memory, or one whose result is large. When the consumer
-    stops early, what is being written is finished, and nothing else.
-    """
-    if len(jobs) == 1:
-        yield work(jobs[0], upscaler, within(jobs[0].source.name))
-        return
-    from concurrent.futures import ThreadPoolExecutor
-
-    todo = iter(jobs)
-    coming: deque[Future[Task]] = deque()
-    going: deque[Future[dict[str, Any]]] = deque()
-    with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(WRITERS) as writer:
-        try:
-            coming.extend(reader.submit(work.read, job) for job in islice(todo, AHEAD))
-            while coming:
-                task = coming.popleft().result()
-                coming.extend(reader.submit(work.read, job) for job in islice(todo, 1))
-                work.compute(task, upscaler, within(task.job.source.name))
-                large = task.large(upscaler.method.scale)
-                going.append(writer.submit(work.write, task))
-                del task
-                while going and (large or len(going) > AHEAD or going[0].done()):
-                    yield going.popleft().result()
-            while going:
-                yield going.popleft().result()
-        finally:
-            for future in (*coming, *going):
-                future.cancel()
-
-
 def _described(channel: Channel, upscaler: Upscaler) -> dict[str, Any]:
     scale = upscaler.method.scale
     return {
@@ -230,3 +173,54 @@ def _described(channel: Channel, upscaler: Upscaler) -> dict[str, Any]:
         "yreal": channel.yreal,
         "lateral_unit": channel.lateral_unit,
     }
+
+
+def chosen(
+    channels: Sequence[Channel], which: Sequence[str] | None, every: bool = False
+) -> list[Channel]:
+    """Return the channels that the options ask for, each once."""
+    from afmsr_core import io
+
+    if every and channels:
+        for bad in io.unreadable(channels):
+            raise bad.error
+        return list(channels)
+    found: list[Channel] = []
+    specs: Sequence[str | None] = which or [None]
+    for spec in specs:
+        found += [channel for channel in io.select(channels, spec) if channel not in found]
+    return found
+
+
+def failed(source: Path, error: BaseException) -> dict[str, Any]:
+    """Return what a record says of a failure; with its traceback if it was foreseen by nobody.
+
+    Raises
+    ------
+    Cancelled
+        If the process is about to stop: then it is no fault of the file.
+    """
+    if asked() or isinstance(error, Cancelled):
+        raise Cancelled("told to stop") from error
+    return {
+        "error": naming(source, described(error, with_what="with the file")),
+        "traceback": traceback_of(error),
+    }
+
+
+def warned(channels: Iterable[Channel], also: Sequence[str] = ()) -> list[str]:
+    """Return what the user must be told of channels of one file, each sentence once.
+
+    Parameters
+    ----------
+    channels : iterable of Channel
+        As they were read.
+    also : sequence of str
+        What was said before.
+    """
+    told = dict.fromkeys(also)
+    for channel in channels:
+        title = f" {channel.title!r}" if channel.title else ""
+        number = "" if channel.number is None else f" {channel.number}"
+        told |= {f"channel{number}{title}: {sentence}": None for sentence in channel.warnings}
+    return list(told)

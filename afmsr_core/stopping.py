@@ -11,9 +11,8 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from afmsr_core.errors import Cancelled
 from afmsr_core.leftovers import remove_all
@@ -40,15 +39,17 @@ def asked() -> bool:
 
 
 @contextlib.contextmanager
-def stoppable(patience: float = PATIENCE, telling: bool = True) -> Iterator[None]:
+def stoppable(
+    patience: float = PATIENCE, say: Callable[[str], object] = lambda line: None
+) -> Iterator[None]:
     """Have Ctrl+C and SIGTERM raise KeyboardInterrupt, and end the process if that takes long.
 
     Parameters
     ----------
     patience : float
         Seconds that the main thread has to unwind. A second signal ends them.
-    telling : bool
-        Say so on stderr.
+    say : callable
+        Gets what there is to tell, from other threads; it may take forever.
 
     Notes
     -----
@@ -60,7 +61,7 @@ def stoppable(patience: float = PATIENCE, telling: bool = True) -> Iterator[None
     heard, told = os.pipe()
     if hasattr(os, "set_blocking"):  # not on Windows before Python 3.12, where nothing asks for it
         os.set_blocking(told, False)
-    watch = _Watch(patience, telling)
+    watch = _Watch(patience, say)
     # A shell makes what it starts in the background deaf to Ctrl+C, and so it stays.
     ours = [one for one in SIGNALS if signal.getsignal(one) is not signal.SIG_IGN]
     before = {one: signal.signal(one, watch.interrupt) for one in ours}
@@ -80,9 +81,9 @@ def stoppable(patience: float = PATIENCE, telling: bool = True) -> Iterator[None
 class _Watch:
     """What the main thread and the one that listens know of each other."""
 
-    def __init__(self, patience: float, telling: bool) -> None:
+    def __init__(self, patience: float, say: Callable[[str], object]) -> None:
         self.left = threading.Event()
-        self._patience, self._telling = patience, telling
+        self._patience, self._say = patience, say
         self._first = threading.Lock()
         self._acknowledged = threading.Event()
 
@@ -112,25 +113,15 @@ class _Watch:
 
     def _acknowledge(self) -> None:
         """Tell once that the signal was heard; who comes second waits a little for the first."""
-        if not self._telling:
-            return
         if self._first.acquire(blocking=False):
-            _say(STOPPING)
+            self._say(STOPPING)
             self._acknowledged.set()
         else:
             self._acknowledged.wait(SAYING)
 
     def _end(self) -> None:
         remove_all()
-        if self._telling:
-            last = threading.Thread(target=_say, args=(INTERRUPTED,), daemon=True)
-            last.start()
-            last.join(SAYING)
+        last = threading.Thread(target=self._say, args=(INTERRUPTED,), daemon=True)
+        last.start()
+        last.join(SAYING)
         os._exit(Cancelled.exit_status)
-
-
-def _say(line: str) -> None:
-    """Write to stderr, past what other threads may hold; it may take forever."""
-    with contextlib.suppress(OSError, ValueError, AttributeError):
-        start = b"\r\x1b[K" if sys.stderr.isatty() else b""
-        os.write(sys.stderr.fileno(), start + f"{line}\n".encode())

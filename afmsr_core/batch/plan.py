@@ -1,30 +1,17 @@
-"""What several commands do with the files they are given."""
+"""Files and folders in, pairs of an input and its output out, before anything is done."""
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from afmsr_core.errors import OutputExistsError, UsageError
 
-if TYPE_CHECKING:
-    from afmsr_core.channel import Channel
-
-__all__ = [
-    "Job",
-    "add_channel_options",
-    "add_file_options",
-    "check_output",
-    "chosen",
-    "naming",
-    "plan",
-]
+__all__ = ["Job", "check_output", "plan"]
 
 
 @dataclass(frozen=True)
@@ -33,35 +20,6 @@ class Job:
 
     source: Path
     target: Path
-
-
-def add_file_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options on files, output and talkativeness."""
-    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="scans, or folders")
-    parser.add_argument(
-        "-o",
-        "--output",
-        metavar="OUT",
-        help="a file for one input, or a folder (no suffix, or / at its end), in which inputs keep "
-        "their names",
-    )
-    parser.add_argument("--force", action="store_true", help="overwrite existing outputs")
-    parser.add_argument("--dry-run", action="store_true", help="say what would be done, do nothing")
-    parser.add_argument("--json", action="store_true", help="results as JSON on stdout")
-    parser.add_argument("--quiet", action="store_true", help="no progress on stderr")
-
-
-def add_channel_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that choose channels."""
-    which = parser.add_mutually_exclusive_group()
-    which.add_argument(
-        "--channel",
-        action="append",
-        metavar="WHICH",
-        help="number, title or pattern such as 'Height*'; may be repeated "
-        "(default: the first height channel)",
-    )
-    which.add_argument("--all-channels", action="store_true", help="every channel of the file")
 
 
 def plan(
@@ -168,33 +126,6 @@ def check_output(output: Path, suffix: str, force: bool) -> None:
     if not io.is_folder(output.parent):
         raise UsageError(f"-o {output}: there is no folder {output.parent}; make it first")
     check_target(output, force)
-
-
-def chosen(
-    channels: Sequence[Channel], which: Sequence[str] | None, every: bool = False
-) -> list[Channel]:
-    """Return the channels that the options ask for, each once."""
-    from afmsr_core import io
-
-    if every and channels:
-        for bad in io.unreadable(channels):
-            raise bad.error
-        return list(channels)
-    found: list[Channel] = []
-    for spec in which or [None]:
-        found += [channel for channel in io.select(channels, spec) if channel not in found]
-    return found
-
-
-def naming(source: Path, message: str) -> str:
-    """Return a message that begins with the path of the file that it is about.
-
-    Its name alone would not do: many a lab has a ``scan.spm`` in every folder.
-    """
-    for name in (str(source), source.name):
-        if message.startswith((f"{name}:", f"{name},")):
-            return f"{source}{message[len(name) :]}"
-    return f"{source}: {message}"
 
 
 def _real(path: Path) -> Path:

@@ -1,4 +1,4 @@
-"""Several processes that share the work, replace those that die, and end with the command."""
+"""Several processes that share the work, replace those that die, and end with their parent."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
-from afmsr_cli.stopping import stoppable
 from afmsr_core.errors import AfmsrError, Cancelled, described, traceback_of
+from afmsr_core.stopping import stoppable
 
 __all__ = ["Death", "in_processes"]
 
@@ -248,7 +248,7 @@ def _serve(
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
-        with stoppable(PATIENCE, telling=False):
+        with stoppable(PATIENCE):
             if _began(pipe, start, settings):
                 while True:
                     jobs, again = pipe.recv()

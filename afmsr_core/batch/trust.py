@@ -1,9 +1,7 @@
-"""What ``afmsr upscale`` does with ``--confidence`` and ``--residual``."""
+"""What is written beside the heights: how far they are to be trusted."""
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,25 +13,22 @@ if TYPE_CHECKING:
     from afmsr_core.io.results import Planned
     from afmsr_core.upscale import Upscaler
 
-__all__ = ["Trust", "add_trust_options", "told"]
-
-
-def add_trust_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options on how far a result is to be trusted."""
-    parser.add_argument(
-        "--confidence", action="store_true", help="a channel with the interval around each height"
-    )
-    parser.add_argument(
-        "--residual", action="store_true", help="channels: result, scanned again, less the scan"
-    )
-    parser.add_argument(
-        "--calibration", type=Path, metavar="FILE", help="of afmsr calibrate (default: shipped)"
-    )
+__all__ = ["Trust"]
 
 
 @dataclass(frozen=True)
 class Trust:
-    """What is asked beside the heights."""
+    """What is asked beside the heights.
+
+    Parameters
+    ----------
+    confidence : bool
+        The half-width of the 90 % interval around each height.
+    residual : bool
+        Result, scanned again, less the scan; and in sigmas of the noise.
+    calibration : Path, optional
+        File of ``afmsr calibrate`` for `confidence`; the shipped one by default.
+    """
 
     confidence: bool = False
     residual: bool = False
@@ -44,18 +39,24 @@ class Trust:
         """Whether anything was."""
         return self.confidence or self.residual
 
-    @classmethod
-    def of(cls, args: argparse.Namespace) -> Trust:
-        """Return what was asked; a file that is no calibration is refused before anything runs."""
-        if args.calibration is not None:
-            if not args.confidence:
+    def check(self, protocol: str) -> None:
+        """Refuse what cannot be done with any scan, before the first is read.
+
+        Raises
+        ------
+        UsageError
+            If these do not fit each other or the protocol.
+        AfmsrError
+            If the file is no calibration.
+        """
+        if self.calibration is not None:
+            if not self.confidence:
                 raise UsageError("--calibration is used by --confidence only; give both")
             from afmsr_core.trust import Calibration
 
-            Calibration.read(args.calibration)
-        if (args.confidence or args.residual) and args.protocol != "nm":
+            Calibration.read(self.calibration)
+        if self.asked and protocol != "nm":
             raise UsageError("--confidence and --residual need --protocol nm")
-        return cls(args.confidence, args.residual, args.calibration)
 
     def planned(self, channel: Channel, scale: int) -> list[Planned]:
         """Return what `__call__` will return at most, before it is computed."""
@@ -102,11 +103,3 @@ def _parameters(channel: Channel, result: Channel, spec: str) -> dict[str, Any]:
         "sq_bias_of_levelling": levelling_bias(scan, spec),
         "quality": quality_of(scan),
     }
-
-
-def told(record: Mapping[str, Any]) -> str:
-    """Return what a person should know, such as that the scan is too coarse; may be empty."""
-    trust = [channel["trust"] for channel in record["channels"] if "trust" in channel]
-    advice = [one["coarseness"]["advice"] for one in trust]
-    warnings = [one["warning"] for one in trust if "warning" in one]
-    return "".join(f"; {part}" for part in (*advice, *warnings))

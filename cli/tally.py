@@ -2,57 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from afmsr_cli.errorlog import kept
-from afmsr_cli.inputs import Job, naming
-from afmsr_cli.progress import Progress
-from afmsr_cli.stopping import asked
-from afmsr_core.errors import Cancelled, described, traceback_of
+from afmsr_core.batch.plan import Job
 
-if TYPE_CHECKING:
-    from afmsr_core.channel import Channel
+from .errorlog import kept
+from .progress import Progress
 
-__all__ = ["Batch", "failed", "warned"]
+__all__ = ["Tally"]
 
 
-def failed(source: Path, error: BaseException) -> dict[str, Any]:
-    """Return what a record says of a failure; the traceback is for :class:`Batch`.
-
-    Raises
-    ------
-    Cancelled
-        If the process is about to stop: then it is no fault of the file.
-    """
-    if asked() or isinstance(error, Cancelled):
-        raise Cancelled("told to stop") from error
-    return {
-        "error": naming(source, described(error, with_what="with the file")),
-        "traceback": traceback_of(error),
-    }
-
-
-def warned(channels: Iterable[Channel], also: Sequence[str] = ()) -> list[str]:
-    """Return what the user must be told of channels of one file, each sentence once.
-
-    Parameters
-    ----------
-    channels : iterable of Channel
-        As they were read.
-    also : sequence of str
-        What was said before.
-    """
-    told = dict.fromkeys(also)
-    for channel in channels:
-        title = f" {channel.title!r}" if channel.title else ""
-        number = "" if channel.number is None else f" {channel.number}"
-        told |= {f"channel{number}{title}: {sentence}": None for sentence in channel.warnings}
-    return list(told)
-
-
-class Batch:
+class Tally:
     """Tells how a run goes and how it ended.
 
     Parameters
