@@ -301,6 +301,20 @@ def test_prefixes_of_nanonis(tmp_path: Path) -> None:
             np.testing.assert_allclose(one.heights, expected, rtol=1e-9)
 
 
+def test_lines_that_were_not_measured(tmp_path: Path) -> None:
+    path = tmp_path / "stopped.ibw"
+    heights = COUNTS * 1e-12
+    heights[15:] = heights[3, 4] = np.nan
+    write.igor(path, {b"HeightTrace": heights})
+    found = by_all_readers(path)
+    read_by_gwyddion(found)
+    for channels in (one for one in found.values() if isinstance(one, list)):
+        assert channels[0].mask is None
+        np.testing.assert_allclose(channels[0].heights, heights * 1e9, rtol=1e-6)
+    (channel,) = io.read(path)
+    assert channel.warnings[0].startswith("lines 16 to 24 of 24 were not measured")
+
+
 @pytest.mark.parametrize("order", ["<", ">"])
 def test_labels_of_asylum(order: str, tmp_path: Path) -> None:
     heights = COUNTS * 1e-12

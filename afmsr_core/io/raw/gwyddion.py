@@ -19,6 +19,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from afmsr_core.channel import Channel
 from afmsr_core.errors import (
     AfmsrError,
@@ -30,7 +32,7 @@ from afmsr_core.errors import (
     UnsupportedContentError,
 )
 from afmsr_core.io.channels import Channels, Unreadable
-from afmsr_core.io.files import contents
+from afmsr_core.io.files import contents, head
 from afmsr_core.io.gwy import GwyFile
 from afmsr_core.io.raw.limits import OTHERWISE, Limit, confine, limit_of
 from afmsr_core.io.raw.messages import Reading
@@ -57,6 +59,7 @@ _GLIB = re.compile(
 _OF_THE_FILE = (None, "Module", "Gwyddion", "GwyProcess", "GwyFile", "Gwyfile")
 """Domains whose warnings are about the file; those of GTK and its like are about the machine."""
 
+_NATIVE = b"GWYO"  # Gwyddion 1, whose masks are the user's
 _INVENTED = re.compile(
     r"^(?!Spectrum).* is 0(?:\.0)?(?: or [\w ]+)?, fixing (?:it )?to 1\b"
     r"|^Invalid value of Control::[XY] Amplitude"
@@ -148,7 +151,11 @@ class Converter:
                 f"with a scan"
             )
         told = tuple(sentences(self.name, warned))
-        told_of = (one.replace(warnings=(*one.warnings, *told)) for one in channels)
+        own_masks = head(path, len(_NATIVE)) == _NATIVE
+        told_of = (
+            (one if own_masks else _unfilled(one)).replace(warnings=(*one.warnings, *told))
+            for one in channels
+        )
         return Reading(Channels(told_of, channels.unreadable), self.version(program), _module(file))
 
     def _convert(self, program: str, path: Path, output: Path, limit: Limit) -> tuple[int, str]:
@@ -257,6 +264,13 @@ def _measured(channels: Channels, name: str) -> Channels:
     if bad and not good:
         raise bad[0].error
     return Channels(good, bad)
+
+
+def _unfilled(channel: Channel) -> Channel:
+    """Return a channel with NaN where its file has none: Gwyddion interpolates and marks there."""
+    if channel.mask is None:
+        return channel
+    return channel.replace(heights=np.where(channel.mask, np.nan, channel.heights), mask=None)
 
 
 def _without_size(where: str, found: str) -> FieldError:
