@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-__all__ = ["readable", "shown_unit"]
+__all__ = ["counted", "readable", "shown_unit"]
 
 # Units that take a prefix when they are shown, and which prefixes: three decades apart.
 _PREFIXES = (
@@ -64,3 +64,14 @@ def readable(value: float, unit: str, digits: int = 4) -> str:
     """
     divisor, shown = shown_unit(value, unit)
     return f"{value / divisor:.{digits}g} {shown}".rstrip()
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun.
+
+    Examples
+    --------
+    >>> counted(1, "pair"), counted(0, "pair")
+    ('1 pair', '0 pairs')
+    """
+    return f"{number} {noun}{'' if number == 1 else 's'}"

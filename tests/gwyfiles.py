@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -58,32 +59,26 @@ def _grid(values: np.ndarray, size: tuple[float, float]) -> dict[str, tuple[str,
     return sizes | {"xreal": ("d", size[0]), "yreal": ("d", size[1])}
 
 
-def field_2(
+def _field(
+    kinds: tuple[str, str],
+    names: tuple[str, str],
     values: np.ndarray,
     size: tuple[float, float] = (1e-6, 1e-6),
     unit: bytes = b"m",
     lateral: bytes = b"m",
 ) -> tuple[str, Any]:
-    """Return a field, or a mask, of version 2."""
     units = {
-        "si_unit_xy": ("o", ("GwySIUnit", {"unitstr": ("s", lateral)})),
-        "si_unit_z": ("o", ("GwySIUnit", {"unitstr": ("s", unit)})),
+        name: ("o", (kinds[1], {"unitstr": ("s", text)}))
+        for name, text in zip(names, (lateral, unit), strict=True)
     }
-    return "o", ("GwyDataField", _grid(values, size) | units | {"data": ("D", values)})
+    return "o", (kinds[0], _grid(values, size) | units | {"data": ("D", values)})
 
 
-def field_3(
-    values: np.ndarray,
-    size: tuple[float, float] = (1e-6, 1e-6),
-    unit: bytes = b"m",
-    lateral: bytes = b"m",
-) -> tuple[str, Any]:
-    """Return a field of version 3."""
-    units = {
-        "unit_xy": ("o", ("GwyUnit", {"unitstr": ("s", lateral)})),
-        "unit_z": ("o", ("GwyUnit", {"unitstr": ("s", unit)})),
-    }
-    return "o", ("GwyField", _grid(values, size) | units | {"data": ("D", values)})
+field_2 = partial(_field, ("GwyDataField", "GwySIUnit"), ("si_unit_xy", "si_unit_z"))
+"""A field, or a mask, of version 2."""
+
+field_3 = partial(_field, ("GwyField", "GwyUnit"), ("unit_xy", "unit_z"))
+"""A field of version 3."""
 
 
 def mask_3(values: np.ndarray, size: tuple[float, float] = (1e-6, 1e-6)) -> tuple[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -181,6 +182,8 @@ def _ssim_nm(result: Field, truth: Field, context: Context) -> Value:
     )
 
 
+_in_nm = partial(Metric, kind="full-reference", protocol="nm")
+
 METRICS = (
     Metric(
         name="psnr",
@@ -208,7 +211,7 @@ METRICS = (
         function=_ssim,
         rank=20,
     ),
-    Metric(
+    _in_nm(
         name="rmse",
         label="RMSE",
         unit="height",
@@ -217,12 +220,10 @@ METRICS = (
         ideal=0.0,
         summary="root of the mean squared height error",
         source=OURS,
-        kind="full-reference",
-        protocol="nm",
         function=_rmse,
         rank=10,
     ),
-    Metric(
+    _in_nm(
         name="mae",
         label="MAE",
         unit="height",
@@ -231,12 +232,10 @@ METRICS = (
         ideal=0.0,
         summary="mean absolute height error",
         source=OURS,
-        kind="full-reference",
-        protocol="nm",
         function=_mae,
         rank=20,
     ),
-    Metric(
+    _in_nm(
         name="bias",
         label="bias",
         unit="height",
@@ -244,24 +243,20 @@ METRICS = (
         ideal=0.0,
         summary="mean height difference before the plane was removed",
         source=OURS,
-        kind="full-reference",
-        protocol="nm",
         function=_bias,
         rank=30,
     ),
-    Metric(
+    _in_nm(
         name="psnr_nm",
         label="PSNR (heights)",
         unit="dB",
         lower_is_better=False,
         summary="height range of the truth over the RMSE",
         source=OURS,
-        kind="full-reference",
-        protocol="nm",
         function=_psnr_nm,
         rank=40,
     ),
-    Metric(
+    _in_nm(
         name="ssim_nm",
         label="SSIM (heights)",
         lower_is_better=False,
@@ -269,8 +264,6 @@ METRICS = (
         ideal=1.0,
         summary="likeness of mean, contrast and pattern in small windows, on heights",
         source=WANG,
-        kind="full-reference",
-        protocol="nm",
         function=_ssim_nm,
         rank=50,
     ),

@@ -10,6 +10,7 @@ import numpy as np
 
 from afmsr_core.errors import FieldError
 from afmsr_core.metrics.spectrum import power_spectrum
+from afmsr_core.quantity import counted
 from afmsr_core.report.contents import Fields, Floats, Record, Results
 from afmsr_core.report.drawing import INK, Picture, canvas, curve_styles, finish
 from afmsr_core.report.table import csv_text
@@ -142,7 +143,7 @@ def figure(results: Results, data_set: str, curves: Curves) -> Picture:
             f"Power spectral density against spatial frequency of the truth, the low-resolution "
             f"scan and all methods{of}, and their ratio to the truth.",
             f"Power spectral density averaged over all directions{of}, geometric mean of "
-            f"{curves.pairs} pair{'s' if curves.pairs != 1 else ''} (Hann window, plane removed). "
+            f"{counted(curves.pairs, 'pair')} (Hann window, plane removed). "
             "Left: densities. Right: over the truth's; below 1 relief is missing, above it is "
             "invented or noise. Right of the dotted line the low-resolution scan measured nothing."
             + (out if curves.left_out else ""),

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from afmsr_core.quantity import counted
 from afmsr_core.report import verdicts
 from afmsr_core.report.contents import PROTOCOLS, Metric, Record, Results
 from afmsr_core.report.setup_tables import flat
@@ -61,7 +62,7 @@ def means(results: Results, data_set: str, protocol: str) -> Iterator[Table]:
         kind = next((words for key, words in what.items() if title.startswith(key)), "scores")
         yield Table(
             name=results.slug("means", data_set, protocol, *([title] if len(chosen) > 1 else [])),
-            caption=f"Mean {kind} of {_pairs(len(pairs))}{of}, {PROTOCOLS[protocol]}",
+            caption=f"Mean {kind} of {counted(len(pairs), 'pair')}{of}, {PROTOCOLS[protocol]}",
             head=[Cell("Method", below="SD of the methods"), *(head for head, _ in columns)],
             rows=rows,
             remarks=list(_legend(results, data_set, protocol, members)),
@@ -280,7 +281,3 @@ def _percent(share: float | None) -> float | None:
 def _margin(equivalence: Record) -> str:
     margin = (equivalence.get("margin") or {}).get("value")
     return MISSING if margin is None else f"{margin:.2g}"
-
-
-def _pairs(count: int) -> str:
-    return f"{count} pair{'' if count == 1 else 's'}"

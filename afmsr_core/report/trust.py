@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from afmsr_core.quantity import counted
 from afmsr_core.report.contents import Record, Results, slug
 from afmsr_core.report.table import MISSING, Cell, Table, csv_text, digits, number
 
@@ -106,7 +107,7 @@ def _detail(results: Results, pairs: Sequence[Record], name: str, of: str) -> Ta
         rows=rows,
         remarks=[
             RULE,
-            f"{noise} over {len(told)} pair{'s' * (len(told) != 1)}, heights medians of the "
+            f"{noise} over {counted(len(told), 'pair')}, heights medians of the "
             "pairs' medians. Heights are those above, or below, the surroundings.",
         ],
     )
@@ -174,7 +175,7 @@ def intervals(results: Results, data_set: str) -> Table | None:
         ],
         rows=rows,
         remarks=[
-            f"{len(pairs)} pair{'s' * (len(pairs) != 1)}. Share of the pixels in which the truth "
+            f"{counted(len(pairs), 'pair')}. Share of the pixels in which the truth "
             "lies within result ± half-width, after the plane of the difference. What is left of "
             "misalignment, and the noise of the truth, count as errors.",
         ],

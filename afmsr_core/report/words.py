@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+from afmsr_core.quantity import counted
 from afmsr_core.report import trust, verdicts
 from afmsr_core.report.contents import Metric, Record, Results
 
@@ -84,16 +85,16 @@ def _what_was_compared(results: Results) -> str:
     sets = ""
     if named:
         counts = [f"{name} {len(results.pairs_of(name))}" for name in results.data_sets]
-        sets = f" in {_number(len(named), 'data set')} (scored: {', '.join(counts)})"
+        sets = f" in {counted(len(named), 'data set')} (scored: {', '.join(counts)})"
     plain = [results.label(m) for m in results.ran if m not in results.networks]
     networks = [results.label(m) for m in results.networks]
     parts = [
-        f"{_number(len(names), what)} ({_list(names)})"
+        f"{counted(len(names), what)} ({_list(names)})"
         for names, what in ((plain, "interpolation"), (networks, "network"))
         if names
     ]
     return (
-        f"{_number(len(fates), 'pair')} of scans{sets}: {', '.join(told)}. "
+        f"{counted(len(fates), 'pair')} of scans{sets}: {', '.join(told)}. "
         f"Methods: {' and '.join(parts) or 'none ran'}."
     )
 
@@ -146,10 +147,6 @@ def _equivalence(told: Sequence[tuple[Metric, Record]]) -> str:
 
 def _compared(p: str) -> str:
     return p if p.startswith("<") else f"= {p}"
-
-
-def _number(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def _list(names: Sequence[str]) -> str:

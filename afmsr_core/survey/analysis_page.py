@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from afmsr_core import __version__
+from afmsr_core.quantity import counted
 from afmsr_core.report.drawing import Picture
 from afmsr_core.report.files import Files
 from afmsr_core.report.html import (
@@ -92,8 +93,8 @@ def summary(found: Answers, result: SurveyAnalysis) -> list[str]:
     given = sum(one.given for one in found.records)
     asked = sum(one.asked for one in found.records)
     sentences = [
-        f"{_count(len(found.raters), 'rater')} scored {_count(len(found.methods), 'method')} on "
-        f"{_count(len(found.images), 'image')}: {given} of {asked} scores are given."
+        f"{counted(len(found.raters), 'rater')} scored {counted(len(found.methods), 'method')} on "
+        f"{counted(len(found.images), 'image')}: {given} of {asked} scores are given."
     ]
     for one in result.questions:
         means = sorted((told for told in one.summaries if told.n), key=lambda told: -told.mean)
@@ -137,10 +138,6 @@ def _verdict(found: Answers, one: QuestionAnalysis) -> str:
 
 def _and(names: Sequence[str]) -> str:
     return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
-
-
-def _count(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 # --- the page --------------------------------------------------------------------------------

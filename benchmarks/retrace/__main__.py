@@ -20,6 +20,7 @@ from afmsr_core.channel import Channel
 from afmsr_core.errors import AfmsrError, UsageError
 from afmsr_core.evaluation import methods_at_hand, runs
 from afmsr_core.io.atomic import writing
+from afmsr_core.quantity import counted
 from afmsr_core.upscale import Settings, Upscaler
 from benchmarks.retrace import figures, table
 from benchmarks.retrace.pairs import SPLITS, read_pairs, trained_samples
@@ -180,11 +181,7 @@ def _groups(
 
 def _size(scored: Sequence[Outcome]) -> str:
     samples = len({one.pair.sample for one in scored})
-    return f"{_count(len(scored), 'scan')} of {_count(samples, 'sample')}"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+    return f"{counted(len(scored), 'scan')} of {counted(samples, 'sample')}"
 
 
 def _hero(names: Sequence[str]) -> str:

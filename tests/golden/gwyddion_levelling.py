@@ -25,51 +25,35 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "gwyddion"))
+
+from harness import Gwyddion as Program
+
 GOLDEN = Path(__file__).with_name("levelling.json")
-LIBRARIES = {
-    "glib": "libglib-2.0.so.0",
-    "gobject": "libgobject-2.0.so.0",
-    "gwyddion": "libgwyddion2.so.0",
-    "process": "libgwyprocess2.so.0",
-    "draw": "libgwydraw2.so.0",
-    "widgets": "libgwydgets2.so.0",
-    "module": "libgwymodule2.so.0",
-    "app": "libgwyapp2.so.0",
-}
+CORE = "libgwyddion2.so.0"
 MASKING = {"exclude": 0, "include": 1, "ignore": 2}  # GwyMaskingType
 ALIGN_ROWS = {"rows-median": 1, "rows-median-diff": 2}  # methods of the Align Rows module
 POLYNOMIALS = {"poly2": 2, "poly3": 3}
-IMMEDIATE = 1 << 2  # GWY_RUN_IMMEDIATE
 
 Field = NDArray[np.float64]
-Types = tuple[Any, ...]
 
 
-class Gwyddion:
+class Gwyddion(Program):
     """The functions of Gwyddion that level, on numpy arrays."""
 
-    def __init__(self) -> None:
-        self._lib = {n: c.CDLL(file, c.RTLD_GLOBAL) for n, file in LIBRARIES.items()}
-        self._call("app", "gwy_app_settings_create_config_dir", c.c_int, (c.c_void_p,), None)
-        self._call("widgets", "gwy_widgets_type_init", None, ())
-        self._call("app", "gwy_undo_set_enabled", None, (c.c_int,), 0)
-        self._call("app", "gwy_app_wait_set_enabled", None, (c.c_int,), 0)
-        self._call("app", "gwy_app_data_browser_set_gui_enabled", None, (c.c_int,), 0)
-        self._settings = self._call("app", "gwy_app_settings_get", c.c_void_p, ())
-        folders = self._call("app", "gwy_app_settings_get_module_dirs", c.POINTER(c.c_char_p), ())
-        self._call("module", "gwy_module_register_modules", None, (c.POINTER(c.c_char_p),), folders)
-
-    def _call(self, library: str, name: str, result: Any, types: Types, *arguments: Any) -> Any:
-        function = getattr(self._lib[library], name)
+    def _call(self, library: str, name: str, result: Any, types: Any, *arguments: Any) -> Any:
+        function = getattr(c.CDLL(library), name)
         function.restype, function.argtypes = result, list(types)
         return function(*arguments)
 
     def _process(self, name: str, result: Any, types: str, *arguments: Any) -> Any:
         kinds = {"p": c.c_void_p, "i": c.c_int, "d": c.c_double}
-        return self._call("process", name, result, tuple(kinds[t] for t in types), *arguments)
+        return self._call(
+            "libgwyprocess2.so.0", name, result, tuple(kinds[t] for t in types), *arguments
+        )
 
     def version(self) -> str:
-        return str(self._call("gwyddion", "gwy_version_string", c.c_char_p, ()).decode())
+        return str(self._call(CORE, "gwy_version_string", c.c_char_p, ()).decode())
 
     def _field(self, values: Field | None) -> Any:
         if values is None:
@@ -141,42 +125,27 @@ class Gwyddion:
             "direction": 0,  # rows
         }
         for name, value in settings.items():
-            self._container_set("int32", self._settings, f"/module/linematch/{name}", value)
+            self._container_set(
+                "int32", self.app_settings_get(), f"/module/linematch/{name}", value
+            )
         for name in ("do_extract", "do_plot"):
-            self._container_set("boolean", self._settings, f"/module/linematch/{name}", 0)
-        data = self._call("gwyddion", "gwy_container_new", c.c_void_p, ())
+            self._container_set("boolean", self.app_settings_get(), f"/module/linematch/{name}", 0)
+        data = self._call(CORE, "gwy_container_new", c.c_void_p, ())
         field = self._field(values)
         self._container_set("object", data, "/0/data", field)
         if mask is not None:
             self._container_set("object", data, "/0/mask", self._field(mask))
-        browser = "gwy_app_data_browser_"
-        self._call("app", browser + "add", None, (c.c_void_p,), data)
-        self._call("app", browser + "select_data_field", None, (c.c_void_p, c.c_int), data, 0)
-        self._call(
-            "module",
-            "gwy_process_func_run",
-            None,
-            (c.c_char_p, c.c_void_p, c.c_int),
-            b"align_rows",
-            data,
-            IMMEDIATE,
-        )
+        self.app_data_browser_add(data)
+        self.run("align_rows", data, 0)
         levelled = self._view(field, values.shape).copy()
-        self._call("app", browser + "remove", None, (c.c_void_p,), data)
+        self.app_data_browser_remove(data)
         return levelled
 
     def _container_set(self, kind: str, container: int, key: str, value: Any) -> None:
-        quark = self._call("glib", "g_quark_from_string", c.c_uint32, (c.c_char_p,), key.encode())
-        value_type: Any = c.c_void_p if kind == "object" else c.c_int32
-        self._call(
-            "gwyddion",
-            f"gwy_container_set_{kind}",
-            None,
-            (c.c_void_p, c.c_uint32, value_type),
-            container,
-            quark,
-            value,
-        )
+        glib, of_key = "libglib-2.0.so.0", (c.c_char_p,)
+        quark = self._call(glib, "g_quark_from_string", c.c_uint32, of_key, key.encode())
+        types = c.c_void_p, c.c_uint32, c.c_void_p if kind == "object" else c.c_int32
+        self._call(CORE, f"gwy_container_set_{kind}", None, types, container, quark, value)
 
     def answers(self, values: Field, mask: Field | None) -> Iterator[tuple[str, Field]]:
         """Every operation with every masking that makes sense for the field."""

@@ -36,6 +36,7 @@ FUNCTIONS = {
     "gwy_file_load": ("module", Pointer, Text, Int, Pointer),
     "gwy_file_save": ("module", Int, Pointer, Text, Int, Pointer),
     "gwy_app_data_browser_add": ("app", None, Pointer),
+    "gwy_app_data_browser_remove": ("app", None, Pointer),
     "gwy_app_data_browser_select_data_field": ("app", None, Pointer, Int),
     "gwy_app_data_browser_get_data_ids": ("app", Ints, Pointer),
 }
