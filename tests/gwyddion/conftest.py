@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from homes import FUNCTION, HARNESS, Home
+from screen import Screen
 
 from afmsr_core.channel import Channel
 from afmsr_core.io.gwy import GwyFile
@@ -116,3 +117,11 @@ def breakable(home: Home, tmp_path: Path) -> Callable[[str], Home]:
         return home
 
     return broken
+
+
+@pytest.fixture(scope="module")
+def screen() -> Iterator[Screen]:
+    """A screen of its own."""
+    screen = Screen()
+    yield screen
+    screen.close()

@@ -41,6 +41,14 @@ def wait_for(condition: Callable, what: str = "it", seconds: float = LATE):
     raise AssertionError(f"{what} did not happen within {seconds:g} s")
 
 
+def alive(pid: int) -> bool:
+    """Return whether a process runs; one that is dead and not buried does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
 class Screen:
     """A virtual X server of its own."""
 

@@ -6,12 +6,11 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-from screen import LATE, Screen, missing_tools
+from screen import LATE, missing_tools
 
 from afmsr_core import io
 from afmsr_core.channel import Channel
@@ -187,13 +186,6 @@ with tempfile.TemporaryDirectory(prefix="afmsr-") as name:
                       "chosen": chosen, "reset": dialog._chosen().confidence}))
     client.kill()
 """
-
-
-@pytest.fixture(scope="module")
-def screen() -> Iterator[Screen]:
-    screen = Screen()
-    yield screen
-    screen.close()
 
 
 @needs_screen

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from screen import wait_for
 
 from afmsr_core.channel import Channel
 from gwyddion_plugin.exchange import dump
@@ -133,15 +134,6 @@ def child_of(pid: int) -> int | None:
     children = Path(f"/proc/{pid}/task/{pid}/children")
     found = children.read_text().split() if children.exists() else []
     return int(found[0]) if found else None
-
-
-def wait_for(condition, seconds: float = 60.0):
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        if found := condition():
-            return found
-        time.sleep(0.02)
-    raise AssertionError("it did not happen in time")
 
 
 def test_a_wrong_call(installed):

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from screen import alive, wait_for
 
 from afmsr_core.channel import Channel
 from afmsr_core.io.gwy import GwyFile
@@ -31,15 +32,6 @@ SLOW_MODULES = {
     "typing", "gwyddion_plugin.proxy", "gwyddion_plugin.worker.protocol",
     "gwyddion_plugin.exchange", "afmsr_core",
 }  # fmt: skip
-
-
-def wait_for(condition):
-    until = time.monotonic() + LATE
-    while time.monotonic() < until:
-        if found := condition():
-            return found
-        time.sleep(0.01)
-    raise AssertionError("it did not happen in time")
 
 
 def field_file(folder: Path, side: int = 24, masked: bool = False) -> Path:
@@ -76,13 +68,6 @@ def warm(installed, tmp_path: Path, monkeypatch) -> Iterator[int]:
     yield pid
     if alive(pid):
         os.kill(pid, signal.SIGKILL)
-
-
-def alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 def asked(file: Path, mode: str = "noninteractive") -> bytes | None:

@@ -34,13 +34,6 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-@pytest.fixture(scope="module")
-def screen() -> Iterator[Screen]:
-    screen = Screen()
-    yield screen
-    screen.close()
-
-
 class Program:
     """A running Gwyddion with one file, whose plug-in is bound to a key."""
 

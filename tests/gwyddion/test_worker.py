@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from screen import alive, wait_for
 
 from gwyddion_plugin.exchange.dump import RawField
 from gwyddion_plugin.worker import field_files, protocol
@@ -288,21 +289,6 @@ def run(worker: Worker, folder: Path, **how) -> None:
 
 def address(home) -> Path | None:
     return next((home.runtime / "afmsr").glob("*.address"), None)
-
-
-def wait_for(condition):
-    until = time.monotonic() + LATE
-    while not condition():
-        assert time.monotonic() < until, "it did not happen in time"
-        time.sleep(0.02)
-
-
-def alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
 
 
 @pytest.fixture
