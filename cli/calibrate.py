@@ -77,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
         print(f"afmsr: {args.pairs}: no pairs found", file=sys.stderr)
         return 3
     own = {pair.id: pair.id if args.each else pair.data_set or HERE for pair in found.pairs}
-    _check_samples(own.values(), args.pairs)
+    _check_samples(own.values(), args)
     settings = Settings(
         method=args.method, level="none", weights=args.weights, threads=args.threads
     )
@@ -106,7 +106,7 @@ def run(args: argparse.Namespace) -> int:
             progress.done(f"{pair.id}: left out")
     if not observations:
         raise UsageError(f"{args.pairs}: none of the {failed} pairs can be used")
-    _check_samples([one.sample for one in observations], args.pairs)
+    _check_samples([one.sample for one in observations], args)
     made_from = f"{len(observations)} pairs of {args.pairs.name}"
     made = calibrate(observations, upscaler.method.name, [digest], made_from)
     with writing(args.output, force=args.force) as file:
@@ -124,23 +124,29 @@ def run(args: argparse.Namespace) -> int:
     return int(failed > 0)
 
 
-def _check_samples(samples: Iterable[str], pairs: Path) -> None:
+def _check_samples(samples: Iterable[str], args: argparse.Namespace) -> None:
     """Refuse too few samples, before the first pair is upscaled where that can be told."""
     from afmsr_core.trust.calibration import EXACT, LEAST_SAMPLES
 
     found = len(set(samples))
-    if found < LEAST_SAMPLES:
-        raise UsageError(
-            f"{pairs}: pairs of {found} sample{'s' * (found != 1)}, and {LEAST_SAMPLES} are "
-            f"needed, better {EXACT}: one sample does not tell how far others will be off. Put "
-            f"the pairs of each sample into a folder of its own, or name the samples in the column "
-            f"'data set' of a pairs.csv; give --each if every pair shows another sample"
+    if found >= LEAST_SAMPLES:
+        return
+    cure = "add pairs of other samples"
+    if not args.each:
+        cure = (
+            "put the pairs of each sample into a folder of its own, or name the samples in the "
+            "column 'data set' of a pairs.csv; give --each if every pair shows another sample"
         )
+    raise UsageError(
+        f"{args.pairs}: pairs of {found} sample{'s' * (found != 1)}, and {LEAST_SAMPLES} are "
+        f"needed, better {EXACT}: one sample does not tell how far others will be off; {cure}"
+    )
 
 
 def _read(pair: Pair, progress: Progress) -> tuple[Channel, Channel]:
     """Return the coarse and the fine scan."""
     from afmsr_core import io
+    from afmsr_core.errors import FieldError
     from afmsr_core.pairing import check_pair
 
     low, high = (io.select(io.read(path), pair.channel)[0] for path in (pair.low, pair.high))
@@ -148,6 +154,12 @@ def _read(pair: Pair, progress: Progress) -> tuple[Channel, Channel]:
         for warning in warned([channel]):
             progress.say(f"afmsr: warning: {path}, {warning}")
     check_pair(low, high)
+    for path, channel in ((pair.low, low), (pair.high, high)):
+        if not channel.shows_relief:
+            raise FieldError(
+                f"{path}: channel {channel.name!r} is no height, and intervals are learnt on "
+                f"heights; choose another with --channel"
+            )
     return low, high
 
 

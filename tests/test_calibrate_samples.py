@@ -55,6 +55,22 @@ def test_twenty_copies_of_one_pair_are_one_sample(
     said = capsys.readouterr().err
     assert said.count("the same scans as p00, counted once") == 19
     assert "pairs of 1 sample, and 3 are needed" in said
+    assert "add pairs of other samples" in said and "give --each" not in said
+
+
+@pytest.mark.parametrize("unit, title", [("deg", "Phase"), ("nm", "Amplitude error")])
+def test_what_is_no_height_is_no_calibration_for_heights(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], unit: str, title: str
+) -> None:
+    pairs = tmp_path / "pairs"
+    for number in range(3):
+        write_pair(pairs, f"p{number}", number)
+    for path in pairs.glob("*.npy"):
+        (channel,) = io.read(path)
+        io.write(path, channel.replace(unit=unit, title=title), force=True)
+    assert calibrate(pairs, "--each", "--channel", "0") == (2, {})
+    said = capsys.readouterr().err
+    assert said.count(f"channel '{title}' is no height") == 3
 
 
 def test_copies_saved_again_are_one_sample(

@@ -77,6 +77,8 @@ def read(path: Path) -> RawField:
             f"{path}: cannot be read ({error.strerror}); it is Gwyddion that names this file: "
             f"use the menu Data Process > Plug-Ins"
         ) from error
+    if not data:
+        raise _cut_short(path, data)
     values, arrays = _parse(path, data)
     if DATA not in arrays:
         raise _corrupt(path, f"it has no {DATA}")
@@ -120,7 +122,7 @@ def _parse(path: Path, data: bytes) -> tuple[dict[str, str], dict[str, bytes]]:
     while at < len(data):
         end = data.find(b"\n", at)
         if end < 0:
-            raise _corrupt(path, f"the line at byte {at} has no end")
+            raise _cut_short(path, data)
         line = data[at:end]
         at = end + 1
         if not line:
@@ -132,6 +134,8 @@ def _parse(path: Path, data: bytes) -> tuple[dict[str, str], dict[str, bytes]]:
             size = DOUBLE * _side(path, values, key, "xres") * _side(path, values, key, "yres")
             arrays[key] = data[at + 1 : at + 1 + size]
             at += 1 + size
+            if len(data) < at + 3:
+                raise _cut_short(path, data)
             if data[at : at + 3] != b"]]\n":
                 raise _corrupt(path, f"{key} is not {size} bytes long")
             at += 3
@@ -162,6 +166,15 @@ def _corrupt(path: Path, found: str) -> CorruptFileError:
     return CorruptFileError(
         f"{path}: not what Gwyddion writes for plug-ins: {found}; use the menu "
         f"Data Process > Plug-Ins"
+    )
+
+
+def _cut_short(path: Path, data: bytes) -> CorruptFileError:
+    """Return the error for a file that ends early: Gwyddion does not notice that a disk is full."""
+    return CorruptFileError(
+        f"{path}: not what Gwyddion writes for plug-ins: it ends after {len(data)} bytes, before "
+        f"the field does; if {path.parent} is full, free some space there, or set TMPDIR to "
+        f"another folder before Gwyddion starts"
     )
 
 

@@ -189,6 +189,7 @@ def _remove(path: Path, written: str, say: Say) -> None:
         path.unlink()
     except OSError as error:
         raise OutputError(
-            f"{path}: not removed ({error.strerror}); close Gwyddion and try again"
+            f"{path}: not removed ({error.strerror}); close Gwyddion, see that you may write to "
+            f"its folder, and try again"
         ) from error
     say(f"removed {path}")

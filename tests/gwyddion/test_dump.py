@@ -94,6 +94,12 @@ def test_anything_else_is_refused(tmp_path: Path, content: bytes) -> None:
         dump.read(file(tmp_path, content))
 
 
+@pytest.mark.parametrize("cut", [0, 10, len(GIVEN) - len(VALUES), len(GIVEN) - 3, len(GIVEN) - 1])
+def test_a_file_that_a_full_folder_cut_short(tmp_path: Path, cut: int) -> None:
+    with pytest.raises(CorruptFileError, match=f"ends after {cut} bytes.* free some space"):
+        dump.read(file(tmp_path, GIVEN[:cut]))
+
+
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(UnreadableFileError, match="menu"):
         dump.read(tmp_path / "missing")
