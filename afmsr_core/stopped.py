@@ -39,6 +39,11 @@ BESIDE = 3
 """Measured lines beside an edge; most of them have long runs of one value where the edge line is
 natural, around a peak that is clipped, say, or on a simulated surface without noise."""
 
+FAR = 10
+"""Ranges of the measured heights from which a value is no height of a scan of a few counts, where
+whole lines of one value are natural. The lowest of 65536 counts is thousands of ranges away, the
+deepest step beside a terrace of such a scan some."""
+
 REPEATS = 2
 """Copies of the outermost line that count as a filler; one alone may come of resampling."""
 
@@ -87,7 +92,7 @@ def without_unmeasured(channel: Channel) -> Channel:
     count, zero or a mean. It is one where the field has such lines by nature: if all of it is
     constant; if the value is common elsewhere (:data:`AT_HOME`); if the lines beside it have long
     runs of one value, too (:data:`BESIDE`); if neighbours are equal so often that a whole line
-    may be so by chance (:data:`CHANCE`).
+    may be so by chance (:data:`CHANCE`) and the value is not far from all heights (:data:`FAR`).
 
     Examples
     --------
@@ -163,8 +168,10 @@ def _is_natural(found: _Filler, measured: Field) -> bool:
     if math.isnan(found.value):
         return False
     least, size = _no_accident(measured), measured.shape[1]
-    if least > size or np.mean(_sampled(measured) == found.value) >= AT_HOME:
+    if np.mean(_sampled(measured) == found.value) >= AT_HOME:
         return True
+    if least > size:
+        return not _is_far(found.value, measured)
     broken = _broken_off(found, measured)
     beside = [np.delete(measured[0], broken), *measured[1:BESIDE]]
     least = max(least, round(AT_HOME * size))
@@ -172,6 +179,14 @@ def _is_natural(found: _Filler, measured: Field) -> bool:
         _no_accident(measured[bool(broken.stop) :][:BESIDE]) > size
         or 2 * sum(_longest_run(line) >= least for line in beside) > len(beside)
     )
+
+
+def _is_far(value: float, measured: Field) -> bool:
+    """Whether a value is so far from all heights that no sample with these has it."""
+    heights = measured[np.isfinite(measured)]
+    low, high = float(heights.min()), float(heights.max())
+    away = max(low - value, value - high)
+    return low < high and away > FAR * (high - low)
 
 
 def _goes_on(value: float, beside: list[Field]) -> bool:

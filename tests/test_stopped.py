@@ -71,6 +71,16 @@ def test_what_fills_a_stopped_scan_is_left_out_and_named(value: float) -> None:
     np.testing.assert_allclose(level(found).channel.heights[:40], alone, atol=1e-9)
 
 
+def test_on_mica_of_a_few_counts_only_a_far_filler_is_one() -> None:
+    rng = np.random.default_rng(4)
+    counts = np.round(rng.normal(0, 0.4, (64, 64)))
+    assert len(np.unique(counts)) == 4
+    for value, missing in ((-10_000.0, 24 * 64), (-2.0, 0)):
+        scan = counts.copy()
+        scan[40:] = value
+        assert np.isnan(without_unmeasured(channel(scan)).heights).sum() == missing
+
+
 def test_a_scan_that_began_late_one_line_and_both_ends() -> None:
     heights = relief()
     heights[:30] = 7.0
