@@ -8,6 +8,7 @@ import importlib.metadata
 import importlib.util
 import json
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timezone
 from functools import cache
@@ -216,11 +217,13 @@ def collect(
     dict
         What ``results.json`` holds; it is left as it is if nothing has changed.
     """
-    records = [
-        json.loads(_record_path(folder, pair).read_text(encoding="utf-8"))
-        for pair in pairs
-        if _record_path(folder, pair).exists()
-    ]
+    records = _of_one_quantity(
+        [
+            json.loads(_record_path(folder, pair).read_text(encoding="utf-8"))
+            for pair in pairs
+            if _record_path(folder, pair).exists()
+        ]
+    )
     result: dict[str, Any] = {
         "format": FORMAT,
         "afmsr": __version__,
@@ -240,6 +243,35 @@ def collect(
     result = statistics.plain(result)
     _write(folder / RESULTS, result)
     return result
+
+
+def _of_one_quantity(records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Reject the pairs in another unit than the rest: nm and degrees have no mean.
+
+    Heights go before other quantities, and then what most of the scored pairs hold.
+    """
+    held = Counter(_unit(record) for record in records if record["status"] == "scored")
+    if len(held) < 2:
+        return list(records)
+    kept = "nm" if "nm" in held else held.most_common(1)[0][0]
+    return [
+        record | {"status": "rejected", "reason": _other_quantity(record, kept), "scores": {}}
+        if record["status"] == "scored" and _unit(record) != kept
+        else record
+        for record in records
+    ]
+
+
+def _other_quantity(record: Mapping[str, Any], kept: str) -> str:
+    here, others = (f"in {unit}" if unit else "without unit" for unit in (_unit(record), kept))
+    return (
+        f"its values are {here}, those of other pairs {others}, and means and tests are of one "
+        f"quantity; evaluate it in a folder of its own"
+    )
+
+
+def _unit(record: Mapping[str, Any]) -> str:
+    return str(record["high"]["unit"])
 
 
 def _known(folder: Path) -> dict[str, Any]:

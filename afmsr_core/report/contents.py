@@ -188,9 +188,15 @@ class Results:
 
     @cached_property
     def height_unit(self) -> str:
-        """Unit of the heights of all pairs, or that each has its own."""
-        units = {str((pair.get("high") or {}).get("unit") or "nm") for pair in self.pairs}
-        return units.pop() if len(units) == 1 else ("own unit" if units else "nm")
+        """Unit of the values of all scored pairs, which an evaluation has alike."""
+        scans = [pair.get("high") or {} for pair in self.pairs if pair.get("status") == "scored"]
+        return str(scans[0].get("unit", "nm")) if scans else "nm"
+
+    def scale(self, protocol: str) -> str:
+        """Return in what the values of a protocol are, for captions."""
+        if protocol != "nm" or self.height_unit == "nm":
+            return PROTOCOLS[protocol]
+        return f"values in {self.height_unit}" if self.height_unit else "values without unit"
 
     def score(self, pair: Record, protocol: str, method: str, metric: str) -> Score:
         """Return one score of a pair."""

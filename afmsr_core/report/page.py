@@ -113,7 +113,7 @@ def _section(results: Results, section: Section, names: Mapping[str, str]) -> st
                 inner.append(_details(many, note + grid))
         if chapter.notes:
             inner.append(notes("To know before reading the tests:", chapter.notes))
-        title = words.SHORT[chapter.protocol]
+        title = words.short(results, chapter.protocol)
         parts.append(f"<h3>{escape(title)}</h3>{''.join(inner)}")
     if section.panel:
         link = f'<p>{escape(section.why_example)} All pairs are <a href="#pairs">below</a>.</p>'

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from afmsr_core.report.contents import PROTOCOLS, Record, Results, slug
+from afmsr_core.report.contents import Record, Results, slug
 from afmsr_core.report.setup_tables import flat, plain
 from afmsr_core.report.table import MISSING, Cell, Table, digits, number
 from afmsr_core.report.tables import groups
@@ -152,7 +152,7 @@ def pair_scores(results: Results, pair: Record, name: str) -> Iterator[Table]:
                 )
             yield Table(
                 name=slug("scores", name, protocol, *([title] if len(chosen) > 1 else [])),
-                caption=f"Scores, {PROTOCOLS[protocol]}",
+                caption=f"Scores, {results.scale(protocol)}",
                 head=[
                     Cell("Method"),
                     *(Cell(f"{m.title}\u00a0{m.arrow}".rstrip(), value=m.title) for m in members),

@@ -32,7 +32,8 @@ class Curves:
     frequency : ndarray, shape (n,)
         In 1/µm.
     density : dict of str to ndarray
-        Geometric mean over pairs in nm⁴, by name of the method, and of `LOW` and `TRUTH`.
+        Geometric mean over pairs, in nm² times the square of the unit of the values, by name of the
+        method, and of `LOW` and `TRUTH`.
     nyquist : float
         Of the low-resolution scans in 1/µm, median over pairs; NaN where it is not known.
     pairs : int
@@ -123,7 +124,9 @@ def figure(results: Results, data_set: str, curves: Curves) -> Picture:
                 density = curves.density[method]
                 left.plot(curves.frequency, density, label=results.label(method), **styles[method])
                 right.plot(curves.frequency, density / truth, **styles[method])
-        left.set_ylabel("power spectral density (nm⁴)")
+        unit = results.height_unit
+        squared = "nm⁴" if unit == "nm" else f"{unit}² nm²" if unit else "nm²"
+        left.set_ylabel(f"power spectral density ({squared})")
         right.set_ylabel("density over the truth's")
         right.yaxis.set_major_formatter("{x:g}")
         left.set_ylim(*_span(curves))

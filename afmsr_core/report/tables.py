@@ -8,7 +8,7 @@ from typing import Any
 
 from afmsr_core.quantity import counted
 from afmsr_core.report import verdicts
-from afmsr_core.report.contents import PROTOCOLS, Metric, Record, Results
+from afmsr_core.report.contents import Metric, Record, Results
 from afmsr_core.report.setup_tables import flat
 from afmsr_core.report.table import MISSING, Cell, Table, digits, number
 
@@ -62,7 +62,7 @@ def means(results: Results, data_set: str, protocol: str) -> Iterator[Table]:
         kind = next((words for key, words in what.items() if title.startswith(key)), "scores")
         yield Table(
             name=results.slug("means", data_set, protocol, *([title] if len(chosen) > 1 else [])),
-            caption=f"Mean {kind} of {counted(len(pairs), 'pair')}{of}, {PROTOCOLS[protocol]}",
+            caption=f"Mean {kind} of {counted(len(pairs), 'pair')}{of}, {results.scale(protocol)}",
             head=[Cell("Method", below="SD of the methods"), *(head for head, _ in columns)],
             rows=rows,
             remarks=list(_legend(results, data_set, protocol, members)),
@@ -206,7 +206,7 @@ def significance(results: Results, data_set: str, protocol: str) -> Table | None
         name=results.slug("networks-against-interpolations", data_set, protocol),
         caption=(
             f"Pairs of a network and an interpolation that differ "
-            f"significantly{results.of(data_set)}, {PROTOCOLS[protocol]}"
+            f"significantly{results.of(data_set)}, {results.scale(protocol)}"
         ),
         head=[
             Cell("Metric"),
@@ -261,7 +261,7 @@ def paired(results: Results, data_set: str, protocol: str) -> Table | None:
         name=results.slug("paired", data_set, protocol),
         caption=(
             f"Differences from {results.label(reference)} on the same pairs"
-            f"{results.of(data_set)}, {PROTOCOLS[protocol]}"
+            f"{results.of(data_set)}, {results.scale(protocol)}"
         ),
         head=[
             *map(Cell, ("Metric", "Method", "Difference", "CI low", "CI high", "SD")),

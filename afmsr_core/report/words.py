@@ -9,7 +9,7 @@ from afmsr_core.quantity import counted
 from afmsr_core.report import trust, verdicts
 from afmsr_core.report.contents import Metric, Record, Results
 
-__all__ = ["failures", "summary"]
+__all__ = ["failures", "short", "summary"]
 
 FIDELITY = ("psnr", "ssim", "psnr_nm", "ssim_nm", "rmse")
 """Metrics for which the summary tells whether equivalence is shown."""
@@ -35,7 +35,7 @@ def summary(results: Results) -> Iterator[tuple[str, list[str]]]:
             fidelity = _equivalence([(m, a) for m, a in told if m.name in FIDELITY])
             sentences = [*_differences(told), *([fidelity] if fidelity else [])]
             if sentences:
-                below.append(f"{SHORT[protocol]}: {' '.join(sentences)}")
+                below.append(f"{short(results, protocol)}: {' '.join(sentences)}")
         if below:
             who = f"{data_set}: all" if data_set else "All"
             yield f"{who} networks against all interpolations.", below
@@ -48,8 +48,15 @@ def summary(results: Results) -> Iterator[tuple[str, list[str]]]:
             f"Periodic, so that it may be aligned a period off: {_list(doubtful)}; see “Pairs”.",
             [],
         )
+    if noted := [str(pair.get("id")) for pair in results.pairs if _noted(pair)]:
+        yield f"Scored, with a warning about a scan: {_list(noted)}; see “Pairs”.", []
     if lost := [str(pair.get("id")) for pair in failures(results)]:
         yield f"Without scores: {_list(lost)}; the reasons are under “Failures”.", []
+
+
+def short(results: Results, protocol: str) -> str:
+    """Return the heading of a protocol."""
+    return SHORT[protocol] if results.height_unit == "nm" or protocol != "nm" else "Values"
 
 
 def _not_run(results: Results) -> str:
@@ -71,6 +78,10 @@ def _not_run(results: Results) -> str:
 
 def _ambiguous(pair: Record) -> bool:
     return pair.get("status") == "scored" and bool((pair.get("alignment") or {}).get("ambiguous"))
+
+
+def _noted(pair: Record) -> bool:
+    return pair.get("status") == "scored" and bool(pair.get("notes"))
 
 
 def failures(results: Results) -> list[Record]:
