@@ -50,8 +50,8 @@ def boxes(results: Results, data_set: str, protocol: str) -> Picture | None:
             figure,
             results.slug("boxes", data_set, protocol),
             f"Box plots of {', '.join(metric.label for metric, _ in shown)} by method{of}.",
-            f"Scores of all pairs{of}, {results.scale(protocol)}. Box: quartiles and median; whiskers: "
-            "furthest within 1.5 interquartile ranges; point: one pair. Grey: interpolations, "
+            f"Scores of all pairs{of}, {results.scale(protocol)}. Box: quartiles and median; "
+            "whiskers: furthest within 1.5 interquartile ranges; point: one pair. Grey: interpolations, "
             "blue: networks. Arrows point to better.",
         )
 
@@ -102,8 +102,8 @@ def differences(results: Results, data_set: str, protocol: str) -> Picture | Non
             results.slug("differences", data_set, protocol),
             f"Mean differences from {reference} with confidence intervals, for "
             f"{', '.join(metric.label for metric, _ in shown)}{of}.",
-            f"Mean difference from {reference} on the same pairs{of}, {results.scale(protocol)}, with "
-            f"{100 * confidence:g} % bootstrap interval. Filled: significant (paired t, Holm). "
+            f"Mean difference from {reference} on the same pairs{of}, {results.scale(protocol)}, "
+            f"with {100 * confidence:g} % bootstrap interval. Filled: significant (paired t, Holm). "
             "Band: margin of equivalence, within which a difference does not matter. "
             "Arrows point to better.",
         )
