@@ -51,8 +51,8 @@ def boxes(results: Results, data_set: str, protocol: str) -> Picture | None:
             results.slug("boxes", data_set, protocol),
             f"Box plots of {', '.join(metric.label for metric, _ in shown)} by method{of}.",
             f"Scores of all pairs{of}, {results.scale(protocol)}. Box: quartiles and median; "
-            "whiskers: furthest within 1.5 interquartile ranges; point: one pair. Grey: interpolations, "
-            "blue: networks. Arrows point to better.",
+            "whiskers: furthest within 1.5 interquartile ranges; point: one pair. "
+            "Grey: interpolations, blue: networks. Arrows point to better.",
         )
 
 
@@ -103,9 +103,9 @@ def differences(results: Results, data_set: str, protocol: str) -> Picture | Non
             f"Mean differences from {reference} with confidence intervals, for "
             f"{', '.join(metric.label for metric, _ in shown)}{of}.",
             f"Mean difference from {reference} on the same pairs{of}, {results.scale(protocol)}, "
-            f"with {100 * confidence:g} % bootstrap interval. Filled: significant (paired t, Holm). "
-            "Band: margin of equivalence, within which a difference does not matter. "
-            "Arrows point to better.",
+            f"with {100 * confidence:g} % bootstrap interval. "
+            "Filled: significant (paired t, Holm). Band: margin of equivalence, within which a "
+            "difference does not matter. Arrows point to better.",
         )
 
 
