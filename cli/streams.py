@@ -14,7 +14,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any, TextIO
 
-__all__ = ["Stream", "say", "streams"]
+__all__ = ["Stream", "say", "streams", "unwritten"]
 
 
 _CONTROL = re.compile(r"(\r?\x1b\[[0-9;]*[Km])|\r(?!\n)|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
@@ -112,3 +112,8 @@ def _occupy() -> None:
     while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
         os.set_inheritable(number, True)
     os.close(number)
+
+
+def unwritten() -> OSError | None:
+    """Return why something was not written to standard output, or None if all was."""
+    return getattr(sys.stdout, "error", None)

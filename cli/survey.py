@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from afmsr_core.errors import UsageError
+from afmsr_core.errors import OutputError, UsageError
 from afmsr_core.survey.guard import Place, is_loopback
 
 from .actions import add_action
 from .progress import Progress
+from .streams import unwritten
 from .survey_analyse import add_analyse, add_export, add_import
 
 __all__ = ["add_parser"]
@@ -236,6 +237,11 @@ def _serve(args: argparse.Namespace) -> int:
     for rater, link in links.items():
         print(f"{rater}\t{link}")
     sys.stdout.flush()
+    if links and (why := unwritten()):
+        raise OutputError(
+            f"standard output: the links were not written ({why.strerror}), and they cannot be "
+            f"shown again; make others with --new-links {','.join(links)}"
+        )
     if links:
         print(f"{len(links)} links, shown this once; --new-links makes others", file=sys.stderr)
     if old := [rater for rater in raters if rater not in links]:

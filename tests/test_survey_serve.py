@@ -7,6 +7,8 @@ import random
 import secrets
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -218,6 +220,20 @@ def test_new_links_end_the_old_ones_and_raters_can_be_added(study: Study) -> Non
         assert Visitor(server.port).join(old["ben"]).status == 200
     assert study.raters() == ["anna", "ben", "carl", "dora"]
     assert {one.set for one in study.plan("dora")} == {one.set for one in study.sets}
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+@pytest.mark.parametrize("where", [">/dev/full", ">&-"])
+def test_links_that_could_not_be_shown_are_an_error_and_others_can_be_made(
+    study: Study, where: str
+) -> None:
+    line = f"{sys.executable} -m afmsr_cli.main survey serve '{study.folder}' --port 0 {where}"
+    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert "the links were not written" in done.stderr and "serving" not in done.stderr
+    assert "--new-links anna,ben,carl" in done.stderr
+    with serving(study.folder, "--new-links", "anna,ben,carl") as server:
+        assert visitor(server).ask("GET", "/set/1").status == 200
 
 
 def test_another_address_is_warned_of_and_all_addresses_need_a_name(

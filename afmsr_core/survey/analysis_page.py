@@ -98,6 +98,9 @@ def summary(found: Answers, result: SurveyAnalysis) -> list[str]:
     ]
     for one in result.questions:
         means = sorted((told for told in one.summaries if told.n), key=lambda told: -told.mean)
+        if not means:
+            sentences.append(f"{one.question.capitalize()}: no scores.")
+            continue
         told = ", ".join(
             f"{found.label(s.method)} {number(s.mean, 2)} ± {number(s.sd, 2)}" for s in means
         )
