@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -98,6 +100,28 @@ def test_what_is_no_calibration_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "other.json"
     path.write_text(text)
     with pytest.raises(UsageError, match="afmsr calibrate"):
+        Calibration.read(path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"row_distance": math.nan},
+        {"column_distance": None},
+        {"intercept": math.inf},
+        {"quantiles": {"0.9": -1.0}},
+        {"quantiles": {"0.9": math.nan}},
+        {"quantiles": {}},
+        {"local": {}},
+        {"weights_sha256": math.nan},
+        {"guaranteed": "no"},
+    ],
+)
+def test_a_calibration_with_values_that_none_has_is_refused(tmp_path: Path, change: dict) -> None:
+    path = tmp_path / "ours.json"
+    held = json.loads(calibrate(observations(4), "afm", ["abc"]).as_json())
+    path.write_text(json.dumps(held | change))
+    with pytest.raises(UsageError, match=r"ours\.json: no calibration"):
         Calibration.read(path)
 
 

@@ -8,6 +8,7 @@ share of the pixels of a scan of a new sample.
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -147,15 +148,25 @@ class Calibration:
             if held.pop("format") != FORMAT:
                 raise ValueError("made by another version of afmsr")
             found = cls(**held)
-            numbers = [*found.local.values(), *found.level.values(), *found.quantiles.values()]
-            known = set(found.local) == set(found.level) == set(LENGTHS)
-            if not known or not np.isfinite([*numbers, found.intercept]).all():
+            if not set(found.local) == set(found.level) == set(LENGTHS):
                 raise ValueError("other evidence than this version of afmsr collects")
+            found._check_numbers()
         except (UnreadableFileError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise UsageError(
                 f"{path}: no calibration ({error}); make one with `afmsr calibrate PAIRS -o FILE`"
             ) from error
         return found
+
+    def _check_numbers(self) -> None:
+        """Raise ValueError or TypeError for what no calibration that was made holds."""
+        numbers = [self.intercept, self.row_distance, self.column_distance]
+        numbers += [*self.local.values(), *self.level.values(), *self.quantiles.values()]
+        if not all(math.isfinite(number) for number in numbers):
+            raise ValueError("it holds numbers that are NaN or infinite")
+        if not self.quantiles or min(self.quantiles.values()) <= 0:
+            raise ValueError("its intervals have no width")
+        if not isinstance(self.weights_sha256, list) or not isinstance(self.guaranteed, bool):
+            raise TypeError("a value has another type than it is written with")
 
 
 def shipped() -> Calibration | None:
