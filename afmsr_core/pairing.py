@@ -280,8 +280,9 @@ def _listed(manifest: Path, data_set: str, channel: str | None) -> Iterator[Pair
         low, high = (manifest.parent / row[side] for side in SIDES)
         for side, path in zip(SIDES, (low, high), strict=True):
             if not path.is_file():
+                wrong = "is no file" if path.exists() else "does not exist"
                 raise PairError(
-                    f"{where}: the {side} scan {row[side]!r} does not exist; "
+                    f"{where}: the {side} scan {row[side]!r} {wrong}; "
                     f"paths are relative to {manifest.name}"
                 )
         if low.resolve() == high.resolve():

@@ -176,6 +176,7 @@ def test_a_list_in_a_sub_folder_speaks_for_that_folder(tmp_path: Path) -> None:
         ("id,low,high\n1,1.gwy\n", r"line 2: 2 columns"),
         ("id,low,high\n\n1,,2.gwy\n", r"line 3: the column 'low' is empty"),
         ("id,low,high\n1,1.gwy,9.gwy\n", r"line 2: the high scan '9.gwy' does not exist"),
+        ("id,low,high\n1,1.gwy,.\n", r"line 2: the high scan '.' is no file"),
         ("id,low,high\n1,1.gwy,./1.gwy\n", r"line 2: low and high are the same file"),
     ],
 )
