@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Any
-
-from afmsr_core.batch.plan import Job
+from typing import TYPE_CHECKING, Any
 
 from .errorlog import kept
 from .progress import Progress
+
+if TYPE_CHECKING:
+    from afmsr_core.batch.plan import Job
 
 __all__ = ["Tally"]
 

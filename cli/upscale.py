@@ -10,9 +10,6 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from afmsr_core.batch.many import each, planned
-from afmsr_core.batch.trust import Trust
-from afmsr_core.batch.work import Work
 from afmsr_core.errors import UsageError
 
 from .options import add_channel_options, add_cluster_options, add_file_options, scheduler
@@ -106,6 +103,10 @@ def add_parser(commands: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Upscale everything that was asked for."""
+    from afmsr_core.batch.many import each, planned
+    from afmsr_core.batch.trust import Trust
+    from afmsr_core.batch.work import Work
+
     for option in ("jobs", "threads", "tile"):
         value = getattr(args, option)
         if value is not None and value < 1:

@@ -208,12 +208,12 @@ def test_convert_does_the_same(
 def test_a_fault_outside_of_any_file_is_one_line_and_a_log(
     tmp_path: Path, logs: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from afmsr_cli import upscale
+    from afmsr_core.batch import many
 
     def planned(*arguments: object, **options: object) -> None:
         raise KeyError("lost")
 
-    monkeypatch.setattr(upscale, "planned", planned)
+    monkeypatch.setattr(many, "planned", planned)
     assert main(["upscale", "scan.gwy"]) == 1
     fault, where = capsys.readouterr().err.splitlines()
     assert fault.startswith("afmsr: KeyError: 'lost'; this is a fault of afmsr, please report it")

@@ -173,9 +173,10 @@ def test_an_interrupt_in_code_that_is_executed_has_the_same_status() -> None:
     """Python would end with a signal, because it was once about to leave such code."""
     code = (
         "import sys\n"
-        "from afmsr_cli import main, upscale\n"
+        "from afmsr_cli import main\n"
+        "from afmsr_core.batch import many\n"
         "def planned(*arguments, **options): exec('raise KeyboardInterrupt')\n"
-        "upscale.planned = planned\n"
+        "many.planned = planned\n"
         "sys.exit(main.main(['upscale', 'scan.gwy']))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
