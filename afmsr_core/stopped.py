@@ -134,7 +134,7 @@ def without_unmeasured(channel: Channel) -> Channel:
     if not warnings:
         return channel
     named = channel.replace(warnings=(*channel.warnings, *warnings))
-    if not np.isfinite(heights[missing]).any():
+    if np.isnan(heights[missing]).all():
         return named
     named = named.replace(heights=np.where(missing, np.nan, heights))
     if any(step.name == STEP for step in channel.history):

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["add_parser", "run"]
 
+TOLD = 6  # channels of a file that are told by name
+
 _EPILOG = """\
 examples:
   afmsr upscale scan.gwy
@@ -190,11 +192,13 @@ def _told(record: dict[str, Any]) -> str:
         return f"{record['input']}: failed"
     from afmsr_core.channel import called
 
-    told = ", ".join(
+    told = [
         f"{called(c['title'], c['number'])} to {c['xres']} x {c['yres']} px ({c['method']})"
         for c in record["channels"]
-    )
-    return f"{record['input']} -> {record['output']}: {told}{_trust_told(record)}"
+    ]
+    if len(told) > TOLD + 1:  # the frames of a movie
+        told[TOLD:] = [f"and {len(told) - TOLD} more channels"]
+    return f"{record['input']} -> {record['output']}: {', '.join(told)}{_trust_told(record)}"
 
 
 def _trust_told(record: Mapping[str, Any]) -> str:

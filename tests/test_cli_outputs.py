@@ -5,10 +5,13 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from test_cli_upscale import files, quick, save
 
 from afmsr_cli.main import main
+from afmsr_core import io
+from afmsr_core.channel import Channel
 
 
 def named(folder: Path, *names: str) -> list[Path]:
@@ -124,3 +127,15 @@ def test_outputs_are_refused_before_anything_is_read(
         assert told in capsys.readouterr().err
     assert main([*command, "-o", f"mine{suffix}", "--force"]) == 1
     assert files(tmp_path) == [f"mine{suffix}"] and Path(f"mine{suffix}").read_text() == "mine"
+
+
+def test_the_frames_of_a_movie_are_told_in_a_short_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frames = [Channel(np.eye(4) + n, 40.0, 40.0, title=f"frame {n}", number=n) for n in range(9)]
+    io.write(tmp_path / "movie.gwy", frames)
+    arguments = ["upscale", str(tmp_path / "movie.gwy"), "--all-channels", "--method", "bicubic"]
+    assert main(arguments) == 0
+    said = capsys.readouterr().err
+    assert "frame 5 to 16 x 16 px (bicubic), and 3 more channels" in said
+    assert "frame 6" not in said
