@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 # Of 30,000 and 10,000: a reader that does not come back takes its whole time, here 2 s.
-FILES = {"native": 3000, "raw": 200}
+FILES = {"native": 3000, "raw": 500}
 READ = {"native": "read, upscaled and read again", "raw": " read\n"}
 
 
