@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,8 @@ _HEAD = 21  # bytes of a .gwy up to the end of the number that tells its length
 
 _EPILOG = """\
 examples:
-  afmsr demo                       writes afmsr-demo/simulated_x4.gwy and a PNG
+  afmsr demo                       writes afmsr-demo/simulated_x4.gwy and a PNG, and beside them
+                                   what they are made from: example_low.gwy, example_high.gsf
   afmsr demo -o somewhere --method bicubic
 """
 
@@ -45,6 +47,7 @@ def run(args: argparse.Namespace) -> int:
     from afmsr_core import io
     from afmsr_core.data import example_pair
     from afmsr_core.io.atomic import writing
+    from afmsr_core.io.files import contents
     from afmsr_core.io.results import write_results
     from afmsr_core.upscale import upscale
 
@@ -52,8 +55,11 @@ def run(args: argparse.Namespace) -> int:
     target = args.output / "simulated_x4.gwy"
     picture = target.with_suffix(".png")
     before = [path for path in (target, picture) if path.exists()]
-    if before and not args.force:
-        _check_own(target, picture, low_file)
+    copies = {args.output / source.name: source for source in (low_file, high_file)}
+    if not args.force:
+        _check_copies(copies)
+        if before:
+            _check_own(target, picture, low_file)
     file = io.as_gwy(low_file)
     low, high = file.channel(0), io.read(high_file)[0]
     result = upscale(low, method=args.method)
@@ -64,8 +70,12 @@ def run(args: argparse.Namespace) -> int:
             f"-o {args.output}: the folder cannot be made ({error.strerror}); choose another"
         ) from error
     write_results(target, file, [result], force=True)
-    with writing(picture, force=True) as drawn:
-        drawn.write(result.as_png())
+    for path, content in {
+        picture: result.as_png(),
+        **{copy: contents(source) for copy, source in copies.items()},
+    }.items():
+        with writing(path, force=True) as stream:
+            stream.write(content)
 
     print(
         f"simulated scan: {low.xres} x {low.yres} px, "
@@ -78,9 +88,26 @@ def run(args: argparse.Namespace) -> int:
         rmse = float(np.sqrt(np.mean((off - off.mean()) ** 2)))
         print(f"  RMSE against the simulated 512 x 512 scan, {method}: {rmse:.3f} nm")
     print(f"written: {target} (open it in Gwyddion) and {picture}")
+    print("beside them the scan, example_low.gwy, and a finer scan of it, example_high.gsf")
     if before:
         print(f"replaced, from before: {' and '.join(path.name for path in before)}")
     return 0
+
+
+def _check_copies(copies: Mapping[Path, Path]) -> None:
+    """Refuse to replace a file that has the name of one of the example, but is another."""
+    from afmsr_core.io.files import contents
+
+    for path, source in copies.items():
+        if path.exists() and contents(path) != contents(source):
+            raise _not_ours(path)
+
+
+def _not_ours(path: Path) -> OutputExistsError:
+    return OutputExistsError(
+        f"{path}: the demo did not write what is there; choose another folder with -o, or "
+        f"replace it with --force"
+    )
 
 
 def _check_own(target: Path, picture: Path, example: Path) -> None:
@@ -98,10 +125,7 @@ def _check_own(target: Path, picture: Path, example: Path) -> None:
                 return
     except AfmsrError:
         pass  # whatever it is, it is not ours
-    raise OutputExistsError(
-        f"{foreign}: the demo did not write what is there; choose another folder with -o, or "
-        f"replace it with --force"
-    )
+    raise _not_ours(foreign)
 
 
 def _made_from(example: Path, file: GwyFile, path: Path) -> bool:

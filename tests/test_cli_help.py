@@ -76,6 +76,8 @@ def test_demo_upscales_the_example(
     assert main(["demo"]) == 0  # again, too
     told = capsys.readouterr().out
     assert "replaced, from before: simulated_x4.gwy and simulated_x4.png" in told
+    made_from = [tmp_path / "afmsr-demo" / name for name in ("example_low.gwy", "example_high.gsf")]
+    assert [a.read_bytes() for a in made_from] == [b.read_bytes() for b in example_pair()]
     result = io.as_gwy(tmp_path / "afmsr-demo" / "simulated_x4.gwy")
     assert result.title(1).endswith("(x4 afm)") and result.channel(1).heights.shape == (512, 512)
     picture = tmp_path / "afmsr-demo" / "simulated_x4.png"
@@ -85,7 +87,7 @@ def test_demo_upscales_the_example(
     assert float(errors["afm"]) < float(errors["bicubic"])
 
 
-@pytest.mark.parametrize("name", ["simulated_x4.gwy", "simulated_x4.png"])
+@pytest.mark.parametrize("name", ["simulated_x4.gwy", "simulated_x4.png", "example_high.gsf"])
 @pytest.mark.parametrize("work", ["other", "edited"])
 def test_demo_keeps_what_it_did_not_write(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, work: str
