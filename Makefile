@@ -75,5 +75,5 @@ peers:                        ## once, for bench: OpenCV's contrib build and Ope
 	$(PYTHON) -m venv $(PEERS)
 	$(PEERS)/bin/python -m pip install --quiet 'opencv-contrib-python-headless>=4.14,<6' openvino onnxruntime
 
-bench:                        ## the report of docs/performance.md; PART=forward shows one part
+bench:                        ## the report of docs/developers/performance.md; PART=forward shows one part
 	AFMSR_PEERS=$(PEERS) $(BIN)/python -m benchmarks $(PART)

@@ -1,7 +1,7 @@
 """``python -m benchmarks PART``: time and memory as ratios to peers of the same run.
 
 Without a part: the report, which runs most of them, each in a process of its own, and writes
-docs/performance.md and docs/performance.json.
+docs/developers/performance.md and docs/developers/performance.json.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """What a task costs on a Dask cluster of this computer: the scheduler's work and the client's.
 
-The scans are small, so that the cost of the tasks shows; see docs/performance.md for what follows
-from it for many workers. Scheduler, client and workers share this computer's processors, so the
-ratio falls short where there are no more of them than workers.
+The scans are small, so that the cost of the tasks shows; docs/developers/performance.md says what
+follows from it for many workers. Scheduler, client and workers share this computer's processors, so
+the ratio falls short where there are no more of them than workers.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """The whole report: most parts, each in a process of its own, into the documentation.
 
-Writes docs/performance.json (machine, versions, seeds, every part's command, text and tables),
-the marked block of docs/performance.md, and the figure beside it. A part that fails is named, the
-others go on, and the exit status is 1. Parts that are not run again keep what they had.
+Writes docs/developers/performance.json (machine, versions, seeds, every part's command, text and
+tables), the marked block of docs/developers/performance.md, and the figure of the docs. A part that
+fails is named, the others go on, and the exit status is 1. Parts that are not run again keep what
+they had.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from typing import Any
 from afmsr_core.io.atomic import writing
 from benchmarks import machine
 
-DOCS = Path(__file__).resolve().parents[1] / "docs"
+ROOT = Path(__file__).resolve().parents[1]
+DOCS = ROOT / "docs" / "developers"
 BEGIN, END = "<!-- report: written by make bench -->", "<!-- end of report -->"
 SEED = 0  # of every scan, field and generated weight
 HEADINGS = {
@@ -119,7 +121,7 @@ def measured(command: str, quiet: bool = False) -> dict[str, Any]:
         stderr=subprocess.STDOUT,
         text=True,
         env={**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONWARNINGS": "ignore"},
-        cwd=DOCS.parent,
+        cwd=ROOT,
     )
     assert process.stdout is not None
     for line in process.stdout:
@@ -192,7 +194,7 @@ def rendered(report: Mapping[str, Any]) -> str:
         )
         blocks.append(text)
         if "--plot" in part["command"]:
-            blocks.append("![seconds against the side of the scan](images/cost.png)")
+            blocks.append("![seconds against the side of the scan](../images/cost.png)")
     return "\n\n".join(blocks)
 
 

@@ -16,7 +16,7 @@ from afmsr_core.methods import names
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [
     page
-    for where in ("*.md", "docs/*.md", "afmsr_core/data/*.md")
+    for where in ("*.md", "docs/**/*.md", "afmsr_core/data/*.md")
     for page in sorted(ROOT.glob(where))
 ]
 VERBS = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M))
