@@ -23,6 +23,7 @@ ROOMS = (
     "large_field",
     "quantity",
     "surfaces",
+    "webpage",
     "picture",
     "channel",
     "stopped",

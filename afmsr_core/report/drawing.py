@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import base64
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from afmsr_core.errors import MissingExtraError, pip_install
+from afmsr_core.webpage.html import figure as html_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -19,6 +22,7 @@ __all__ = [
     "CURVES",
     "INK",
     "Picture",
+    "as_figure",
     "canvas",
     "curve_styles",
     "finish",
@@ -35,6 +39,7 @@ CURVES = (
 )
 """Colours of networks among themselves: Okabe and Ito's, and some that keep apart from them."""
 
+MIME = {"svg": "image/svg+xml", "jpg": "image/jpeg", "png": "image/png"}
 PNG_DPI, FINE_DPI = 150, 200
 COMPRESSION = 4
 """Of PNG files: a few percent larger than at 6, in half of the time."""
@@ -174,6 +179,16 @@ def finish_photo(
         figure.savefig(lines, format="svg", metadata=SVG_METADATA)
         files["svg"] = lines.getvalue()
     return Picture(name, alt, caption, files, "jpg", round(96 * width))
+
+
+def as_figure(picture: Picture) -> str:
+    """Return a figure as HTML, which holds it."""
+    data = base64.b64encode(picture.files[picture.shown]).decode("ascii")
+    image = (
+        f'<img width="{picture.width}" alt="{escape(picture.alt)}" '
+        f'src="data:{MIME[picture.shown]};base64,{data}">'
+    )
+    return html_figure(picture.name, image, picture.caption)
 
 
 def kind_colour(network: bool) -> str:

@@ -7,20 +7,10 @@ from html import escape
 
 from afmsr_core.report import numbers, pair_tables, scan_time, setup_tables, trust, words
 from afmsr_core.report.contents import Record, Results
-from afmsr_core.report.drawing import Picture
-from afmsr_core.report.html import (
-    BESIDE,
-    bullets,
-    document,
-    figure,
-    header,
-    nav,
-    notes,
-    titled,
-)
+from afmsr_core.report.drawing import Picture, as_figure
 from afmsr_core.report.sections import Section, Trust
-from afmsr_core.report.style import CSS
-from afmsr_core.report.table import as_html
+from afmsr_core.report.table import BESIDE, as_html
+from afmsr_core.webpage.html import bullets, details, document, header, nav, notes, titled
 
 __all__ = ["page"]
 
@@ -62,7 +52,7 @@ def page(
     parts.append(_failures(results))
     parts.append(_made_with(results))
     body = "\n".join(filter(None, parts))
-    return document(TITLE, CSS, body)
+    return document(TITLE, body)
 
 
 def _head(results: Results) -> str:
@@ -93,12 +83,12 @@ def _section(results: Results, section: Section, names: Mapping[str, str]) -> st
                 f"<dt>{escape(label)}</dt><dd>{escape(what)}</dd>"
                 for label, what in chapter.rests_on
             )
-            inner.append(_details("What the values rest on", f"<dl>{told}</dl>"))
-        inner += [figure(one) for one in (chapter.boxes, chapter.differences) if one]
+            inner.append(details("What the values rest on", f"<dl>{told}</dl>"))
+        inner += [as_figure(one) for one in (chapter.boxes, chapter.differences) if one]
         if chapter.paired:
-            inner.append(_details(chapter.paired.caption, as_html(chapter.paired)))
+            inner.append(details(chapter.paired.caption, as_html(chapter.paired)))
         if chapter.triangles:
-            shown = "".join(figure(one) for one in chapter.triangles)
+            shown = "".join(as_figure(one) for one in chapter.triangles)
             count = len(chapter.triangles)
             many = f"p-values of every pair of methods, {count} metric{'s' * (count > 1)}"
             beside = all(one.width <= WIDEST for one in chapter.triangles)
@@ -110,16 +100,16 @@ def _section(results: Results, section: Section, names: Mapping[str, str]) -> st
             if chapter.protocol == "paper":
                 inner.append(f"<h4>{many}</h4>{note}{grid}")
             else:
-                inner.append(_details(many, note + grid))
+                inner.append(details(many, note + grid))
         if chapter.notes:
             inner.append(notes("To know before reading the tests:", chapter.notes))
         title = words.short(results, chapter.protocol)
         parts.append(f"<h3>{escape(title)}</h3>{''.join(inner)}")
     if section.panel:
         link = f'<p>{escape(section.why_example)} All pairs are <a href="#pairs">below</a>.</p>'
-        parts.append(f"<h3>Images</h3>{link}{figure(section.panel)}")
+        parts.append(f"<h3>Images</h3>{link}{as_figure(section.panel)}")
     if section.spectra:
-        parts.append(f"<h3>Power spectra</h3>{figure(section.spectra)}")
+        parts.append(f"<h3>Power spectra</h3>{as_figure(section.spectra)}")
     return titled(section.anchor, section.title, "".join(parts))
 
 
@@ -133,10 +123,10 @@ def _trust(believed: Trust) -> str:
         inner += [as_html(part.quality)] if part.quality else []
         inner += [as_html(part.detail)] if part.detail else []
         beside = [as_html(part.intervals)] if part.intervals else []
-        beside += [figure(part.curve)] if part.curve else []
+        beside += [as_figure(part.curve)] if part.curve else []
         inner += [f'<div class="two">{"".join(beside)}</div>'] if beside else []
     if believed.worst:
-        inner.append(f"<h3>Where the intervals fail most</h3>{figure(believed.worst)}")
+        inner.append(f"<h3>Where the intervals fail most</h3>{as_figure(believed.worst)}")
     return titled("trust", "Trust", "".join(inner))
 
 
@@ -158,7 +148,7 @@ def _pairs(
         if key in above:
             inner.append("<p>Its images are shown with its data set.</p>")
         elif key in panels:
-            inner.append(figure(panels[key]))
+            inner.append(as_figure(panels[key]))
         facts = "".join(
             f"<dt>{escape(what)}</dt><dd>{escape(value)}</dd>"
             for what, value in pair_tables.alignment_facts(results, pair)
@@ -211,7 +201,3 @@ def _made_with(results: Results) -> str:
         f"<footer><p>{BESIDE}; all scores, one a line, in tables/scores.csv. The protocol is that "
         "of Beilstein J. Nanotechnol. 2025, 16, 1129–1140, doi 10.3762/bjnano.16.83.</p></footer>"
     )
-
-
-def _details(title: str, inner: str) -> str:
-    return f"<details><summary>{escape(title)}</summary>{inner}</details>"

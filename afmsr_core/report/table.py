@@ -10,7 +10,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from html import escape
 
+from afmsr_core.webpage.html import linked
+
 __all__ = [
+    "BESIDE",
     "FORMS",
     "Cell",
     "Table",
@@ -23,6 +26,11 @@ __all__ = [
     "number",
     "number_cell",
 ]
+
+BESIDE = (
+    "The tables are beside this page in tables/ (CSV in full precision, Markdown, LaTeX for "
+    "booktabs), the figures in figures/ (PNG, SVG)"
+)
 
 MISSING = "–"
 """What a cell without a value shows."""
@@ -141,7 +149,7 @@ def digits(values: Iterable[float]) -> int:
 
 
 def as_html(table: Table) -> str:
-    """Return the table as HTML, in a frame that scrolls where it is too wide."""
+    """Return the table as HTML that sorts, in a frame that scrolls where it is too wide."""
     head = "".join(
         f'<th scope="col"{" class=words" if column < table.words else ""}>'
         f"{_html_of(cell, table)}</th>"
@@ -153,14 +161,17 @@ def as_html(table: Table) -> str:
         for column, cell in enumerate(row):
             kind = " class=words" if column < table.words else ""
             tag = "td" if column else 'th scope="row"'
-            cells.append(f"<{tag}{kind}>{_html_of(cell, table)}</{tag[:2]}>")
+            exact = f' data-value="{cell.value:.7g}"' if isinstance(cell.value, int | float) else ""
+            cells.append(f"<{tag}{kind}{exact}>{_html_of(cell, table)}</{tag[:2]}>")
         rows.append(f"<tr>{''.join(cells)}</tr>")
     notes = "".join(
-        f"<p><sup>{letter}</sup> {escape(note)}</p>" for note, letter in table.letters.items()
-    ) + "".join(f"<p>{escape(remark)}</p>" for remark in table.remarks)
+        f"<p><sup>{letter}</sup> {linked(note)}</p>" for note, letter in table.letters.items()
+    ) + "".join(f"<p>{linked(remark)}</p>" for remark in table.remarks)
+    name = escape(table.name)
+    more = f'<a href="tables/{name}.csv" download>CSV</a>'
     return (
-        f'<div class="table" id="table-{escape(table.name)}"><table>'
-        f"<caption>{escape(table.caption)}</caption><thead><tr>{head}</tr></thead>"
+        f'<div class="table" id="table-{name}"><table class="sortable">'
+        f"<caption>{escape(table.caption)}{more}</caption><thead><tr>{head}</tr></thead>"
         f"<tbody>{''.join(rows)}</tbody></table><div class='notes'>{notes}</div></div>"
     )
 
@@ -228,7 +239,7 @@ FORMS = {"csv": as_csv, "md": as_markdown, "tex": as_latex}
 
 
 def _html_of(cell: Cell, table: Table) -> str:
-    text = escape(cell.text)
+    text = linked(cell.text)
     if cell.bold:
         text = f"<b>{text}</b>"
     marks = escape(cell.mark) + (table.letters[cell.note] if cell.note else "")

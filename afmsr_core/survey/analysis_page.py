@@ -12,26 +12,16 @@ from typing import Any
 
 from afmsr_core import __version__
 from afmsr_core.quantity import counted
-from afmsr_core.report.drawing import Picture
+from afmsr_core.report.drawing import Picture, as_figure
 from afmsr_core.report.files import Files
-from afmsr_core.report.html import (
-    BESIDE,
-    bullets,
-    document,
-    figure,
-    header,
-    nav,
-    notes,
-    titled,
-)
-from afmsr_core.report.style import CSS
-from afmsr_core.report.table import Cell, Table, as_html, number
+from afmsr_core.report.table import BESIDE, Cell, Table, as_html, number
 from afmsr_core.statistics import plain
 from afmsr_core.survey import analysis_figures
 from afmsr_core.survey.answers import Answers
 from afmsr_core.survey.outcome import MODEL, QuestionAnalysis, SurveyAnalysis
 from afmsr_core.survey.result_tables import all_tables, best, p_text
 from afmsr_core.survey.study import Key, Study
+from afmsr_core.webpage.html import bullets, document, header, linked, nav, notes, titled
 
 __all__ = ["summary", "write_analysis"]
 
@@ -156,7 +146,7 @@ def _page(
 ) -> str:
     of = {table.name: as_html(table) for table in tables}
     title = f"Blind survey: {study.title}" if study.title else "Blind survey"
-    scores = [*map(figure, pictures)]
+    scores = [*map(as_figure, pictures)]
     scores.insert(1, of["survey-scores"])
     scores += [of[name] for name in ("survey-data-sets", "survey-shares") if name in of]
     compared = [of["survey-tests"], bullets([one.why for one in result.questions if one.why])]
@@ -180,7 +170,7 @@ def _page(
     body = "\n".join(titled(name, t, "".join(parts)) for name, (t, parts) in sections.items())
     head = header(title, f"afmsr {__version__}, study {study.id}", bullets(summary(found, result)))
     links = nav([(name, t) for name, (t, _) in sections.items()])
-    return document(title, CSS + MORE_CSS, f"{head}\n{links}\n{body}")
+    return document(title, f"{head}\n{links}\n{body}", css=MORE_CSS)
 
 
 _HOW = (
@@ -192,8 +182,12 @@ _HOW = (
 )
 
 _FOOT = (
-    f"<footer><p>{BESIDE}, everything in analysis.json. The survey is that of Beilstein J. "
-    "Nanotechnol. 2025, 16, 1129–1140, doi 10.3762/bjnano.16.83.</p></footer>"
+    "<footer><p>"
+    + linked(
+        f"{BESIDE}, everything in analysis.json. The survey is that of Beilstein J. Nanotechnol. "
+        "2025, 16, 1129–1140, doi 10.3762/bjnano.16.83."
+    )
+    + "</p></footer>"
 )
 
 

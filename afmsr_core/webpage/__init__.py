@@ -1,0 +1,1 @@
+"""What all our pages share: one style sheet, one script, and the parts of HTML."""
