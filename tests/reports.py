@@ -11,7 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from afmsr_core.statistics import Scores, Settings, analyse
+from afmsr_core.statistics import Scores, Settings, analyse, decibels, gains
 
 INTERPOLATIONS = {"bilinear": "bilinear", "bicubic": "bicubic", "lanczos4": "Lanczos4"}
 NETWORKS = {
@@ -130,6 +130,24 @@ def analyses_of(pairs: list[dict[str, Any]], metrics: Iterable[str] = METRICS) -
     return found
 
 
+def gains_of(pairs: list[dict[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    scored = [pair for pair in pairs if pair["status"] == "scored"]
+    for protocol, metric in (("nm", "rmse"), ("paper", "psnr")):
+        for data_set in dict.fromkeys(pair["data_set"] for pair in scored):
+            rows = [pair for pair in scored if pair["data_set"] == data_set]
+            methods = list(rows[0]["scores"][protocol])
+            values = np.array(
+                [[row["scores"][protocol][m][metric]["value"] for m in methods] for row in rows]
+            )
+            found.setdefault(protocol, {})[data_set] = gains(
+                values if metric == "psnr" else -decibels(values), methods,
+                [KINDS[m] for m in methods], [row["id"] for row in rows],
+                metric=metric, reference="bicubic",
+            ).as_dict()  # fmt: skip
+    return found
+
+
 def build(
     folder: Path,
     pairs: int = 12,
@@ -191,6 +209,7 @@ def build(
         "versions": {"numpy": "2.4.6", "opencv": "4.13"},
         "settings": {"align": {"ratio": 0.75, "per_method": True}, "levelling": "plane"},
         "methods": listed, "metrics": metrics, "pairs": told, "analyses": analyses_of(told, chosen),
+        "gains": gains_of(told),
     }  # fmt: skip
     save(folder, raw)
     return folder

@@ -28,6 +28,7 @@ from afmsr_core.errors import (
     pip_install,
     traceback_of,
 )
+from afmsr_core.evaluation.comparison import analyses_of, gains_of
 from afmsr_core.evaluation.pair import Evaluator, Outcome
 from afmsr_core.evaluation.settings import EvaluationSettings
 from afmsr_core.io.atomic import writing
@@ -57,6 +58,9 @@ TRUST = 2
 ALIGNMENT = 2
 """Of how pairs are read and aligned; a record of another one is computed again. 2: lines that were
 never measured are left out, and unequal grids are right."""
+TESTS = 2
+"""Of the tests on scores; results of others are tested again. 2: errors in heights are compared as
+ratios."""
 RESULTS = "results.json"
 SETTINGS = "settings.json"
 COMPANIONS = (".json", ".mask.npy")  # of an array: its unit, size and mask
@@ -226,6 +230,7 @@ def collect(
     )
     result: dict[str, Any] = {
         "format": FORMAT,
+        "tests": TESTS,
         "afmsr": __version__,
         "versions": _versions(),
         "settings": settings.as_dict(),
@@ -239,7 +244,8 @@ def collect(
         return known
     result["created"] = datetime.now(timezone.utc).isoformat(timespec="seconds")
     result["inputs"] = inputs
-    result["analyses"] = _analyses(records, settings)
+    result["gains"] = gains_of(records, settings)
+    result["analyses"] = analyses_of(records, settings)
     result = statistics.plain(result)
     _write(folder / RESULTS, result)
     return result
@@ -281,57 +287,6 @@ def _known(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
-
-
-def _analyses(records: Sequence[Mapping[str, Any]], settings: EvaluationSettings) -> dict[str, Any]:
-    scored = [record for record in records if record["status"] == "scored"]
-    analyses: dict[str, Any] = {}
-    for protocol in settings.protocols:
-        analyses[protocol] = {}
-        for data_set in dict.fromkeys(record["data_set"] for record in scored):
-            rows = [r for r in scored if r["data_set"] == data_set]
-            analyses[protocol][data_set] = {
-                metric: _analysis(rows, protocol, data_set, metric, settings)
-                for metric in metrics.names(protocol)
-            }
-    return analyses
-
-
-def _analysis(
-    rows: Sequence[Mapping[str, Any]],
-    protocol: str,
-    data_set: str,
-    metric: str,
-    settings: EvaluationSettings,
-) -> dict[str, Any]:
-    descriptor = metrics.get(metric)
-    values = np.array(
-        [
-            [row["scores"][protocol][name][metric]["value"] for name in settings.methods]
-            for row in rows
-        ],
-        dtype=np.float64,  # None becomes NaN: not computed
-    )
-    notes = []
-    if descriptor.lower_is_better is None:  # neither is better, but nearness to the ideal
-        ideal = descriptor.ideal or 0.0
-        values = np.abs(values - ideal)
-        notes = ["tested is the distance from the ideal: lower is better"]
-    scores = statistics.Scores(
-        values,
-        settings.methods,
-        [methods.get(name).kind for name in settings.methods],
-        higher_is_better=descriptor.lower_is_better is False,
-        metric=metric,
-        data_set=data_set,
-        unit=descriptor.unit,
-        images=[row["id"] for row in rows],
-    )
-    try:
-        analysis = dict(statistics.plain(statistics.analyse(scores, settings.statistics)))
-    except AfmsrError as error:
-        return {"metric": metric, "data_set": data_set, "failed": str(error)}
-    return analysis | {"notes": notes + analysis["notes"]}
 
 
 def _method(name: str, settings: EvaluationSettings, not_run: Mapping[str, str]) -> dict[str, Any]:

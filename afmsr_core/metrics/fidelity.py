@@ -22,6 +22,9 @@ PAPER = "Beilstein J. Nanotechnol. 2025, 16, 1129, doi 10.3762/bjnano.16.83"
 WANG = "Wang et al., IEEE Trans. Image Process. 2004, 13, 600, doi 10.1109/TIP.2003.819861"
 OURS = "afmsr, docs/metrics.md"
 
+EQUAL = "the result equals the truth, so that the ratio has no limit"
+"""Why a PSNR has no value: it would be infinite."""
+
 PSNR_PEAK = Setting(
     "psnr_peak",
     "255",
@@ -51,7 +54,7 @@ def psnr(rmse: float, peak: float) -> float:
     if peak <= 0:
         raise FieldError(f"the truth has the peak {peak:g}, so that there is no ratio to it")
     if rmse <= 0:
-        raise FieldError("the result equals the truth, so that the ratio has no limit")
+        raise FieldError(EQUAL)
     return float(20.0 * np.log10(peak / rmse))
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from afmsr_core.report import (
+    gains,
     long_tables,
     numbers,
     pair_tables,
@@ -65,7 +66,12 @@ def write_report(folder: Path) -> Path:
     files = Files(folder)
     for table in _tables(results, sections, believed):
         files.write_table(table)
-    for name, text in (*long_tables.longs(results), *trust.longs(results), *numbers.longs(results)):
+    for name, text in (
+        *long_tables.longs(results),
+        *gains.longs(results),
+        *trust.longs(results),
+        *numbers.longs(results),
+    ):
         files.write(f"tables/{name}.csv", text)
     curves = {one.data_set: one.curves for one in sections if one.curves}
     if curves:

@@ -6,7 +6,7 @@ import json
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,7 @@ Record = Mapping[str, Any]
 FORMAT = 1
 """Of `results.json`; another one means other fields."""
 
-PROTOCOLS: Mapping[str, str] = {"paper": "8-bit grey values, the paper's", "nm": "heights in nm"}
+PROTOCOLS: Mapping[str, str] = {"nm": "heights in nm", "paper": "8-bit grey values, the paper's"}
 """Protocols in the order of the report."""
 
 
@@ -223,11 +223,14 @@ class Results:
         return found or None
 
     def analyses(self, data_set: str, protocol: str) -> Iterator[tuple[Metric, Record]]:
-        """Return the metrics that were analysed, with their analyses."""
+        """Return the metrics that were analysed, with their analyses.
+
+        Those that were compared as ratios have the unit of these, dB.
+        """
         for metric in self.metrics(protocol):
             found = self.analysis(data_set, protocol, metric.name)
             if found is not None:
-                yield metric, found
+                yield replace(metric, unit="dB") if found.get("ratio") else metric, found
 
     def fields(self, pair: Record) -> Fields | None:
         """Return the fields of a pair, or None if they were not kept."""

@@ -8,7 +8,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from afmsr_core.report import figures, numbers, panels, spectra, tables, trust, trust_figures
+from afmsr_core.report import (
+    figures,
+    gains,
+    numbers,
+    panels,
+    spectra,
+    tables,
+    trust,
+    trust_figures,
+)
 from afmsr_core.report.contents import Fields, Metric, Record, Results, slug
 from afmsr_core.report.drawing import Picture
 from afmsr_core.report.spectra import Curves
@@ -159,10 +168,11 @@ def _fields_of(results: Results, data_set: str) -> Iterator[tuple[Record, Fields
 def _chapter(results: Results, data_set: str, protocol: str) -> Chapter:
     told = list(results.analyses(data_set, protocol))
     made = list(tables.means(results, data_set, protocol))
+    gained = gains.table(results, data_set, protocol)
     verdict = tables.significance(results, data_set, protocol)
     return Chapter(
         protocol=protocol,
-        tables=[*made, *([verdict] if verdict else [])],
+        tables=[one for one in (gained, *made, verdict) if one],
         paired=tables.paired(results, data_set, protocol),
         boxes=figures.boxes(results, data_set, protocol),
         differences=figures.differences(results, data_set, protocol),

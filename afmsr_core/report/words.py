@@ -6,13 +6,10 @@ import re
 from collections.abc import Iterator, Sequence
 
 from afmsr_core.quantity import counted
-from afmsr_core.report import trust, verdicts
-from afmsr_core.report.contents import Metric, Record, Results
+from afmsr_core.report import gains, trust
+from afmsr_core.report.contents import Record, Results
 
 __all__ = ["failures", "short", "summary"]
-
-FIDELITY = ("psnr", "ssim", "psnr_nm", "ssim_nm", "rmse")
-"""Metrics for which the summary tells whether equivalence is shown."""
 
 SHORT = {"paper": "8-bit grey values, as in the paper", "nm": "Heights"}
 
@@ -28,17 +25,8 @@ COMMAND = re.compile(r"(afmsr models fetch|pip install) ((?:-e )?'[^']+'|[\w,-]+
 def summary(results: Results) -> Iterator[tuple[str, list[str]]]:
     """Return the sentences of the summary, each with those that belong below it."""
     yield _what_was_compared(results), []
-    for data_set in results.data_sets:
-        below = []
-        for protocol in results.protocols:
-            told = list(results.analyses(data_set, protocol))
-            fidelity = _equivalence([(m, a) for m, a in told if m.name in FIDELITY])
-            sentences = [*_differences(told), *([fidelity] if fidelity else [])]
-            if sentences:
-                below.append(f"{short(results, protocol)}: {' '.join(sentences)}")
-        if below:
-            who = f"{data_set}: all" if data_set else "All"
-            yield f"{who} networks against all interpolations.", below
+    for said in gains.first_words(results):
+        yield f"{said.data_set}: {said.heading}" if said.data_set else said.heading, said.sentences
     if held := trust.summary(results):
         yield held, []
     if absent := _not_run(results):
@@ -108,56 +96,6 @@ def _what_was_compared(results: Results) -> str:
         f"{counted(len(fates), 'pair')} of scans{sets}: {', '.join(told)}. "
         f"Methods: {' and '.join(parts) or 'none ran'}."
     )
-
-
-def _differences(told: Sequence[tuple[Metric, Record]]) -> Iterator[str]:
-    """Return where all networks differ from all interpolations, under two tests."""
-    judged = [(metric.label, verdicts.counts(analysis)) for metric, analysis in told]
-    one_way, blocked = verdicts.TESTS[:2]
-    usable = [(m, c) for m, c in judged if c.get(blocked) and c[blocked].pairs]
-    if not usable:
-        return
-    for direction in ("better", "worse"):
-        by_test = {
-            words: [m for m, c in usable if test in c and _all(c[test], direction)]
-            for test, words in ((one_way, "one-way Tukey"), (blocked, "blocked Tukey"))
-        }
-        if any(by_test.values()):
-            said = (f"{_list(labels) or 'nothing'} by {test}" for test, labels in by_test.items())
-            yield f"Significantly {direction} in {', in '.join(said)}."
-        elif direction == "better":
-            yield "Significantly better in no metric, by neither one-way nor blocked Tukey."
-    mixed = [
-        m
-        for m, c in usable
-        if (c[blocked].better or c[blocked].worse)
-        and not any(_all(c[blocked], direction) for direction in ("better", "worse"))
-    ]
-    if mixed:
-        yield f"Some, not all, differ by blocked Tukey in {_list(mixed)}."
-
-
-def _all(count: verdicts.Count, direction: str) -> bool:
-    return count.pairs > 0 and getattr(count, direction) == count.pairs
-
-
-def _equivalence(told: Sequence[tuple[Metric, Record]]) -> str:
-    parts = []
-    for metric, analysis in told:
-        verdict = analysis.get("no_difference") or {}
-        if verdict.get("holds") is None:
-            continue
-        p = verdicts.p_text(verdict.get("p"))
-        margin = verdicts.margin_of(analysis, metric.unit)
-        shown = "shown" if verdict["holds"] else "not shown"
-        parts.append(f"{metric.label} {shown} (within {margin}, p {_compared(p)})")
-    if not parts:
-        return ""
-    return f"No difference that matters (TOST): {'; '.join(parts)}."
-
-
-def _compared(p: str) -> str:
-    return p if p.startswith("<") else f"= {p}"
 
 
 def _list(names: Sequence[str]) -> str:

@@ -1,0 +1,138 @@
+"""Which method is better: the tests on every metric, and the gains that are told first."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from afmsr_core import methods, metrics, statistics
+from afmsr_core.errors import AfmsrError
+from afmsr_core.evaluation.settings import EvaluationSettings
+from afmsr_core.metrics.fidelity import EQUAL
+from afmsr_core.statistics.analysis import REFERENCE
+from afmsr_core.statistics.equivalence import MARGIN_FRACTION
+
+__all__ = ["FIRST", "analyses_of", "gains_of"]
+
+Record = Mapping[str, Any]
+Scores = NDArray[np.float64]
+
+FIRST: Mapping[str, str] = MappingProxyType({"nm": "rmse", "paper": "psnr"})
+"""By protocol, the metric whose gains are told first: both are root mean squares of the error."""
+
+
+def analyses_of(records: Sequence[Record], settings: EvaluationSettings) -> dict[str, Any]:
+    """Return the tests on every metric, by protocol, data set and metric."""
+    return {
+        protocol: {
+            data_set: {
+                metric: _analysis(rows, protocol, data_set, metric, settings)
+                for metric in metrics.names(protocol)
+            }
+            for data_set, rows in _data_sets(records).items()
+        }
+        for protocol in settings.protocols
+    }
+
+
+def gains_of(records: Sequence[Record], settings: EvaluationSettings) -> dict[str, Any]:
+    """Return the gains of all methods over the reference, by protocol and data set.
+
+    Parameters
+    ----------
+    records : sequence of mapping
+        Of all pairs; those that were scored count.
+    settings : EvaluationSettings
+        With the reference and the levels of the tests.
+
+    Returns
+    -------
+    dict
+        JSON-serialisable, see :class:`afmsr_core.statistics.Gains`.
+    """
+    names = settings.methods
+    asked = settings.statistics.reference
+    return {
+        protocol: {
+            data_set: statistics.gains(
+                _levels(rows, protocol, FIRST[protocol], names),
+                names,
+                [methods.get(name).kind for name in names],
+                [row["id"] for row in rows],
+                metric=FIRST[protocol],
+                reference=asked or (REFERENCE if REFERENCE in names else names[0]),
+                alpha=settings.statistics.alpha,
+                confidence=settings.statistics.confidence,
+            ).as_dict()
+            for data_set, rows in _data_sets(records).items()
+        }
+        for protocol in settings.protocols
+    }
+
+
+def _data_sets(records: Sequence[Record]) -> dict[str, list[Record]]:
+    found: dict[str, list[Record]] = {}
+    for record in records:
+        if record["status"] == "scored":
+            found.setdefault(record["data_set"], []).append(record)
+    return found
+
+
+def _levels(rows: Sequence[Record], protocol: str, metric: str, names: Sequence[str]) -> Scores:
+    """Return scores in dB, higher is better; infinite where a result equals its truth."""
+    descriptor = metrics.get(metric)
+    found = [[row["scores"][protocol][name][metric] for name in names] for row in rows]
+    values = np.array([[one["value"] for one in row] for row in found], dtype=np.float64)
+    if descriptor.unit == "height":
+        return -statistics.decibels(values)
+    equal = np.array([[one["reason"] == EQUAL for one in row] for row in found], dtype=bool)
+    return np.where(equal, np.inf, values)
+
+
+def _analysis(
+    rows: Sequence[Record],
+    protocol: str,
+    data_set: str,
+    metric: str,
+    settings: EvaluationSettings,
+) -> dict[str, Any]:
+    descriptor = metrics.get(metric)
+    values = np.array(
+        [
+            [row["scores"][protocol][name][metric]["value"] for name in settings.methods]
+            for row in rows
+        ],
+        dtype=np.float64,  # None becomes NaN: not computed
+    )
+    notes = []
+    if descriptor.lower_is_better is None:  # neither is better, but nearness to the ideal
+        ideal = descriptor.ideal or 0.0
+        values = np.abs(values - ideal)
+        notes = ["tested is the distance from the ideal: lower is better"]
+    unit, chosen, as_ratio = descriptor.unit, settings.statistics, descriptor.unit == "height"
+    if as_ratio:  # in nm, the pair with the highest relief would decide alone
+        values, unit = statistics.decibels(values), "dB"
+        margin = chosen.margins.get(metric, MARGIN_FRACTION)
+        margins = {**chosen.margins, metric: float(statistics.decibels(1.0 + margin))}
+        chosen = dataclasses.replace(chosen, margins=margins)
+        notes.append("tested are ratios of the errors, as their logarithms in dB")
+    scores = statistics.Scores(
+        values,
+        settings.methods,
+        [methods.get(name).kind for name in settings.methods],
+        higher_is_better=descriptor.lower_is_better is False,
+        metric=metric,
+        data_set=data_set,
+        unit=unit,
+        images=[row["id"] for row in rows],
+    )
+    try:
+        analysis = dict(statistics.plain(statistics.analyse(scores, chosen)))
+    except AfmsrError as error:
+        return {"metric": metric, "data_set": data_set, "failed": str(error)}
+    return analysis | {"ratio": as_ratio, "notes": notes + analysis["notes"]}
