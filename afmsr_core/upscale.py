@@ -17,9 +17,11 @@ from numpy.typing import NDArray
 
 from afmsr_core import __version__
 from afmsr_core.arrays import as_channel
+from afmsr_core.averaging import averaged
 from afmsr_core.channel import Channel, Step
 from afmsr_core.errors import FieldError, UsageError
 from afmsr_core.gaps import filled
+from afmsr_core.grid import FINEST, Grid
 from afmsr_core.inference import Engine, Tiles, open_engine, run_tiled
 from afmsr_core.large_field import LARGE, LargeField, bands, empty_field
 from afmsr_core.levelling import Levelled, level
@@ -173,7 +175,7 @@ class Upscaler:
         if max(channel.xres, channel.yres) * scale > MAX_SIDE:
             raise FieldError(
                 f"{channel.where}: {channel.xres} x {channel.yres} px would become more than "
-                f"{MAX_SIDE} a side, which Gwyddion does not take; crop it first"
+                f"{MAX_SIDE} a side at {scale}x, which Gwyddion does not take; crop it first"
             )
         missing = ~np.isfinite(channel.heights)
         if missing.all():
@@ -346,6 +348,8 @@ def upscale(
     scan: Scan,
     *,
     method: str = registry.DEFAULT,
+    scale: int = FINEST,
+    pixels: int | None = None,
     level: str = "plane",
     mask: MaskRule = "ignore",
     restore_background: bool = True,
@@ -371,6 +375,11 @@ def upscale(
         See :func:`afmsr_core.arrays.as_channel`. NaN marks pixels that were not measured.
     method : str
         Name in the registry of methods: ``"afm"``, ``"bicubic"``, ...
+    scale : int
+        Pixels along each axis for each measured one, 1 to 4. Fewer than 4 are made from the 4x
+        result by :func:`afmsr_core.averaging.averaged`.
+    pixels : int, optional
+        Instead: pixels along the side that has more of them, the other in proportion.
     level : str
         Levelling before the method: ``"none"``, ``"plane"``, ``"poly2"``,
         ``"plane+rows-median"``, ...
@@ -402,12 +411,13 @@ def upscale(
     Returns
     -------
     Channel
-        Four times the pixels along each axis; title and history say how it came about.
+        Four times the pixels along each axis, or as many as were asked for; title and history
+        say how it came about.
 
     Raises
     ------
     UsageError
-        If a setting makes no sense, or an array lacks size or unit.
+        If a setting makes no sense, such as more pixels than 4x, or an array lacks size or unit.
     ReadError, ChannelNotFoundError
         If a file cannot be read, or lacks the channel.
     FieldError
@@ -421,7 +431,9 @@ def upscale(
     >>> fine.heights.shape, fine.xreal, fine.dx, fine.dy
     ((12, 12), 150.0, 12.5, 25.0)
     """
+    grid = Grid(scale, pixels)
     given = as_channel(scan, channel=channel, size=size, pixel_size=pixel_size, unit=unit)
+    shape = grid.shape(given)
     settings = Settings(
         method=method,
         level=level,
@@ -434,7 +446,7 @@ def upscale(
         tile=tile,
         threads=threads,
     )
-    return Upscaler(settings)(given, progress)
+    return averaged(Upscaler(settings)(given, progress), shape)
 
 
 def _refuse_for_networks(method: str, settings: Settings) -> None:

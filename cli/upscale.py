@@ -50,6 +50,17 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--method", default="afm", help="see `afmsr models list` (default: %(default)s)"
     )
+    fewer = parser.add_mutually_exclusive_group()
+    fewer.add_argument(
+        "--scale",
+        type=int,
+        default=4,
+        metavar="N",
+        help="1 to 4; below 4, areas of the 4x result are averaged (default: %(default)s)",
+    )
+    fewer.add_argument(
+        "--pixels", type=int, metavar="N", help="the same by the pixels of the longer side"
+    )
     parser.add_argument(
         "--level",
         default="plane",
@@ -108,6 +119,7 @@ def run(args: argparse.Namespace) -> int:
     from afmsr_core.batch.many import each, planned
     from afmsr_core.batch.trust import Trust
     from afmsr_core.batch.work import Work
+    from afmsr_core.grid import Grid
 
     for option in ("jobs", "threads", "tile"):
         value = getattr(args, option)
@@ -115,8 +127,14 @@ def run(args: argparse.Namespace) -> int:
             raise UsageError(f"--{option} {value}: give a positive number")
     trust = Trust(args.confidence, args.residual, args.calibration)
     trust.check(args.protocol)
+    grid = Grid(args.scale, args.pixels)
     found = planned(
-        args.files, args.output, preview=args.preview, force=args.force, resume=args.resume
+        args.files,
+        args.output,
+        suffix=grid.suffix,
+        preview=args.preview,
+        force=args.force,
+        resume=args.resume,
     )
     if not found.jobs:
         print("afmsr: no scans found", file=sys.stderr)
@@ -131,6 +149,7 @@ def run(args: argparse.Namespace) -> int:
         args.preview,
         args.dry_run,
         trust,
+        grid,
     )
     tally = Tally(
         found.jobs,
@@ -193,12 +212,18 @@ def _told(record: dict[str, Any]) -> str:
     from afmsr_core.channel import called
 
     told = [
-        f"{called(c['title'], c['number'])} to {c['xres']} x {c['yres']} px ({c['method']})"
+        f"{called(c['title'], c['number'])} to {c['xres']} x {c['yres']} px "
+        f"({c['method']}{_averaged_told(c)})"
         for c in record["channels"]
     ]
     if len(told) > TOLD + 1:  # the frames of a movie
         told[TOLD:] = [f"and {len(told) - TOLD} more channels"]
     return f"{record['input']} -> {record['output']}: {', '.join(told)}{_trust_told(record)}"
+
+
+def _averaged_told(channel: Mapping[str, Any]) -> str:
+    fine = channel.get("averaged_from")
+    return f", averaged from {fine['xres']} x {fine['yres']}" if fine else ""
 
 
 def _trust_told(record: Mapping[str, Any]) -> str:

@@ -40,7 +40,9 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("zoom", type=Path, metavar="ZOOM", help="a finer scan of a part of it")
     parser.add_argument("--channel", metavar="WHICH", help="of the result: number, title, pattern")
     parser.add_argument("--zoom-channel", metavar="WHICH", help="of the zoom scan")
-    parser.add_argument("--scale", type=int, default=4, help="of the result (default: %(default)s)")
+    parser.add_argument(
+        "--scale", type=int, help="of the result (default: as its history says, else 4)"
+    )
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="a .gwy with the fields")
     parser.add_argument("--force", action="store_true", help="overwrite the output")
     parser.add_argument("--json", action="store_true", help="all numbers as JSON on stdout")
@@ -53,13 +55,14 @@ def run(args: argparse.Namespace) -> int:
 
     from afmsr_core import io
     from afmsr_core.alignment import align
+    from afmsr_core.averaging import fineness
     from afmsr_core.levelling import level
     from afmsr_core.pairing import check_units
     from afmsr_core.surfaces import fit_plane
     from afmsr_core.trust.detail import compare_detail
     from afmsr_core.trust.noise import noise_of
 
-    if args.scale < 1:
+    if args.scale is not None and args.scale < 1:
         raise UsageError(f"--scale {args.scale}: give a positive number")
     if args.output is not None:
         check_output(args.output, ".gwy", args.force)
@@ -90,7 +93,7 @@ def run(args: argparse.Namespace) -> int:
     there = there - fit_plane(there - truth).on_grid(*truth.shape)
     error = there - truth
     known = np.isfinite(error)
-    pixels = max(1, round(args.scale * result.dx / zoom.dx))
+    pixels = max(1, round((args.scale or fineness(result)) * result.dx / zoom.dx))
     detail = compare_detail(there, truth, noise_of(truth).white, scale=pixels)
     numbers = detail.as_dict()
     spread = float(np.sqrt(np.mean(error[known] ** 2)))

@@ -73,9 +73,9 @@ def test_what_the_file_holds_already_counts() -> None:
 def test_a_mask_counts_as_a_field() -> None:
     flat = Channel(np.zeros((4, 8)), 1.0, 1.0)
     holes = flat.replace(heights=np.where(np.eye(4, 8), np.nan, 0.0))
-    assert Planned.of(flat, 4) == (16, 32, False)
-    assert Planned.of(holes, 4) == Planned.of(flat.replace(mask=np.zeros((4, 8))), 4)
-    assert Planned.of(holes, 4).masked
+    assert Planned.of(flat, (16, 32)) == (16, 32, False)
+    assert Planned.of(holes) == Planned.of(flat.replace(mask=np.zeros((4, 8))))
+    assert Planned.of(holes).masked
 
 
 def test_a_format_of_one_channel_is_not_planned_for_two(tmp_path: Path) -> None:

@@ -30,6 +30,8 @@ ROOMS = (
     "io",
     "arrays",
     "gaps",
+    "grid",
+    "averaging",
     "levelling",
     "normalisation",
     "methods",

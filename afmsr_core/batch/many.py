@@ -15,6 +15,7 @@ from afmsr_core.batch.plan import Job, plan
 from afmsr_core.batch.trust import Trust
 from afmsr_core.batch.work import Work
 from afmsr_core.errors import UsageError, naming
+from afmsr_core.grid import FINEST, Grid
 
 if TYPE_CHECKING:
     from afmsr_core.batch.dask import Scheduler
@@ -45,7 +46,8 @@ class Upscaled:
         What you must know before you trust the result.
     channels : tuple of mapping
         Of each result ``number``, ``title``, ``unit``, ``method``, ``xres``, ``yres``, ``xreal``,
-        ``yreal`` and ``lateral_unit``; with `confidence` or `residual` also ``trust`` and
+        ``yreal`` and ``lateral_unit``; with fewer pixels than 4x ``averaged_from``; with
+        `confidence` or `residual` also ``trust`` and
         ``parameters``, as in ``afmsr upscale --json``.
     traceback : str or None
         Of a fault that nobody foresaw.
@@ -97,6 +99,7 @@ def planned(
     files: Sequence[Path],
     output: str | Path | None,
     *,
+    suffix: str = "_x4",
     preview: bool = False,
     force: bool = False,
     resume: bool = False,
@@ -107,6 +110,8 @@ def planned(
     ----------
     files, output
         See :func:`afmsr_core.batch.plan.plan`.
+    suffix : str
+        Behind the name of a scan, to name its result: see :class:`afmsr_core.grid.Grid`.
     preview : bool
         Whether each result has a PNG beside it.
     force, resume : bool
@@ -125,7 +130,7 @@ def planned(
     jobs = plan(
         files,
         output,
-        suffix="_x4",
+        suffix=suffix,
         extension=".gwy",
         allowed=SUFFIXES,
         force=force or resume,
@@ -231,6 +236,8 @@ def upscale_many(
     out: Path_ | None = None,
     *,
     method: str = "afm",
+    scale: int = FINEST,
+    pixels: int | None = None,
     level: str = "plane",
     mask: MaskRule = "ignore",
     restore_background: bool = True,
@@ -263,8 +270,10 @@ def upscale_many(
     out : path, optional
         A folder for the results, or the file for the result of one scan (``.gwy``, ``.gsf``,
         ``.npy``). By default each result lies beside its scan, as ``scan_x4.gwy``.
-    method, level, mask, restore_background, protocol, device, engine, weights, tile, threads
+    method, scale, pixels, level, mask, restore_background, protocol
         As in :func:`afmsr_core.upscale.upscale`.
+    device, engine, weights, tile, threads
+        As there.
     channel : str, int or sequence of them, optional
         Number, title or pattern such as ``"Height*"``; the first height channel by default.
     all_channels : bool
@@ -330,9 +339,11 @@ def upscale_many(
     given = [paths] if isinstance(paths, str | os.PathLike) else paths
     trust = Trust(confidence, residual, None if calibration is None else Path(calibration))
     trust.check(protocol)
+    grid = Grid(scale, pixels)
     run = planned(
         [Path(path) for path in given],
         None if out is None else os.fspath(out),
+        suffix=grid.suffix,
         preview=preview,
         force=force,
         resume=resume,
@@ -356,6 +367,7 @@ def upscale_many(
         force or resume,
         preview,
         trust=trust,
+        grid=grid,
     )
     found = {job.source: Upscaled(job.source, job.target, "skipped") for job in run.skipped}
     done = each(run.left, work, settings, processes=jobs, scheduler=scheduler, tell=_warn)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from pathlib import Path
 from afmsr_core.errors import OutputExistsError, UsageError
 
 __all__ = ["Job", "check_output", "plan"]
+
+RESULT = re.compile(r"_(x[1-4]|[1-9]\d*px)$")  # after the stem of a scan, a result of `upscale`
 
 
 @dataclass(frozen=True)
@@ -146,7 +149,7 @@ def _made(jobs: Sequence[Job], suffix: str) -> set[Path]:
     for job in jobs:
         made |= {_real(job.target), _real(job.target.with_suffix(".png"))}
         stem = job.source.stem
-        if suffix and stem.endswith(suffix) and stem[: -len(suffix)] in stems:
+        if suffix and RESULT.search(stem) and RESULT.sub("", stem) in stems:
             made.add(_real(job.source))
     return made
 

@@ -11,7 +11,7 @@ from afmsr_core.errors import UsageError
 if TYPE_CHECKING:
     from afmsr_core.channel import Channel
     from afmsr_core.io.results import Planned
-    from afmsr_core.upscale import Upscaler
+    from afmsr_core.upscale import Settings
 
 __all__ = ["Trust"]
 
@@ -58,26 +58,36 @@ class Trust:
         if self.asked and protocol != "nm":
             raise UsageError("--confidence and --residual need --protocol nm")
 
-    def planned(self, channel: Channel, scale: int) -> list[Planned]:
+    def planned(self, channel: Channel, shape: tuple[int, int]) -> list[Planned]:
         """Return what `__call__` will return at most, before it is computed."""
         from afmsr_core.io.results import Planned
 
-        half_width = [Planned.of(channel, scale, masked=True)] if self.confidence else []
+        half_width = [Planned.of(channel, shape, masked=True)] if self.confidence else []
         return half_width + 2 * ([Planned.of(channel)] if self.residual else [])
 
     def __call__(
-        self, channel: Channel, result: Channel, upscaler: Upscaler, record: dict[str, Any]
+        self,
+        channel: Channel,
+        fine: Channel,
+        result: Channel,
+        settings: Settings,
+        record: dict[str, Any],
     ) -> list[Channel]:
-        """Return the channels that were asked for; their numbers go into the record."""
-        if not self.asked:
-            return []
+        """Return the channels that were asked for; their numbers go into the record.
+
+        `fine` is what the method made and is judged; `result`, on whose pixels the half-width is
+        told, is that, or an average of it.
+        """
+        from afmsr_core.averaging import averaged
         from afmsr_core.trust import Calibration, assess
 
         calibration = Calibration.read(self.calibration) if self.calibration else None
-        found = assess(channel, result, upscaler.settings, calibration)
+        found = assess(channel, fine, settings, calibration)
         record["trust"] = found.record
-        record["parameters"] = _parameters(channel, result, upscaler.settings.level)
-        extras = [found.confidence] if self.confidence else []
+        record["parameters"] = _parameters(channel, result, settings.level)
+        extras = []
+        if self.confidence:
+            extras.append(averaged(found.confidence, (result.yres, result.xres)))
         if self.residual:
             extras.append(found.residual)
             if found.noise.pixel > 0:  # without noise there is no sigma

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from afmsr_core.batch.plan import Job
 from afmsr_core.batch.trust import Trust
 from afmsr_core.errors import Cancelled, described, naming, traceback_of
+from afmsr_core.grid import Grid
 from afmsr_core.stopping import asked
 
 if TYPE_CHECKING:
@@ -70,6 +72,8 @@ class Work:
         Replace what is there; write a PNG beside it; only say what would be done.
     trust : Trust
         What is written beside the heights.
+    grid : Grid
+        How many pixels the results have.
     """
 
     which: tuple[str, ...] | None = None
@@ -78,6 +82,7 @@ class Work:
     preview: bool = False
     dry_run: bool = False
     trust: Trust = field(default_factory=Trust)
+    grid: Grid = field(default_factory=Grid)
 
     def __call__(self, job: Job, upscaler: Upscaler, within: Any = None) -> dict[str, Any]:
         """Do all of a job and return its record."""
@@ -101,27 +106,41 @@ class Work:
         """Upscale them; `within` gets the fraction done."""
         if "error" in task.record:
             return
+        from afmsr_core.averaging import averaged
+
         with _telling(task):
-            task.record["channels"] = [_described(channel, upscaler) for channel in task.wanted]
-            self._check(task, upscaler.method.scale)
+            shapes = [self.grid.shape(channel) for channel in task.wanted]
+            task.record["channels"] = [
+                _described(channel, shape, upscaler)
+                for channel, shape in zip(task.wanted, shapes, strict=True)
+            ]
+            self._check(task, shapes)
             if self.dry_run:
                 return
-            task.begun = [upscaler.begin(channel, within) for channel in task.wanted]
-            if self.trust.asked:
-                task.finish()
-                made = zip(task.wanted, task.results, task.record["channels"], strict=True)
-                for channel, result, entry in made:
-                    extras = self.trust(channel, result, upscaler, entry)
-                    task.extras += extras
-                    task.warn(channel, extras)
+            begun = [upscaler.begin(channel, within) for channel in task.wanted]
+            if not self.trust.asked:
+                task.begun = [
+                    partial(_made, finish, shape)
+                    for finish, shape in zip(begun, shapes, strict=True)
+                ]
+                return
+            for channel, shape, entry in zip(
+                task.wanted, shapes, task.record["channels"], strict=True
+            ):
+                fine = begun.pop(0)()
+                result = averaged(fine, shape)
+                extras = self.trust(channel, fine, result, upscaler.settings, entry)
+                task.results.append(result)
+                task.extras += extras
+                task.warn(channel, extras)
 
-    def _check(self, task: Task, scale: int) -> None:
+    def _check(self, task: Task, shapes: Sequence[tuple[int, int]]) -> None:
         """Refuse what could not be written before it is computed."""
         from afmsr_core.io.results import Planned, check_results
 
-        planned = [Planned.of(channel, scale) for channel in task.wanted]
-        for channel in task.wanted:
-            planned += self.trust.planned(channel, scale)
+        planned = []
+        for channel, shape in zip(task.wanted, shapes, strict=True):
+            planned += [Planned.of(channel, shape), *self.trust.planned(channel, shape)]
         if task.file is not None:
             check_results(task.job.target, task.file, planned)
 
@@ -160,19 +179,29 @@ def _telling(task: Task) -> Iterator[None]:
     task.wanted, task.begun, task.results, task.extras, task.file = [], [], [], [], None
 
 
-def _described(channel: Channel, upscaler: Upscaler) -> dict[str, Any]:
+def _made(finish: Callable[[], Channel], shape: tuple[int, int]) -> Channel:
+    from afmsr_core.averaging import averaged
+
+    return averaged(finish(), shape)
+
+
+def _described(channel: Channel, shape: tuple[int, int], upscaler: Upscaler) -> dict[str, Any]:
     scale = upscaler.method.scale
-    return {
+    fine = channel.yres * scale, channel.xres * scale
+    described: dict[str, Any] = {
         "number": channel.number,
         "title": channel.title,
         "unit": channel.unit,
         "method": upscaler.method.name,
-        "xres": channel.xres * scale,
-        "yres": channel.yres * scale,
+        "xres": shape[1],
+        "yres": shape[0],
         "xreal": channel.xreal,
         "yreal": channel.yreal,
         "lateral_unit": channel.lateral_unit,
     }
+    if shape != fine:
+        described["averaged_from"] = {"xres": fine[1], "yres": fine[0]}
+    return described
 
 
 def chosen(

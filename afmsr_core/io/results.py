@@ -25,11 +25,13 @@ class Planned(NamedTuple):
     masked: bool
 
     @classmethod
-    def of(cls, channel: Channel, scale: int = 1, masked: bool | None = None) -> Planned:
-        """Return what a channel becomes that is made so many times as fine."""
+    def of(
+        cls, channel: Channel, shape: tuple[int, int] | None = None, masked: bool | None = None
+    ) -> Planned:
+        """Return what a channel becomes that gets so many rows and columns."""
         if masked is None:  # Gwyddion's files say by a mask what was not measured.
             masked = channel.mask is not None or not bool(np.isfinite(channel.heights).all())
-        return cls(channel.yres * scale, channel.xres * scale, masked)
+        return cls(*(shape or (channel.yres, channel.xres)), masked)
 
 
 def check_results(target: Path, file: GwyFile, planned: Sequence[Planned]) -> None:

@@ -237,9 +237,10 @@ def _check_room(request: Mapping[str, Any], target: Path, channel: Channel) -> N
     from afmsr_core.io.results import Planned, check_results
 
     scale = _upscaler(_settings(request)).method.scale
-    planned = [Planned.of(channel, scale)]
+    shape = channel.yres * scale, channel.xres * scale
+    planned = [Planned.of(channel, shape)]
     if request_values.flag(request, "confidence"):
-        planned += [Planned.of(channel, scale, masked=True), *2 * [Planned.of(channel)]]
+        planned += [Planned.of(channel, shape, masked=True), *2 * [Planned.of(channel)]]
     check_results(target, GwyFile.new([channel]), planned)
 
 
