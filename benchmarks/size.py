@@ -6,7 +6,6 @@ From 1024 pixels on one run without a warm-up.
 from __future__ import annotations
 
 import argparse
-import importlib.util
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +21,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     clock.add_options(parser, runs=3)
     parser.add_argument("--sides", default=SIDES, help="input pixels, with commas (%(default)s)")
     parser.add_argument("--methods", default="bicubic,afm", help="with commas (%(default)s)")
-    parser.add_argument("--plot", type=Path, help="write a figure (needs matplotlib)")
+    parser.add_argument("--plot", type=Path, help="write a figure")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -59,9 +58,6 @@ def _power(seconds: dict[int, float]) -> float:
 
 
 def _plot(path: Path, rows: dict[int, dict[str, clock.Times]], powers: dict[str, float]) -> None:
-    if importlib.util.find_spec("matplotlib") is None:
-        print("no plot: pip install 'afmsr[eval]'")
-        return
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(5, 3.5), layout="constrained")

@@ -19,9 +19,9 @@ __all__ = ["add_parser", "run"]
 
 # Packages that each part of afmsr needs; "" is the base install.
 PARTS: dict[str, tuple[str, ...]] = {
-    "": ("numpy", "opencv-python", "onnxruntime", "gwyfile", "gsffile", "pooch"),
+    "": ("numpy", "opencv-python", "onnxruntime", "gwyfile", "gsffile", "pooch", "matplotlib"),
     "torch": ("torch", "torchvision", "torchsr", "safetensors"),
-    "eval": ("scikit-image", "scipy", "statsmodels", "matplotlib"),
+    "eval": ("scikit-image", "scipy", "statsmodels"),
     "raw": ("SurfaceTopography", "gwyddionpy-converter"),
     "dask": ("distributed",),
     "survey": ("flask", "waitress"),

@@ -14,7 +14,6 @@ import pytest
 pytest.importorskip("scipy")
 pytest.importorskip("skimage")
 pytest.importorskip("statsmodels")
-pytest.importorskip("matplotlib")
 
 from test_evaluation import coarse, surface, write_pair
 

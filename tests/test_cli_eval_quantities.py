@@ -13,7 +13,6 @@ from afmsr_core import io
 from afmsr_core.channel import Channel
 
 ndimage = pytest.importorskip("scipy.ndimage", reason="the extra `eval` is not installed")
-pytest.importorskip("matplotlib", reason="the extra `eval` is not installed")
 
 SIDE = 256
 

@@ -244,7 +244,7 @@ def test_while_a_server_keeps_its_answer_to_itself(
 
 
 def test_in_a_long_metric_of_an_evaluation(tmp_path: Path, start: Callable[..., Command]) -> None:
-    for extra in ("scipy", "skimage", "statsmodels", "matplotlib"):
+    for extra in ("scipy", "skimage", "statsmodels"):
         pytest.importorskip(extra)
     from test_evaluation import coarse, surface, write_pair
 

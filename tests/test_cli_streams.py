@@ -95,7 +95,7 @@ def test_words_for_stderr_do_not_come_to_stdout(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("where", [">&- 2>&-", "2>/dev/full", "| head -c 0"])
 def test_an_evaluation_is_complete(tmp_path: Path, where: str) -> None:
-    for extra in ("scipy", "skimage", "statsmodels", "matplotlib"):
+    for extra in ("scipy", "skimage", "statsmodels"):
         pytest.importorskip(extra)
     from test_evaluation import coarse, surface, write_pair
 

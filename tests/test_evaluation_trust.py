@@ -15,7 +15,6 @@ import pytest
 pytest.importorskip("scipy")
 pytest.importorskip("skimage")
 pytest.importorskip("statsmodels")
-pytest.importorskip("matplotlib")
 
 from test_evaluation import METHODS, coarse, settings, surface, write_pair
 

@@ -73,6 +73,6 @@ def test_install_is_light(fresh: Path) -> None:
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     installed = {package["name"].lower() for package in json.loads(listed.stdout)}
-    assert not installed & {"torch", "torchvision", "scipy", "matplotlib", "pyiqa"}
+    assert not installed & {"torch", "torchvision", "scipy", "pyiqa"}
     files = (file for file in fresh.parent.rglob("*") if file.is_file() and not file.is_symlink())
     assert sum(file.stat().st_size for file in files) < LIMIT_MB * 1e6

@@ -14,7 +14,6 @@ import cv2
 import numpy as np
 import pytest
 
-pytest.importorskip("matplotlib")
 pytest.importorskip("scipy")
 pytest.importorskip("statsmodels")
 

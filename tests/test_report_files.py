@@ -157,7 +157,6 @@ def test_a_periodic_pair_is_told_in_summary_and_table() -> None:
 
 
 def test_errors_share_symmetric_colours_and_have_no_datum_or_tilt() -> None:
-    pytest.importorskip("matplotlib")
     from afmsr_core.report import panels
 
     y, x = np.mgrid[0:64, 0:64].astype(float)

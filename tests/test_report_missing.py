@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("matplotlib")
 pytest.importorskip("scipy")
 pytest.importorskip("statsmodels")
 

@@ -13,7 +13,6 @@ from simulated_studies import empty_study, fill
 
 pytest.importorskip("scipy")
 pytest.importorskip("statsmodels")
-pytest.importorskip("matplotlib")
 
 from afmsr_cli.main import main
 from afmsr_core.survey.store import Store

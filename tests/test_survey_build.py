@@ -332,7 +332,6 @@ def test_an_evaluation_is_shown_in_the_colours_of_its_truth(tmp_path: Path) -> N
 
 
 def test_sheets_have_a_page_a_set_and_images_of_one_size(tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib")
     from PIL import Image
 
     from afmsr_core.survey.sheets import write_sheets

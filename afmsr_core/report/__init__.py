@@ -53,7 +53,7 @@ def write_report(folder: Path) -> Path:
     OutputError
         If a file cannot be written.
     MissingExtraError
-        If matplotlib or SciPy is not installed.
+        If SciPy is not installed.
     """
     folder = Path(folder)
     results = read_results(folder)

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from afmsr_core.errors import MissingExtraError, pip_install
 from afmsr_core.webpage.html import figure as html_figure
 
 if TYPE_CHECKING:
@@ -103,22 +102,11 @@ class Picture:
 
 @contextmanager
 def canvas(width: float, height: float) -> Iterator[Figure]:
-    """Open a figure of a size in inches, in the report's style, without a global state.
+    """Open a figure of a size in inches, in the report's style, without a global state."""
+    import matplotlib
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
 
-    Raises
-    ------
-    MissingExtraError
-        If matplotlib is not installed.
-    """
-    try:
-        import matplotlib
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise MissingExtraError(
-            f"the report needs matplotlib, which cannot be imported ({error}): "
-            f"{pip_install('eval')}"
-        ) from error
     style: Any = STYLE
     with matplotlib.rc_context():
         matplotlib.rcdefaults()

@@ -62,8 +62,6 @@ def write_analysis(
     ------
     OutputError
         If a file cannot be written.
-    MissingExtraError
-        If matplotlib is not installed.
     """
     tables = list(all_tables(found, result))
     pictures = [analysis_figures.means(found, result), analysis_figures.spread(found, result)]

@@ -66,8 +66,8 @@ def write_sheets(
     ------
     UsageError
         If `kind` is none of these.
-    OutputError, MissingExtraError
-        If the system refuses, or matplotlib is not installed.
+    OutputError
+        If the system refuses.
     """
     from afmsr_core.report.contents import unique_slugs
 
