@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:  # the plug-in starts without it
+    from collections.abc import Iterable
     from pathlib import Path
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "UsageError",
     "WeightsError",
     "described",
+    "did_you_mean",
     "naming",
     "pip_install",
     "traceback_of",
@@ -162,6 +164,31 @@ def described(error: BaseException, with_what: str = "", memory: str = MEMORY) -
         return reason if error.filename is None else f"{error.filename}: {reason}"
     said = ": ".join(filter(None, (type(error).__name__, " ".join(str(error).split()))))
     return f"{said}; this is a fault of afmsr, please report it {with_what}".rstrip()
+
+
+def did_you_mean(given: str, known: Iterable[str]) -> str:
+    """Return ``" Did you mean ...?"`` for the name most like one that is not known, or nothing.
+
+    Capitals, and what stands between words, make no difference; a long name, such as the title of
+    a channel, is recognised by its beginning.
+
+    Examples
+    --------
+    >>> did_you_mean("upscal", ["upscale", "models"]), did_you_mean("NinaSR-B0", ["ninasr_b0"])
+    (' Did you mean upscale?', ' Did you mean ninasr_b0?')
+    >>> did_you_mean("xyz", ["upscale"])
+    ''
+    """
+    import difflib
+
+    def folded(name: str) -> str:
+        return name.casefold().replace("_", "-").replace(" ", "-")
+
+    given = folded(given.strip("*"))
+    whole = {folded(name): name for name in known}
+    names = {one[: len(given)]: name for one, name in whole.items()} | whole
+    close = difflib.get_close_matches(given, names, n=1)
+    return f" Did you mean {names[close[0]]}?" if close else ""
 
 
 def naming(source: Path, message: str) -> str:

@@ -24,7 +24,7 @@ import numpy as np
 
 from afmsr_core import __version__
 from afmsr_core.channel import Channel, Step
-from afmsr_core.errors import FieldError, UsageError
+from afmsr_core.errors import FieldError, UsageError, did_you_mean
 from afmsr_core.surfaces import (
     MAX_DEGREE,
     Background,
@@ -252,8 +252,9 @@ def parse_spec(spec: str) -> tuple[Leveller, ...]:
     for name in names:
         if name not in LEVELLERS:
             alone = f"; {NONE!r} stands alone" if name == NONE else ""
+            hint = did_you_mean(name, (NONE, *LEVELLERS))
             raise UsageError(
-                f"level {spec!r}: no step is called {name!r}{alone}; choose {NONE}, "
+                f"level {spec!r}: no step is called {name!r}{alone}.{hint} Choose {NONE}, "
                 f"{', '.join(LEVELLERS)}, or several joined by '+', such as plane+rows-median"
             )
     return tuple(LEVELLERS[name] for name in names)

@@ -6,7 +6,33 @@ import argparse
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["add_action"]
+from afmsr_core.errors import UsageError
+
+__all__ = ["add_action", "add_actions"]
+
+
+def add_actions(parser: argparse.ArgumentParser, dest: str = "action", **more: Any) -> Any:
+    """Let a parser have actions, and show its help where none is given.
+
+    The exit status is then that of a wrong usage: a script that leaves the action out has done
+    nothing.
+
+    Parameters
+    ----------
+    parser : ArgumentParser
+        Of the command, or of all commands.
+    dest : str
+        What an action is called.
+    **more
+        For ``add_subparsers``.
+    """
+
+    def show(args: argparse.Namespace) -> int:
+        parser.print_help()
+        return UsageError.exit_status
+
+    parser.set_defaults(run=show)
+    return parser.add_subparsers(dest=dest, metavar=dest.upper(), **more)
 
 
 def add_action(

@@ -6,6 +6,7 @@ import argparse
 import atexit
 import gc
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 
@@ -13,35 +14,50 @@ from afmsr_core import __version__
 from afmsr_core.errors import AfmsrError, Cancelled
 from afmsr_core.stopping import INTERRUPTED, stoppable
 
+from .actions import add_actions
+from .completion import ASKED
+from .parser import Parser
 from .streams import Stream, say, streams
 
-__all__ = ["COMMANDS", "build_parser", "main"]
+__all__ = ["COMMANDS", "GROUPS", "build_parser", "main"]
 
-COMMANDS = {
-    "upscale": "upscale scans 4x",
-    "convert": "convert scans to npy, gsf, gwy or csv",
-    "eval": "score methods on paired scans, as the paper did and further",
-    "models": "list the methods; fetch, import and check their weights",
-    "survey": "let experts score results without knowing the method",
-    "simulate": "scan known surfaces with a virtual AFM: pairs for afmsr eval",
-    "calibrate": "learn intervals for the heights on your own pairs",
-    "verify": "hold a result against a zoom scan",
-    "fit-niqe": "fit NIQE's parameters to good scans",
-    "plugin": "install the menu item of Gwyddion",
-    "doctor": "check the installation",
-    "demo": "upscale the simulated example scan",
+GROUPS = {
+    "start here": {
+        "demo": "upscale the simulated example scan",
+        "doctor": "check the installation",
+    },
+    "scans": {
+        "upscale": "upscale scans 4x",
+        "verify": "hold a result against a zoom scan",
+        "convert": "convert scans to npy, gsf, gwy or csv",
+    },
+    "methods on pairs of scans": {
+        "eval": "score methods on paired scans, as the paper did and further",
+        "calibrate": "learn intervals for the heights on your own pairs",
+        "simulate": "scan known surfaces with a virtual AFM: pairs for afmsr eval",
+        "survey": "let experts score results without knowing the method",
+        "fit-niqe": "fit NIQE's parameters to good scans",
+    },
+    "this installation": {
+        "models": "list the methods; fetch, import and check their weights",
+        "plugin": "install the menu item of Gwyddion",
+        "completion": "have the Tab key complete commands, options and names",
+    },
 }
-"""Every command and what it does; the module of the same name has its ``add_parser``."""
+"""Commands and what they do, in the order in which somebody new meets them."""
 
-_ANSWERS = ("models", "verify", "doctor")  # the commands whose answer is on stdout,
+COMMANDS = {name: summary for group in GROUPS.values() for name, summary in group.items()}
+"""Every command; the module of the same name has its ``add_parser``."""
+
+_ANSWERS = ("models", "verify", "doctor", "completion")  # the commands whose answer is on stdout,
 _ASKS = ("json", "dry_run")  # and the options that ask for one; other words there are courtesy
 
 _EPILOG = """\
 examples:
-  afmsr demo                          try it on the simulated scan that ships with afmsr
-  afmsr upscale scan.gwy              -> scan_x4.gwy, a copy with one more channel
-  afmsr upscale scans/ -o results/ --level plane+rows-median --jobs 4
-  afmsr convert scans/ --to npy --level plane
+  afmsr demo                     try it on the simulated scan that ships with afmsr
+  afmsr upscale scan.gwy         -> scan_x4.gwy, a copy with one more channel
+  afmsr upscale scans/ -o results/ --summary results.csv --jobs 4
+  afmsr upscale --help           what else it can do; so for every command
 
 exit status: 0 done, 1 some inputs failed (each is named, the rest is done), 2 usage,
 3 nothing to do, 4 weights or an optional part missing, 130 interrupted
@@ -55,20 +71,29 @@ def module_of(command: str) -> str:
 
 def build_parser(command: str | None = None) -> argparse.ArgumentParser:
     """Return the parser; of the commands only `command` is imported and has its options."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="afmsr",
-        description="Upscale AFM scans 4x, in nanometres.",
+        usage="afmsr COMMAND ...",
+        description=f"Upscale AFM scans 4x, in nanometres.\n\n{_listed()}",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"afmsr {__version__}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands = add_actions(parser, "command", prog=parser.prog, help=argparse.SUPPRESS)
     for name, summary in COMMANDS.items():
         if name == command:
             importlib.import_module(f"afmsr_cli.{module_of(name)}").add_parser(commands)
         else:
             commands.add_parser(name, help=summary)
     return parser
+
+
+def _listed() -> str:
+    """Return the commands with what they do, a paragraph a group."""
+    width = max(map(len, COMMANDS)) + 2
+    return "\n\n".join(
+        "\n".join([f"{title}:", *(f"  {name:<{width}}{does}" for name, does in group.items())])
+        for title, group in GROUPS.items()
+    )
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -85,6 +110,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         Exit status.
     """
     argv = sys.argv[1:] if argv is None else list(argv)
+    if ASKED in os.environ:
+        from .completion import complete
+
+        return complete(build_parser)
     # At its end Python looks for cycles among all that was imported, which takes a tenth of the
     # time of a small scan and finds nothing that the system would not take back anyway.
     atexit.register(gc.freeze)

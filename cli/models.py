@@ -16,7 +16,7 @@ from afmsr_core.methods.registry import Method, Network, get, methods
 from afmsr_core.methods.store import FetchedFile
 from afmsr_core.metrics import parameters
 
-from .actions import add_action
+from .actions import add_action, add_actions
 from .doctor import PARTS
 from .errorlog import tell
 from .meter import Meter
@@ -49,7 +49,7 @@ def add_parser(commands: Any) -> None:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    actions = add_actions(parser)
 
     listing = add_action(
         actions, "list", _list, "a table of all methods", "  afmsr models list --json"

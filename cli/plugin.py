@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from .actions import add_action
+from .actions import add_action, add_actions
 
 __all__ = ["add_parser", "run"]
 
@@ -39,7 +39,7 @@ def add_parser(commands: Any) -> None:
     )
     from gwyddion_plugin.installing.__main__ import add_arguments
 
-    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    actions = add_actions(parser)
     for name, (summary, examples) in _ACTIONS.items():
         add_arguments(add_action(actions, name, run, summary, examples))
 

@@ -16,6 +16,7 @@ from afmsr_core.errors import (
     OutputError,
     OutputExistsError,
     UsageError,
+    did_you_mean,
 )
 
 from .progress import Progress
@@ -268,7 +269,8 @@ def _fixed(options: Sequence[str]) -> dict[str, float]:
         name, _, value = (part.strip() for part in option.partition("="))
         if name not in names:
             raise UsageError(
-                f"--set {option}: no condition is called {name!r}; there are {', '.join(names)}"
+                f"--set {option}: no condition is called {name!r}.{did_you_mean(name, names)} "
+                f"There are: {', '.join(names)}"
             )
         try:
             found[name] = float(value)

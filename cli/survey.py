@@ -11,7 +11,7 @@ from typing import Any
 from afmsr_core.errors import OutputError, UsageError
 from afmsr_core.survey.guard import Place, is_loopback
 
-from .actions import add_action
+from .actions import add_action, add_actions
 from .progress import Progress
 from .streams import unwritten
 from .survey_analyse import add_analyse, add_export, add_import
@@ -52,7 +52,7 @@ def add_parser(commands: Any) -> None:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    actions = add_actions(parser)
     _add_build(actions)
     _add_serve(actions)
     add_analyse(actions)

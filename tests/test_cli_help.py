@@ -53,11 +53,45 @@ def test_the_table_of_commands_is_the_truth(capsys: pytest.CaptureFixture[str]) 
     assert modules == set(map(module_of, COMMANDS))
 
 
-@pytest.mark.parametrize("arguments", [[], ["no-such-command"], ["--no-such"]])
-def test_what_is_no_command_is_usage(arguments: list[str]) -> None:
-    with pytest.raises(SystemExit) as ended:
-        main(arguments)
-    assert ended.value.code == 2
+@pytest.mark.parametrize("arguments", [[], ["survey"], ["models"], ["plugin"]])
+def test_a_name_alone_shows_help(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing was done, which a script that left the command out must be able to see."""
+    assert main(arguments) == 2
+    told = capsys.readouterr()
+    assert told.out.startswith("usage: afmsr") and "examples:" in told.out and told.err == ""
+
+
+TYPOS = {
+    "upscal": "afmsr: there is no command 'upscal'. Did you mean upscale?",
+    "xyz": "afmsr: there is no command 'xyz'. There are: demo, doctor, ",
+    "--vresion": "afmsr: there is no option --vresion. Did you mean --version?",
+    "survey bild": "afmsr survey: there is no action 'bild'. Did you mean build?",
+    "upscale a --metod=afm": "upscale: there is no option --metod. Did you mean --method?",
+    "upscale a --mask exlude": "--mask: 'exlude' is no choice. Did you mean exclude? Choose ig",
+    "upscale a --level Plane": "no step is called 'Plane'. Did you mean plane? Choose none, ",
+    "upscale a --method Bicubik": "no method is called 'Bicubik'. Did you mean bicubic?",
+    "upscale {scan} --channel Heigth*": "'Heigth*'. Did you mean Height (simulated)? It holds 0",
+    "simulate -o x --preset typcal": "no preset is called 'typcal'. Did you mean typical? The",
+    "simulate -o x --specimen chain": "no specimen is called 'chain'. Did you mean chains? The",
+    "simulate -o x --tip cones": "no tip is called 'cones'. Did you mean cone? There are: ",
+    "simulate -o x --set scar=1": "no condition is called 'scar'. Did you mean scars? There ",
+}
+
+
+@pytest.mark.parametrize("typed", TYPOS)
+def test_typos_get_a_suggestion(
+    typed: str, capsys: pytest.CaptureFixture[str], tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    words = typed.format(scan=example_pair()[0]).split()
+    try:
+        status = main([*words, *(["--quiet"] if "{" in typed else [])])
+    except SystemExit as ended:
+        status = int(ended.code or 0)
+    said = capsys.readouterr().err
+    assert status == (1 if "{" in typed else 2) and TYPOS[typed] in said and "usage:" not in said
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,6 +17,7 @@ from afmsr_core.errors import (
     ReadError,
     UnknownFormatError,
     UsageError,
+    did_you_mean,
 )
 from afmsr_core.io.channels import FRAME, Channels, Unreadable, unreadable
 from afmsr_core.io.files import find_files, head, is_folder
@@ -196,8 +197,12 @@ def select(channels: Sequence[Channel], spec: str | int | None = None) -> list[C
         f"{_numbered(channel)} ({channel.unit or 'no unit'})" for channel in channels
     )
     listed += "".join(f", {_numbered(one)} (cannot be used: {one.error})" for one in bad)
+    listing: list[_Listed] = [*channels, *bad]
+    titles = [one.title for one in listing if one.title.strip()]
+    hint = "" if spec is None else did_you_mean(str(spec), titles)
+    begin = f".{hint} It" if hint else "; it"
     raise ChannelNotFoundError(
-        f"{file}: {wanted}; it holds {listed or 'no channel'}; choose one by number or title"
+        f"{file}: {wanted}{begin} holds {listed or 'no channel'}; choose one by number or title"
         f"{_unknown_units(channels) if spec is None else ''}"
     )
 

@@ -10,7 +10,7 @@ from functools import cache
 from types import MappingProxyType
 from typing import Any, ClassVar, Literal
 
-from afmsr_core.errors import UnknownMethodError
+from afmsr_core.errors import UnknownMethodError, did_you_mean
 
 __all__ = [
     "DEFAULT",
@@ -200,10 +200,7 @@ def get(name: str) -> Method:
     try:
         return methods()[name.lower().replace("-", "_")]
     except KeyError:
-        import difflib
-
-        close = difflib.get_close_matches(name.lower(), names(), n=1)
-        hint = f" Did you mean {close[0]}?" if close else ""
         raise UnknownMethodError(
-            f"no method is called {name!r}.{hint} There are: {', '.join(names())}"
+            f"no method is called {name!r}.{did_you_mean(name, names())} "
+            f"There are: {', '.join(names())}"
         ) from None

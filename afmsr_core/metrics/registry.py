@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import pkgutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import cache
 from types import MappingProxyType
 from typing import Any
 
-from afmsr_core.errors import UsageError
+from afmsr_core.errors import UsageError, did_you_mean
 from afmsr_core.metrics.base import PROTOCOLS, Metric, Setting
 
 __all__ = ["get", "metrics", "names", "resolve", "settings"]
@@ -59,7 +58,8 @@ def get(name: str) -> Metric:
         return metrics()[name.lower().replace("-", "_")]
     except KeyError:
         raise UsageError(
-            f"no metric is called {name!r}.{_hint(name, names())} There are: {', '.join(names())}"
+            f"no metric is called {name!r}.{did_you_mean(name, names())} "
+            f"There are: {', '.join(names())}"
         ) from None
 
 
@@ -95,7 +95,7 @@ def resolve(given: Mapping[str, Any] | None = None) -> Mapping[str, Any]:
     for name in given or ():
         if name not in known:
             raise UsageError(
-                f"no setting of a metric is called {name!r}.{_hint(name, known)} "
+                f"no setting of a metric is called {name!r}.{did_you_mean(name, known)} "
                 f"There are: {', '.join(known)}"
             )
     resolved = {}
@@ -106,8 +106,3 @@ def resolve(given: Mapping[str, Any] | None = None) -> Mapping[str, Any]:
         except ValueError as error:
             raise UsageError(f"{name} = {value!r}: {error} ({setting.meaning})") from error
     return MappingProxyType(resolved)
-
-
-def _hint(name: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name.lower(), list(known), n=1)
-    return f" Did you mean {close[0]}?" if close else ""

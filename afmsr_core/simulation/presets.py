@@ -13,7 +13,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from afmsr_core.errors import UsageError
+from afmsr_core.errors import UsageError, did_you_mean
 from afmsr_core.simulation.conditions import Conditions, Spread
 
 __all__ = ["PRESETS", "Preset", "preset"]
@@ -57,7 +57,10 @@ class Preset:
         names = [field.name for field in fields(Conditions)]
         unknown = [name for name in (*fixed, *self.spreads) if name not in names]
         if unknown:
-            raise UsageError(f"no condition is called {unknown[0]!r}; there are {', '.join(names)}")
+            raise UsageError(
+                f"no condition is called {unknown[0]!r}.{did_you_mean(unknown[0], names)} "
+                f"There are: {', '.join(names)}"
+            )
         ideal = Conditions()
         drawn = {
             name: self.spreads.get(name, Spread(getattr(ideal, name))).draw(rng) for name in names
@@ -167,5 +170,8 @@ def preset(name: str) -> Preset:
         If there is none.
     """
     if name not in PRESETS:
-        raise UsageError(f"no preset is called {name!r}; choose {', '.join(PRESETS)}")
+        raise UsageError(
+            f"no preset is called {name!r}.{did_you_mean(name, PRESETS)} "
+            f"There are: {', '.join(PRESETS)}"
+        )
     return PRESETS[name]

@@ -55,13 +55,15 @@ def specimen(name: str) -> Specimen:
     UsageError
         There is none.
     """
-    from afmsr_core.errors import UsageError
+    from afmsr_core.errors import UsageError, did_you_mean
 
     for kind in SPECIMENS:
         if kind.name == name:
             return kind
-    names = ", ".join(kind.name for kind in SPECIMENS)
-    raise UsageError(f"no specimen is called {name!r}; there are: {names}")
+    names = [kind.name for kind in SPECIMENS]
+    raise UsageError(
+        f"no specimen is called {name!r}.{did_you_mean(name, names)} There are: {', '.join(names)}"
+    )
 
 
 def _log_uniform(rng: np.random.Generator, low: float, high: float) -> float:

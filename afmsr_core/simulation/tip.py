@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from afmsr_core.errors import UsageError
+from afmsr_core.errors import UsageError, did_you_mean
 
 __all__ = ["SHAPES", "Shape", "Tip", "dilate", "shape"]
 
@@ -89,8 +89,10 @@ def shape(name: str) -> Shape:
     for kind in SHAPES:
         if kind.name == name:
             return kind
-    names = ", ".join(kind.name for kind in SHAPES)
-    raise UsageError(f"no tip is called {name!r}; choose {names}")
+    names = [kind.name for kind in SHAPES]
+    raise UsageError(
+        f"no tip is called {name!r}.{did_you_mean(name, names)} There are: {', '.join(names)}"
+    )
 
 
 @dataclass(frozen=True)
