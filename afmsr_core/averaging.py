@@ -64,7 +64,7 @@ def averaged(fine: Channel, shape: tuple[int, int]) -> Channel:
     over = _Areas(before[0], shape[0]), _Areas(before[1], shape[1])
     result = empty_field(shape, datum)
     mask = None if fine.mask is None else np.empty(shape, np.bool_)
-    for rows in bands(shape[0]):
+    for rows in bands(shape[0], -(-before[0] // shape[0])):
         result[rows] = _means(heights, over, rows)
         if mask is not None:
             mask[rows] = _means(fine.mask, over, rows) >= HALF
