@@ -18,6 +18,7 @@ from afmsr_core.data import example_pair
 from afmsr_core.errors import AfmsrError
 from afmsr_core.io import read, write
 from afmsr_core.methods import methods
+from afmsr_core.scan_page import report
 from afmsr_core.upscale import Settings, Upscaler, upscale
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "example_pair",
     "methods",
     "read",
+    "report",
     "upscale",
     "upscale_many",
     "write",

@@ -28,6 +28,7 @@ GROUPS = {
     },
     "scans": {
         "upscale": "upscale scans 4x",
+        "report": "show a scan and its result on one page, and say what to trust",
         "verify": "hold a result against a zoom scan",
         "convert": "convert scans to npy, gsf, gwy or csv",
     },

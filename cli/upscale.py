@@ -104,6 +104,11 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument("--preview", action="store_true", help="a PNG of each first result")
     parser.add_argument(
+        "--report",
+        action="store_true",
+        help="a page about each first result, as of afmsr report; best with --confidence",
+    )
+    parser.add_argument(
         "--open", action="store_true", help="open the results in the Gwyddion that is running"
     )
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="files at a time")
@@ -133,6 +138,7 @@ def run(args: argparse.Namespace) -> int:
         args.output,
         suffix=grid.suffix,
         preview=args.preview,
+        report=args.report,
         force=args.force,
         resume=args.resume,
     )
@@ -147,6 +153,7 @@ def run(args: argparse.Namespace) -> int:
         args.all_channels,
         args.force or args.resume,
         args.preview,
+        args.report,
         args.dry_run,
         trust,
         grid,

@@ -41,6 +41,7 @@ ROOMS = (
     "pairing",
     "alignment",
     "metrics",
+    "scan_page",
     "batch",
     "statistics",
     "simulation",

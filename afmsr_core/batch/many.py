@@ -101,6 +101,7 @@ def planned(
     *,
     suffix: str = "_x4",
     preview: bool = False,
+    report: bool = False,
     force: bool = False,
     resume: bool = False,
 ) -> Planned:
@@ -112,8 +113,8 @@ def planned(
         See :func:`afmsr_core.batch.plan.plan`.
     suffix : str
         Behind the name of a scan, to name its result: see :class:`afmsr_core.grid.Grid`.
-    preview : bool
-        Whether each result has a PNG beside it.
+    preview, report : bool
+        Whether each result has a PNG, or a page, beside it.
     force, resume : bool
         Replace results, or leave out scans that have one: what is written is complete.
 
@@ -126,7 +127,7 @@ def planned(
     """
     if resume and force:
         raise UsageError("--resume keeps results and --force replaces them; choose one")
-    companions = (".png",) if preview else ()
+    companions = ((".png",) if preview else ()) + ((".html",) if report else ())
     jobs = plan(
         files,
         output,
@@ -253,6 +254,7 @@ def upscale_many(
     residual: bool = False,
     calibration: Path_ | None = None,
     preview: bool = False,
+    report: bool = False,
     force: bool = False,
     resume: bool = False,
     jobs: int = 1,
@@ -284,8 +286,8 @@ def upscale_many(
         Channels more: the result, scanned again, less the scan.
     calibration : path, optional
         File of ``afmsr calibrate`` for `confidence`; the shipped one by default.
-    preview : bool
-        A PNG beside each result.
+    preview, report : bool
+        A PNG, or a page as of :func:`afmsr.report`, beside each result.
     force : bool
         Replace results that are there.
     resume : bool
@@ -345,6 +347,7 @@ def upscale_many(
         None if out is None else os.fspath(out),
         suffix=grid.suffix,
         preview=preview,
+        report=report,
         force=force,
         resume=resume,
     )
@@ -366,6 +369,7 @@ def upscale_many(
         all_channels,
         force or resume,
         preview,
+        report,
         trust=trust,
         grid=grid,
     )

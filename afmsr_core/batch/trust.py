@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -79,12 +79,13 @@ class Trust:
         told, is that, or an average of it.
         """
         from afmsr_core.averaging import averaged
+        from afmsr_core.metrics.numbers import numbers_of_both
         from afmsr_core.trust import Calibration, assess
 
         calibration = Calibration.read(self.calibration) if self.calibration else None
         found = assess(channel, fine, settings, calibration)
         record["trust"] = found.record
-        record["parameters"] = _parameters(channel, result, settings.level)
+        record["parameters"] = numbers_of_both(channel, result, settings.level)
         extras = []
         if self.confidence:
             extras.append(averaged(found.confidence, (result.yres, result.xres)))
@@ -94,22 +95,3 @@ class Trust:
                 extras.append(found.residual_sigma)
         # Without a number: palette and range of the heights are not theirs.
         return [extra.replace(number=None) for extra in extras]
-
-
-def _parameters(channel: Channel, result: Channel, spec: str) -> dict[str, Any]:
-    """Return what is reported of scan and result, and what tells the quality of the scan."""
-    from afmsr_core.levelling import level
-    from afmsr_core.metrics.grains import Rule
-    from afmsr_core.metrics.numbers import numbers_of, quality_of
-    from afmsr_core.trust.bias import levelling_bias
-
-    scan, fine = (level(one, spec).channel.heights for one in (channel, result))
-    pixel = channel.dy, channel.dx
-    rule = Rule.of(scan, pixel, max(pixel))
-    return {
-        "scan": numbers_of(scan, pixel, rule, channel.is_height),
-        "result": numbers_of(fine, (result.dy, result.dx), rule, channel.is_height),
-        "grain_rule": asdict(rule),
-        "sq_bias_of_levelling": levelling_bias(scan, spec),
-        "quality": quality_of(scan),
-    }

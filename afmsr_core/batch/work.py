@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from afmsr_core.batch.plan import Job
 from afmsr_core.batch.trust import Trust
-from afmsr_core.errors import Cancelled, described, naming, traceback_of
+from afmsr_core.errors import AfmsrError, Cancelled, described, naming, traceback_of
 from afmsr_core.grid import Grid
 from afmsr_core.stopping import asked
 
@@ -68,8 +68,8 @@ class Work:
         Channels by number, title or pattern; the first height channel by default.
     every : bool
         All channels.
-    force, preview, dry_run : bool
-        Replace what is there; write a PNG beside it; only say what would be done.
+    force, preview, report, dry_run : bool
+        Replace what is there; write a PNG, or a page, beside it; only say what would be done.
     trust : Trust
         What is written beside the heights.
     grid : Grid
@@ -80,6 +80,7 @@ class Work:
     every: bool = False
     force: bool = False
     preview: bool = False
+    report: bool = False
     dry_run: bool = False
     trust: Trust = field(default_factory=Trust)
     grid: Grid = field(default_factory=Grid)
@@ -165,7 +166,27 @@ class Work:
                     record["preview"] = str(job.target.with_suffix(".png"))
                     with writing(record["preview"], self.force) as picture:
                         picture.write(task.results[0].as_png())
+                if self.report:
+                    self._report(task)
         return record
+
+    def _report(self, task: Task) -> None:
+        """Write the page of the first result; what hinders that hinders not the result."""
+        from afmsr_core.io.results import half_width_of
+        from afmsr_core.scan_page.subject import subject_of
+        from afmsr_core.scan_page.writing import write_page
+
+        first, *others = task.results
+        page = task.job.target.with_suffix(".html")
+        try:
+            half_width = half_width_of(task.extras, first)
+            result = first.replace(path=task.job.target, number=None)
+            titles = [one.title for one in others]
+            write_page(subject_of(result, task.wanted[0], half_width, titles), page, self.force)
+        except AfmsrError as error:
+            task.record["warnings"] += [f"no page was written: {error}"]
+            return
+        task.record["report"] = str(page)
 
 
 @contextmanager

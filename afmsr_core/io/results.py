@@ -1,4 +1,4 @@
-"""Write upscaled channels back beside what they came from."""
+"""Upscaled channels in a file: written beside what they came from, and found again."""
 
 from __future__ import annotations
 
@@ -14,7 +14,18 @@ from afmsr_core.io.atomic import check_target
 from afmsr_core.io.gwy import GwyFile
 from afmsr_core.io.history import META, from_meta, log_of, to_meta
 
-__all__ = ["META", "Planned", "check_results", "write_results"]
+__all__ = [
+    "META",
+    "Planned",
+    "check_results",
+    "half_width_of",
+    "is_extra",
+    "results_in",
+    "write_results",
+]
+
+_EXTRAS = ("Half-width", "Relative uncertainty", "Residual")
+"""How the titles begin of what is written beside a result."""
 
 
 class Planned(NamedTuple):
@@ -102,3 +113,33 @@ def write_results(
             meta=to_meta(result.history),
         )
     file.save(target, force=force)
+
+
+def is_extra(channel: Channel) -> bool:
+    """Whether a channel tells of a result instead of being one: a half-width, a residual."""
+    return channel.title.startswith(_EXTRAS)
+
+
+def results_in(channels: Sequence[Channel]) -> list[Channel]:
+    """Return the channels that are upscaled, as their titles or histories tell."""
+    return [
+        channel
+        for channel in channels
+        if not is_extra(channel)
+        and ("(x" in channel.title or any(step.name == "upscale" for step in channel.history))
+    ]
+
+
+def half_width_of(channels: Sequence[Channel], result: Channel) -> Channel | None:
+    """Return the half-width of the interval around a result's heights, the last if several fit.
+
+    Where the method has no calibration, that is the relative uncertainty.
+    """
+    fitting = [
+        channel
+        for channel in channels
+        if channel.title.startswith(_EXTRAS[:2])
+        and channel.title.endswith(result.title)
+        and channel.heights.shape == result.heights.shape
+    ]
+    return fitting[-1] if fitting else None

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from afmsr_core.channel import Channel
 from afmsr_core.errors import FieldError
+from afmsr_core.levelling import level
 from afmsr_core.metrics.base import Context, Metric, Value
 from afmsr_core.metrics.base import Field as Values
 from afmsr_core.metrics.grains import KINDS, RESAMPLES, TAILS, Kind, Rule, find_grains
@@ -22,6 +25,7 @@ from afmsr_core.metrics.roughness import (
 from afmsr_core.metrics.spectrum import SCALE
 from afmsr_core.metrics.streaks import find_scars
 from afmsr_core.surfaces import fit_plane
+from afmsr_core.trust.bias import levelling_bias
 from afmsr_core.trust.noise import noise_of
 from afmsr_core.trust.resolution import resolved_alone
 
@@ -31,7 +35,9 @@ __all__ = [
     "OF_RESULT",
     "REPORTED",
     "RULE",
+    "are_lengths",
     "numbers_of",
+    "numbers_of_both",
     "quality_of",
     "streak_index",
 ]
@@ -98,6 +104,46 @@ def numbers_of(
     return numbers
 
 
+def are_lengths(channel: Channel) -> bool:
+    """Whether the values and the sides of a channel are lengths, so that there are areas."""
+    return channel.is_height and channel.lateral_unit == "nm"
+
+
+def numbers_of_both(scan: Channel, result: Channel, spec: str) -> dict[str, Any]:
+    """Return what is reported of a scan and its result, and what tells the quality of the scan.
+
+    Parameters
+    ----------
+    scan, result : Channel
+        As they are in the file.
+    spec : str
+        How both are levelled first, such as ``"plane"``.
+
+    Returns
+    -------
+    dict
+        JSON-serialisable. ``scan`` and ``result`` as from `numbers_of`, by one ``grain_rule``;
+        ``sq_bias_of_levelling`` as from :func:`afmsr_core.trust.bias.levelling_bias`;
+        ``quality`` as from `quality_of`.
+
+    Raises
+    ------
+    FieldError
+        If no pixel is finite.
+    """
+    relief, fine = (level(one, spec).channel.heights for one in (scan, result))
+    pixel = scan.dy, scan.dx
+    rule = Rule.of(relief, pixel, max(pixel))
+    lengths = are_lengths(scan)
+    return {
+        "scan": numbers_of(relief, pixel, rule, lengths),
+        "result": numbers_of(fine, (result.dy, result.dx), rule, lengths),
+        "grain_rule": asdict(rule),
+        "sq_bias_of_levelling": levelling_bias(relief, spec),
+        "quality": quality_of(relief),
+    }
+
+
 def _intervals(
     heights: Field, pixel_size: tuple[float, float]
 ) -> dict[str, tuple[float, float] | None]:
@@ -110,7 +156,7 @@ def _intervals(
     for name, power in powers.items():
         bands = np.array_split(power, BLOCKS)
         blocks = [block for band in bands for block in np.array_split(band, BLOCKS, axis=1)]
-        count = np.array([np.count_nonzero(np.isfinite(one)) for one in blocks], dtype=np.float64)
+        count = np.array([np.isfinite(block).sum() for block in blocks], dtype=np.float64)
         total = np.array([np.nansum(block) for block in blocks])
         counts = count[drawn].sum(axis=1)
         if not counts.all():

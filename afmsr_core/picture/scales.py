@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from afmsr_core.quantity import readable, shown_unit
 
-__all__ = ["ScaleBar", "scale_bar", "ticks"]
+__all__ = ["ScaleBar", "scale_bar", "ticks", "unit_for"]
 
 _BAR_SHARE = 0.3  # of the width that the scale bar may take
 _DECIMALS = 3  # that a tick may have; with more of them a smaller unit reads better
@@ -82,7 +82,7 @@ def ticks(low: float, high: float, unit: str, most: int = 6) -> list[tuple[float
     """
     if not high > low:
         return [(low, readable(low, unit))]
-    divisor, shown = _unit_of(low, high, unit)
+    divisor, shown = unit_for(low, high, unit)
     step = _step(low, high, most)
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
     decimals = max(0, -math.floor(math.log10(step / divisor) + 1e-9))
@@ -91,8 +91,14 @@ def ticks(low: float, high: float, unit: str, most: int = 6) -> list[tuple[float
     return [(count * step, text) for count, text in zip(range(first, last + 1), texts, strict=True)]
 
 
-def _unit_of(low: float, high: float, unit: str) -> tuple[float, str]:
-    """Return divisor and unit: that of the larger end, or a smaller one that shows the span."""
+def unit_for(low: float, high: float, unit: str) -> tuple[float, str]:
+    """Return divisor and unit: that of the larger end, or a smaller one that shows the span.
+
+    Examples
+    --------
+    >>> unit_for(0.0, 2500.0, "nm"), unit_for(0.0, 2e-6, "deg")
+    ((1000.0, 'µm'), (1e-06, '× 10⁻⁶ deg'))
+    """
     largest = max(abs(low), abs(high))
     at_ends = shown_unit(largest, unit)
     if at_ends == (1.0, unit) and not _LEAST <= largest < _MOST:  # it takes no prefix

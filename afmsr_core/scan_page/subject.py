@@ -1,0 +1,328 @@
+"""Subject: what the page is about, a scan and what was made of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from afmsr_core import io
+from afmsr_core.averaging import averaged
+from afmsr_core.channel import Channel
+from afmsr_core.errors import ChannelNotFoundError, FieldError, UsageError
+from afmsr_core.io.results import half_width_of, is_extra, results_in
+from afmsr_core.large_field import LARGE
+from afmsr_core.levelling import level, parse_spec
+from afmsr_core.methods import Interpolation, registry
+from afmsr_core.upscale import PROTOCOLS, Settings, Upscaler, warnings_for
+
+__all__ = ["Subject", "check_size", "subject_of", "subject_of_file"]
+
+Field = NDArray[np.float64]
+
+SAME_AREA = 1e-4
+"""Of a side: areas that differ by less are one; files keep sizes as decimals of few digits."""
+
+LOOSE = 0.5
+"""Correlation of scan and result at the measured pixels below which a warning is due: results of
+all methods on real scans stay above 0.9, those of another scan fall to about 0."""
+
+CHOSEN = re.compile(r"\(x\d+ ([^\s,()]+)[^()]*\)\s*$")
+"""The method at the end of a result's title, as `Upscaler` writes it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """A scan, what was made of it, and what bicubic interpolation makes of it.
+
+    Attributes
+    ----------
+    scan, result : Channel
+        The scan as it was read; a result that is the levelled field has it levelled, too.
+    bicubic : Channel or None
+        On the pixels of the result; None if the result is bicubic itself.
+    half_width : Channel or None
+        Of the interval around each height of the result, if it is known.
+    settings : Settings
+        What the result was made with, as far as its history tells.
+    others : tuple of str
+        Titles of other results in the file.
+    warnings : tuple of str
+        What must be told before anything on the page is trusted.
+    """
+
+    scan: Channel
+    result: Channel
+    bicubic: Channel | None
+    half_width: Channel | None
+    settings: Settings
+    others: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def difference(self) -> Field | None:
+        """Result less bicubic, in their unit; None if the result is bicubic itself."""
+        if self.bicubic is None:
+            return None
+        return np.asarray(self.result.heights) - np.asarray(self.bicubic.heights)
+
+
+def subject_of_file(
+    path: Path,
+    channel: str | int | None = None,
+    scan: Path | None = None,
+    scan_channel: str | int | None = None,
+) -> Subject:
+    """Find the result, its scan and its half-width in a file.
+
+    Parameters
+    ----------
+    path : Path
+        With a result of `afmsr.upscale`.
+    channel : str or int, optional
+        The result: number, title or pattern; by default the first one that shows heights.
+    scan : Path, optional
+        File of the scan, where that of the result does not hold it.
+    scan_channel : str or int, optional
+        The scan in its file; by default the one that the result's title names.
+
+    Raises
+    ------
+    ChannelNotFoundError
+        If there is no result, or no scan that it may be made from.
+    ReadError, FieldError
+        If a file or a channel cannot be used.
+    """
+    channels = io.read(path)
+    result = _result(path, channels, channel)
+    half_width = half_width_of(channels, result)
+    others = tuple(one.name for one in results_in(channels) if one is not result)
+    if scan is None and scan_channel is None:
+        candidates = channels
+    else:
+        candidates = io.read(scan or path)
+        if scan_channel is not None:
+            candidates = io.select(candidates, scan_channel)
+    source = _scan_of(result, candidates, scan or path)
+    return subject_of(result, source, half_width, others)
+
+
+def subject_of(
+    result: Channel,
+    scan: Channel,
+    half_width: Channel | None = None,
+    others: Sequence[str] = (),
+) -> Subject:
+    """Return a result with its scan, and with what bicubic interpolation makes of that.
+
+    Parameters
+    ----------
+    result : Channel
+        As `afmsr.upscale` returns it.
+    scan : Channel
+        What it was made from.
+    half_width : Channel, optional
+        ``confidence`` of :func:`afmsr_core.trust.assess`.
+    others : sequence of str
+        Titles of other results in the file.
+
+    Raises
+    ------
+    FieldError
+        If the result is not of the scan's area, unit or pixels.
+    """
+    check_size(result)
+    if not _fits(result, scan):
+        raise FieldError(
+            f"{result.where}: {_shape(result)} cannot be made from {scan.where}, {_shape(scan)}; "
+            f"give the scan that it was made from with --scan"
+        )
+    made = _made_with(result)
+    settings, told = _settings(result, made)
+    warnings = [*told]
+    gaps = _gaps(scan, result)
+    if gaps.any():  # a file of Gwyddion holds a number there
+        heights = np.where(gaps, np.nan, np.asarray(result.heights))
+        result = result.replace(heights=heights)
+        if half_width is not None:
+            width = np.where(gaps, np.nan, np.asarray(half_width.heights))
+            half_width = half_width.replace(heights=width)
+    bicubic = None
+    if settings.method != "bicubic":
+        plain = Settings(
+            method="bicubic",
+            level=settings.level,
+            mask=settings.mask,
+            restore_background=settings.restore_background,
+            protocol=settings.protocol,
+        )
+        bicubic = averaged(Upscaler(plain)(scan), result.heights.shape)
+    shown = scan
+    if not settings.restore_background:
+        shown = level(scan, settings.level, settings.mask).channel
+    if settings.method in registry.names():
+        warnings += warnings_for(registry.get(settings.method), scan)
+    warnings += (*scan.warnings, *result.warnings)
+    warnings += _loose(result, scan, settings)
+    return Subject(
+        shown, result, bicubic, half_width, settings, tuple(others), tuple(dict.fromkeys(warnings))
+    )
+
+
+def check_size(result: Channel) -> None:
+    """Refuse a result that is too large for a page.
+
+    Raises
+    ------
+    FieldError
+        If it has more than 64 million pixels: the numbers would take minutes and gigabytes.
+    """
+    if result.xres * result.yres > LARGE:
+        raise FieldError(
+            f"{result.where}: a page is made of up to {LARGE // 1_000_000} million pixels, and "
+            f"these are {result.xres} x {result.yres}; take a part of it, or fewer pixels with "
+            f"`afmsr upscale --pixels`"
+        )
+
+
+# --- finding -----------------------------------------------------------------------------------
+
+
+def _result(path: Path, channels: Sequence[Channel], which: str | int | None) -> Channel:
+    if which is not None:
+        return io.select(channels, which)[0]
+    found = results_in(channels)
+    if not found:
+        if len(channels) == 1:  # of a format that holds neither titles nor history
+            return channels[0]
+        raise ChannelNotFoundError(
+            f"{path}: no channel is named as afmsr upscale names its results; make one with "
+            f"`afmsr upscale {path.name}`, or choose a channel with --channel"
+        )
+    return next((one for one in found if one.shows_relief), found[0])
+
+
+def _scan_of(result: Channel, channels: Iterable[Channel], path: Path) -> Channel:
+    """Return the channel that a result was made from: by its title, then by its heights."""
+    rounds = _upscaled(result)
+    fitting = [
+        one
+        for one in channels
+        if one is not result
+        and _fits(result, one)
+        and not is_extra(one)
+        and _upscaled(one) <= max(0, rounds - 1)
+    ]
+    if not fitting:
+        raise ChannelNotFoundError(
+            f"{path}: it does not hold the scan that {result.name!r} was made from, a channel "
+            f"in {result.unit or 'no unit'} of the same area and no more pixels; give its file "
+            f"with --scan FILE"
+        )
+    named = [one for one in fitting if result.title.startswith(f"{one.name} (x")]
+    return max(named or fitting, key=lambda one: _likeness(result, one))
+
+
+def _upscaled(channel: Channel) -> int:
+    return sum(step.name == "upscale" for step in channel.history)
+
+
+def _fits(result: Channel, scan: Channel) -> bool:
+    """Whether a result may be made from a scan: same area and units, no fewer pixels."""
+    sides = ((result.xreal, scan.xreal), (result.yreal, scan.yreal))
+    return (
+        all(abs(one - other) <= SAME_AREA * other for one, other in sides)
+        and (result.unit, result.lateral_unit) == (scan.unit, scan.lateral_unit)
+        and result.xres >= scan.xres
+        and result.yres >= scan.yres
+    )
+
+
+def _shape(channel: Channel) -> str:
+    return (
+        f"{channel.xres} x {channel.yres} px of {channel.xreal:g} x {channel.yreal:g} "
+        f"{channel.lateral_unit or 'px'} in {channel.unit or 'no unit'}"
+    )
+
+
+def _likeness(result: Channel, scan: Channel, spec: str = "plane") -> float:
+    """Return the correlation of a scan with what its result has at the measured pixels."""
+    again = averaged(result, scan.heights.shape).heights
+    fields = [
+        level(scan.replace(heights=heights, mask=None), spec).channel.heights
+        for heights in (again, scan.heights)
+        if np.isfinite(heights).any()
+    ]
+    if len(fields) < 2:
+        return -1.0
+    both = np.isfinite(fields[0]) & np.isfinite(fields[1])
+    one, other = (field[both] for field in fields)
+    if one.size < 2 or not (one.std() > 0 and other.std() > 0):
+        return 0.0
+    return float(np.corrcoef(one, other)[0, 1])
+
+
+def _gaps(scan: Channel, result: Channel) -> NDArray[np.bool_]:
+    """Return which pixels of a result lie where nothing was measured."""
+    missing = ~np.isfinite(np.asarray(scan.heights))
+    down = np.arange(result.yres) * scan.yres // result.yres
+    across = np.arange(result.xres) * scan.xres // result.xres
+    return np.asarray(missing[down][:, across])
+
+
+# --- what the result was made with -------------------------------------------------------------
+
+
+def _made_with(result: Channel) -> Mapping[str, Any]:
+    """Return the settings of the step that made a result; empty if its file does not tell."""
+    steps = [step for step in result.history if step.name == "upscale"]
+    return steps[-1].settings if steps else {}
+
+
+def _settings(result: Channel, made: Mapping[str, Any]) -> tuple[Settings, list[str]]:
+    """Return the settings that bicubic is to be made with, and what is to be told of them."""
+    titled = CHOSEN.search(result.title)
+    plain = Settings(method=titled[1] if titled else "unknown")
+    if not made:
+        return plain, [
+            "its file does not say how the result was made; bicubic beside it is made after "
+            "levelling by a plane, which is put back"
+        ]
+    try:
+        found = Settings(
+            method=str(made.get("method", plain.method)),
+            level=str(made.get("level", plain.level)),
+            mask=str(made.get("mask", plain.mask)),
+            restore_background=bool(made.get("restore_background", True)),
+            protocol=str(made.get("protocol", plain.protocol)),
+        )
+        parse_spec(found.level)
+        if found.protocol not in PROTOCOLS or found.mask not in ("ignore", "exclude", "include"):
+            raise UsageError(f"unknown settings {found}")
+    except UsageError:
+        return plain, [
+            "the history in its file holds settings that this version does not know; bicubic "
+            "beside it is made after levelling by a plane, which is put back"
+        ]
+    return found, []
+
+
+def is_interpolation(method: str) -> bool:
+    """Whether a method, by its name, only interpolates; unknown ones are taken for networks."""
+    return method in registry.names() and isinstance(registry.get(method), Interpolation)
+
+
+def _loose(result: Channel, scan: Channel, settings: Settings) -> list[str]:
+    """Return a warning if a result does not follow the scan that it is said to be made from."""
+    found = _likeness(result, scan, settings.level)
+    if found >= LOOSE or not np.asarray(scan.heights)[np.isfinite(scan.heights)].std() > 0:
+        return []
+    return [
+        f"the result hardly follows the scan at the measured pixels (correlation {found:.2f}): if "
+        f"{scan.where} is not what it was made from, give the right one with --scan"
+    ]

@@ -1,0 +1,257 @@
+"""Tables of the page: the numbers, the places, and how the result came about."""
+
+from __future__ import annotations
+
+import json
+import math
+import platform
+from collections.abc import Callable, Mapping, Sequence
+from html import escape
+from typing import Any
+
+import numpy as np
+
+from afmsr_core import __version__
+from afmsr_core.channel import Channel
+from afmsr_core.errors import FieldError
+from afmsr_core.levelling import level
+from afmsr_core.metrics.grains import Rule
+from afmsr_core.metrics.numbers import are_lengths, numbers_of, numbers_of_both
+from afmsr_core.quantity import readable, shown_unit
+from afmsr_core.scan_page.subject import Subject
+from afmsr_core.scan_page.trusted import Trusted
+from afmsr_core.webpage.html import details
+
+__all__ = ["numbers", "places", "provenance"]
+
+Told = Mapping[str, Any]
+
+
+# --- numbers -----------------------------------------------------------------------------------
+
+
+def numbers(subject: Subject, known: Trusted) -> str:
+    """Return HTML with the numbers of scan and result, and the noise of the scan."""
+    scan = subject.scan
+    try:
+        found = numbers_of_both(scan, subject.result, subject.settings.level)
+        if subject.bicubic is not None:
+            found["bicubic"] = _of_bicubic(subject, subject.bicubic, found["grain_rule"])
+    except FieldError as error:
+        return f"<p>{escape(str(error))}</p>"
+    rule = found["grain_rule"]
+    columns = [name for name in ("scan", "bicubic", "result") if name in found]
+    rows = [
+        _row(label, pick, unit, [found[name] for name in columns])
+        for label, pick, unit in _rows(scan)
+    ]
+    heads = "".join(f'<th scope="col">{name.capitalize()}</th>' for name in columns)
+    table = (
+        f'<div class="table"><table><thead><tr><th scope="col" class="words">Number</th>{heads}'
+        "</tr></thead>"
+        f"<tbody>{''.join(filter(None, rows))}</tbody></table></div>"
+    )
+    least, cutoff = readable(rule["least"], scan.unit, 3), _length(rule["cutoff"], scan)
+    notes = (
+        "In brackets: the 95 % interval of what another place of the same sample may give. How far "
+        "the method is off is not in it.",
+        f"Grains are hills, pores are dales, that rise or fall at least {least} beyond their "
+        f"saddle after smoothing at {cutoff} (ISO 25178-2, watersheds), by one rule for both.",
+    )
+    return (
+        table
+        + _beside(subject, known, found)
+        + "".join(f'<p class="notes">{escape(one)}</p>' for one in notes)
+    )
+
+
+def _rows(scan: Channel) -> list[tuple[str, Callable[[Told], Told], str]]:
+    """Return of each row its label, what picks value and interval, and the unit."""
+    slope = "" if scan.unit == scan.lateral_unit else f"{scan.unit}/{scan.lateral_unit or 'px'}"
+
+    def parameter(name: str) -> Callable[[Told], Told]:
+        return lambda of: {"value": of[name], "ends": of["intervals"][name]}
+
+    def grains(kind: str, name: str) -> Callable[[Told], Told]:
+        return lambda of: {
+            "value": of[kind][name],
+            "ends": (of[kind][f"{name}_low"], of[kind][f"{name}_high"]),
+        }
+
+    return [
+        ("Sa, mean height", parameter("Sa"), scan.unit),
+        ("Sq, root mean square height", parameter("Sq"), scan.unit),
+        ("Sdq, root mean square slope", parameter("Sdq"), slope),
+        ("Sdr, added area", parameter("Sdr"), "%"),
+        ("Grains, count", grains("hills", "count"), ""),
+        ("Grains, mean diameter", grains("hills", "diameter"), scan.lateral_unit),
+        ("Grains, mean height", grains("hills", "height"), scan.unit),
+        ("Pores, count", grains("dales", "count"), ""),
+        ("Pores, mean diameter", grains("dales", "diameter"), scan.lateral_unit),
+    ]
+
+
+def _of_bicubic(subject: Subject, bicubic: Channel, rule: Told) -> dict[str, Any]:
+    levelled = level(bicubic, subject.settings.level).channel.heights
+    pixel = bicubic.dy, bicubic.dx
+    return numbers_of(levelled, pixel, Rule(**rule), are_lengths(bicubic))
+
+
+def _row(label: str, pick: Callable[[Told], Told], unit: str, columns: Sequence[Told]) -> str:
+    picked = [pick(one) for one in columns]
+    values = [one["value"] for one in picked if one["value"] is not None]
+    if not values:
+        return ""
+    divisor, name = (1.0, unit) if unit == "%" else shown_unit(max(map(abs, values)), unit)
+    cells = "".join(f"<td>{_cell(one, divisor)}</td>" for one in picked)
+    head = f"{label} ({name})" if name else label
+    return f'<tr><th scope="row" class="words">{escape(head)}</th>{cells}</tr>'
+
+
+def _cell(told: Told, divisor: float) -> str:
+    if told["value"] is None:
+        return "–"
+    whole = isinstance(told["value"], int)
+    text = f"{told['value']}" if whole else _digits(told["value"] / divisor)
+    ends = told["ends"]
+    if not ends or None in ends:
+        return text
+    low, high = (f"{end:.0f}" if whole else _digits(end / divisor) for end in ends)
+    return f"{text} <small>[{low}, {high}]</small>"
+
+
+def _digits(value: float) -> str:
+    """Return a number to three digits, never with an exponent; all digits before the point."""
+    power = math.floor(math.log10(abs(value))) if value else 0
+    return f"{value:.{max(0, 2 - power)}f}"
+
+
+def _beside(subject: Subject, known: Trusted, found: Told) -> str:
+    scan, told = subject.scan, []
+    if known.noise is not None:
+        lines = readable(known.noise.lines, scan.unit, 2)
+        told.append(
+            (
+                "Noise of the scan",
+                f"{readable(known.noise.white, scan.unit, 2)} a pixel, {lines} between lines",
+            )
+        )
+    if known.interval is not None:
+        interval = known.interval
+        name = f"{100 * interval.coverage:g} % interval" if interval.calibrated else "Uncertainty"
+        text = (
+            f"± {readable(interval.median, scan.unit, 2)} in the median, "
+            f"± {readable(interval.high, scan.unit, 2)} in the 5 % least certain pixels"
+        )
+        told.append((name, text if interval.calibrated else interval.warning or "relative only"))
+    bias = found["sq_bias_of_levelling"]
+    if bias is not None and abs(bias) >= 0.005:
+        told.append(("Levelling", f"took about {-100 * bias:.1f} % of Sq with it"))
+    return _list(told)
+
+
+# --- places ------------------------------------------------------------------------------------
+
+
+def places(subject: Subject, known: Trusted) -> str:
+    """Return HTML with the places to look at again; each is a button that zooms to it."""
+    scan = subject.scan
+    if not known.regions:
+        return "<p>No place stands out.</p>"
+    if subject.half_width is not None:
+        calibrated = known.interval is not None and known.interval.calibrated
+        what, sign = ("widest interval", "± ") if calibrated else ("most uncertain", "")
+        head = f"Squares with the {what}: a zoom scan tells most there."
+        if not calibrated:
+            head = f"Squares that are {what}: a zoom scan tells most there."
+    else:
+        sign = ""
+        head = (
+            "Without the half-widths: squares in which the method changed most of what bicubic "
+            "interpolation makes of the scan (root mean square of the difference)."
+        )
+    items = []
+    for number, one in enumerate(known.regions):
+        x, y = (_length(place, scan) for place in (one.x - scan.xoff, one.y - scan.yoff))
+        value = f"{sign}{readable(one.uncertainty, scan.unit, 2)}"
+        text = f"x {x}, y {y}, {_length(one.size, scan)} wide: {value}"
+        if scan.xoff or scan.yoff:
+            stage = f"{_length(one.x, scan)}, {_length(one.y, scan)}"
+            text += f" (on the stage {stage})"
+        items.append(
+            f'<li><button type="button" data-place="{number}">{escape(text)}</button></li>'
+        )
+    return f'<p>{escape(head)}</p><ol class="places">{"".join(items)}</ol>'
+
+
+# --- provenance --------------------------------------------------------------------------------
+
+
+def provenance(subject: Subject) -> str:
+    """Return HTML that tells where scan and result are from, and how the result was made."""
+    scan, result, settings = subject.scan, subject.result, subject.settings
+    made = next((step for step in reversed(result.history) if step.name == "upscale"), None)
+    read = next((step for step in result.history if step.name == "read"), None)
+    rows = [("Result", _origin(result)), ("Scan", _origin(scan)), ("Area", _area(scan))]
+    rows.append(
+        (
+            "Pixels",
+            f"{scan.xres} x {scan.yres} measured, {result.xres} x {result.yres} in the result, "
+            f"each {_length(result.dx, scan)} x {_length(result.dy, scan)}",
+        )
+    )
+    if read is not None:
+        reader = f"{read.settings.get('reader', 'afmsr')} {read.version}"
+        rows.append(("Reader", f"{reader}, format {read.settings.get('format', 'unknown')}"))
+    rows.append(("Method", settings.method))
+    background = "put back" if settings.restore_background else "not put back"
+    spec = settings.level if settings.level == "none" else f"{settings.level}, {background}"
+    rows.append(("Levelling", f"{spec}; mask: {settings.mask}"))
+    if settings.protocol != "nm":
+        rows.append(("Protocol", settings.protocol))
+    if made is not None:
+        ran = [str(made.settings[name]) for name in ("engine", "device") if name in made.settings]
+        rows += [("Ran on", ", ".join(ran))] if ran else []
+        if made.settings.get("weights_sha256"):
+            rows.append(("Weights", f"SHA-256 {made.settings['weights_sha256']}"))
+        rows.append(("Made by", f"afmsr {made.version}"))
+    page = f"afmsr {__version__}, Python {platform.python_version()}, numpy {np.__version__}"
+    rows.append(("This page", page))
+    if subject.others:
+        told = f"{', '.join(subject.others)}; a page of another: afmsr report --channel"
+        rows.append(("Other results in the file", told))
+    return _list(rows) + _history(result)
+
+
+def _history(channel: Channel) -> str:
+    if not channel.history:
+        return "<p>The file holds no history of the result.</p>"
+    steps = "".join(
+        f"<li><b>{escape(step.name)}</b> {escape(step.version)}"
+        f"{': ' if step.effect else ''}{escape(step.effect)}"
+        f"<br><code>{escape(json.dumps(dict(step.settings), ensure_ascii=False))}</code></li>"
+        for step in channel.history
+    )
+    return details(f"History, {len(channel.history)} steps", f'<ol class="history">{steps}</ol>')
+
+
+def _origin(channel: Channel) -> str:
+    number = "" if channel.number is None else f", channel {channel.number}"
+    file = f"{channel.path.name}{number}: " if channel.path else ""
+    return f"{file}{channel.name}"
+
+
+def _area(scan: Channel) -> str:
+    text = f"{_length(scan.xreal, scan)} x {_length(scan.yreal, scan)}"
+    if scan.xoff or scan.yoff:
+        text += f", from x {_length(scan.xoff, scan)}, y {_length(scan.yoff, scan)} on the stage"
+    return text
+
+
+def _length(value: float, scan: Channel) -> str:
+    return readable(value, scan.lateral_unit) if scan.lateral_unit else f"{value:.4g} px"
+
+
+def _list(rows: list[tuple[str, str]]) -> str:
+    told = "".join(f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in rows)
+    return f"<dl>{told}</dl>"
