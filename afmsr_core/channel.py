@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from afmsr_core.errors import FieldError, MissingExtraError, UsageError
 from afmsr_core.large_field import LargeField
+from afmsr_core.picture.looks import Look
 from afmsr_core.quantity import readable, shown_unit
 
 if TYPE_CHECKING:
@@ -53,6 +54,8 @@ def marked(mask: ArrayLike) -> NDArray[np.bool_]:
     values = np.asarray(mask)
     return values if values.dtype == np.bool_ else np.asarray(values > 0)
 
+
+_SCREEN_DPI = 150  # of the picture of a channel: 500 pixels wide
 
 # At the begin of a word, or of a part of it: "NapAmplitude", but not "sample".
 _FEEDBACK = re.compile(r"(?<![A-Za-z])(?i:ampl|defl|error)|Ampl|Defl|Error")
@@ -130,6 +133,9 @@ class Channel:
     warnings : tuple of str
         What whoever uses the channel must be told before trusting it: lines that were not
         measured, what its reader warned of. Whole sentences, without the file's name.
+    look : Look, optional
+        How its file says that it is to be shown: palette and range of colours. It is of these
+        values; who makes others of them drops it.
 
     Raises
     ------
@@ -159,6 +165,7 @@ class Channel:
     path: Path | None = None
     number: int | None = None
     warnings: tuple[str, ...] = ()
+    look: Look | None = None
 
     def __post_init__(self) -> None:
         heights: Any = self.heights
@@ -278,12 +285,15 @@ class Channel:
         return heights.copy() if copy and heights is self.heights else heights
 
     def as_png(self) -> bytes:
-        """Return a picture as a PNG file: less its plane, with scale bar and colour bar."""
-        from afmsr_core.picture import as_png, draw
+        """Return a picture as a PNG file, with scale bar, colour bar and title.
 
-        heights: Any = self.heights
-        size = self.xreal, self.yreal
-        return as_png(draw(heights, *size, self.unit, self.lateral_unit, level=self.is_height))
+        Heights are shown less their plane, which is told in it, or in the colours and the fixed
+        range that their file stores.
+        """
+        from afmsr_core.picture import Panel, drawn
+
+        level = self.is_height and (self.look is None or self.look.shown is None)
+        return drawn([Panel.of(self, level=level)], dpi=_SCREEN_DPI)
 
     def _repr_png_(self) -> bytes:
         """Return the picture that notebooks show."""
@@ -297,25 +307,34 @@ class Channel:
         ax : matplotlib.axes.Axes, optional
             Where to draw; the current axes by default.
         **options
-            For :meth:`matplotlib.axes.Axes.imshow`, such as ``cmap`` or ``vmin`` (in `unit`).
+            For :meth:`matplotlib.axes.Axes.imshow`, such as ``cmap``, or ``vmin`` and ``vmax``
+            in `unit`. By default the colours and the range are those of `as_png`, not levelled.
 
         Returns
         -------
         matplotlib.axes.Axes
             With axes in the lateral unit, the first row on top, and a colour bar.
-
-        Raises
-        ------
-        MissingExtraError
-            If Matplotlib is not installed.
         """
-        axes: Axes = _module("matplotlib.pyplot", "matplotlib").gca() if ax is None else ax
+        from matplotlib import pyplot
+        from matplotlib.colors import ListedColormap
+
+        from afmsr_core.picture import Panel, palette, ticks, unmeasured_colour
+
+        axes: Axes = pyplot.gca() if ax is None else ax
+        panel = Panel.of(self)
+        red, green, blue = (part / 255 for part in unmeasured_colour(panel.palette))
+        colours = ListedColormap(palette(panel.palette) / 255).with_extremes(bad=(red, green, blue))
         lateral, lateral_unit = shown_unit(max(self.xreal, self.yreal), self.lateral_unit)
         left, top = self.xoff / lateral, self.yoff / lateral
         extent = (left, left + self.xreal / lateral, top + self.yreal / lateral, top)
-        image = axes.imshow(np.asarray(self), **{"cmap": "afmhot", "extent": extent, **options})
+        shown = {"cmap": colours, "extent": extent}
+        if not {"norm", "vmin", "vmax"} & set(options):
+            shown |= {"vmin": panel.shown.low, "vmax": panel.shown.high}
+        image = axes.imshow(panel.heights, **{**shown, **options})
         axes.set(title=self.name, xlabel=f"x ({lateral_unit})", ylabel=f"y ({lateral_unit})")
-        axes.figure.colorbar(image, ax=axes, label=self.unit)
+        bar = axes.figure.colorbar(image, ax=axes)
+        places = ticks(*image.get_clim(), self.unit)
+        bar.set_ticks([value for value, _ in places], labels=[text for _, text in places])
         return axes
 
     def to_xarray(self) -> xarray.DataArray:

@@ -25,6 +25,7 @@ import numpy as np
 from afmsr_core import __version__
 from afmsr_core.channel import Channel, Step
 from afmsr_core.errors import FieldError, UsageError, did_you_mean
+from afmsr_core.picture import Look
 from afmsr_core.surfaces import (
     MAX_DEGREE,
     Background,
@@ -310,6 +311,8 @@ def level(channel: Channel, spec: str = "plane", mask: str = "ignore") -> Levell
     if steps and not valid.any():
         raise FieldError(_nothing_left(channel, mask))
     surfaces: list[Surface] = []
+    if steps and channel.look is not None:  # a fixed range would be that of other heights
+        channel = channel.replace(look=Look(channel.look.palette))
     for step in steps:
         removed = step.remove(channel, valid)
         surfaces.append(removed.surface)

@@ -217,6 +217,8 @@ class Upscaler:
         )
         warnings = (*channel.warnings, *warnings_for(self.method, channel))
         made = levelled.channel.replace(heights=result, mask=mask, title=title, warnings=warnings)
+        if self.settings.restore_background:
+            made = made.replace(look=channel.look)
         return made.after(Step("upscale", __version__, self._provenance(ran), grid + effect))
 
     def _restore(self, result: Field, channel: Channel, levelled: Levelled) -> str:

@@ -102,7 +102,9 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--calibration", type=Path, metavar="FILE", help="of afmsr calibrate (default: shipped)"
     )
-    parser.add_argument("--preview", action="store_true", help="a PNG of each first result")
+    parser.add_argument(
+        "--preview", action="store_true", help="a PNG of each first scan beside its result"
+    )
     parser.add_argument(
         "--report",
         action="store_true",

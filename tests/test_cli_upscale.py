@@ -10,9 +10,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from afmsr_cli.main import main
 from afmsr_core import io
@@ -108,13 +108,20 @@ def test_any_input_format_becomes_a_gwy(tmp_path: Path) -> None:
         assert [made.title(number) for number in made.numbers] == ["Height", "Height (x4 bicubic)"]
 
 
-def test_a_preview_is_a_picture_of_the_result(tmp_path: Path) -> None:
+def test_a_preview_shows_scan_and_result_side_by_side(tmp_path: Path) -> None:
     source = save(tmp_path / "scan.gwy")
     assert quick(source, "--preview") == 0
-    picture = cv2.imdecode(np.fromfile(tmp_path / "scan_x4.png", np.uint8), cv2.IMREAD_COLOR)
-    # 80 pixels times 4, and the height of an area of 2000 nm x 900 nm; bars beside and below.
-    assert picture.shape[1] > 320 and picture.shape[0] > 144 and picture.shape[2] == 3
-    assert len(np.unique(picture[:144, :320].reshape(-1, 3), axis=0)) > 20
+    with Image.open(tmp_path / "scan_x4.png") as picture:
+        assert picture.width == round(180 / 25.4 * 200)
+        assert picture.text["Title"] == "Height, Height (x4 bicubic)"
+        told = "Colours span 0.5 to 99.5 % of the heights. Less the least-squares plane."
+        assert picture.text["Description"] == told
+        row = np.asarray(picture)[picture.height // 2].mean(axis=1)
+    dark = np.flatnonzero(row < 250)
+    wide = [
+        part for part in np.split(dark, np.flatnonzero(np.diff(dark) > 15) + 1) if len(part) > 300
+    ]
+    assert len(wide) == 2 and len(wide[0]) == pytest.approx(len(wide[1]), abs=80)
 
 
 @pytest.mark.parametrize(

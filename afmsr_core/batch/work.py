@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Task", "Work", "chosen", "failed", "warned"]
 
+_PREVIEW_DPI = 200  # 1400 pixels wide: a result of 512 x 512 has a pixel of its own for each
+
 
 @dataclass
 class Task:
@@ -165,7 +167,7 @@ class Work:
 
                     record["preview"] = str(job.target.with_suffix(".png"))
                     with writing(record["preview"], self.force) as picture:
-                        picture.write(task.results[0].as_png())
+                        picture.write(_preview(task))
                 if self.report:
                     self._report(task)
         return record
@@ -187,6 +189,17 @@ class Work:
             task.record["warnings"] += [f"no page was written: {error}"]
             return
         task.record["report"] = str(page)
+
+
+def _preview(task: Task) -> bytes:
+    """Return the first scan and its result as a picture, in the same colours."""
+    from afmsr_core.picture import compared, drawn
+
+    scan, result = task.wanted[0], task.results[0]
+    method = task.record["channels"][0]["method"]
+    made = [f"{one.xres} × {one.yres} px" for one in (scan, result)]
+    subtitles = f"{made[0]}, as measured", f"{made[1]}, by {method}"
+    return drawn(compared([scan, result], subtitles), dpi=_PREVIEW_DPI)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from math import isfinite
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -35,14 +36,15 @@ _USED = re.compile(r"/([0-9]{1,10})/")
 _TITLE = {2: "/{}/data/title", 3: "/image/{}/title"}
 _MASK = {2: "/{}/mask", 3: "/image/{}/mask"}
 _LOG = {2: "/{}/data/log", 3: "/image/{}/log"}
+_PALETTE = {2: "/{}/base/palette", 3: "/image/{}/palette"}
 _META = {2: "/{}/meta", 3: "/image/{}/meta"}
+_FIXED = 1  # of the ways to choose the range of colours, of which Gwyddion has four
+_RANGE = ("base/range-type", "base/min", "base/max")
 # How a channel is shown: a new channel looks like the one that it was made from. The same items
 # are copied by Gwyddion's own processing functions.
 _LOOKS = (
     "base/palette",
-    "base/range-type",
-    "base/min",
-    "base/max",
+    *_RANGE,
     "data/realsquare",
     "mask/red",
     "mask/green",
@@ -231,6 +233,8 @@ class GwyFile:
             title=self.title(number),
             number=number,
             path=self.path,
+            palette=self._text(_PALETTE[self.version], number),
+            ends=self._ends(number),
         )
         return found.replace(history=from_meta(self.meta(number)))
 
@@ -280,6 +284,19 @@ class GwyFile:
     def _find(self, key: str, number: int) -> Component | None:
         return self._components.get(key.format(number))
 
+    def _text(self, key: str, number: int) -> str:
+        value = self._value(key, number)
+        return value if isinstance(value, str) else ""
+
+    def _ends(self, number: int) -> tuple[float, float] | None:
+        """Return the fixed range of colours, if that is what the channel is shown in."""
+        if self.version != 2 or self._value("/{}/base/range-type", number) != _FIXED:
+            return None
+        ends = [self._value(f"/{{}}/base/{end}", number) for end in ("min", "max")]
+        if not all(isinstance(end, float) and isfinite(end) for end in ends):
+            return None
+        return ends[0], ends[1]
+
     def _value(self, key: str, number: int) -> Any:
         component = self._find(key, number)
         return None if component is None else self._structure.value(component)
@@ -305,7 +322,8 @@ class GwyFile:
             What to add. Its number becomes the largest in the file plus one.
         like : int, optional
             Channel that it was made from: palette, colour range, mask colour, metadata and log
-            are taken over.
+            are taken over; not a fixed range that the look of `channel` lacks, as after
+            levelling.
         log : sequence of str
             Entries to put behind that log; see `log_entry`.
         meta : mapping of str to str, optional
@@ -331,6 +349,9 @@ class GwyFile:
             self.channel(like)
         number = self._next_number()
         looks = {} if like is None else self._looks(like)
+        open_range = channel.look is not None and channel.look.shown is None
+        if open_range and like is not None and self._ends(like) is not None:
+            looks = {key: part for key, part in looks.items() if key not in _RANGE}
         entries = (*(() if like is None else self._log_parts(like)), *map(encode.utf_8, log))
         notes = {} if like is None else self._meta_parts(like)
         notes.update(_encoded(meta or {}))

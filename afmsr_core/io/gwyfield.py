@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from afmsr_core.channel import Channel, marked
 from afmsr_core.errors import CorruptFileError, ReadError, UnsupportedContentError
 from afmsr_core.io.units import from_file
+from afmsr_core.picture import Look, Range
 
 if TYPE_CHECKING:
     from gwyfile.objects import GwyObject
@@ -23,7 +24,14 @@ _UNITS_Z = ("si_unit_z", "unit_z")
 
 
 def channel_of(
-    field: GwyObject, mask: Any, *, title: str, number: int, path: Path | None
+    field: GwyObject,
+    mask: Any,
+    *,
+    title: str,
+    number: int,
+    path: Path | None,
+    palette: str = "",
+    ends: tuple[float, float] | None = None,
 ) -> Channel:
     """Return the channel that a field object and, if there is one, a mask object describe.
 
@@ -39,6 +47,10 @@ def channel_of(
         Its number.
     path : Path, optional
         File that it came from.
+    palette : str
+        That it is shown in.
+    ends : tuple of float, optional
+        Fixed values at the ends of the colours, as the field holds values.
 
     Returns
     -------
@@ -76,7 +88,15 @@ def channel_of(
         mask=None if mask is None else _mask(mask, heights.shape, where),
         path=path,
         number=number,
+        look=_look(palette, ends, factor),
     )
+
+
+def _look(palette: str, ends: tuple[float, float] | None, factor: float) -> Look | None:
+    if ends is not None:
+        low, high = sorted(end * factor for end in ends)
+        return Look(palette, Range(low, high, "the range that the file stores"))
+    return Look(palette) if palette else None
 
 
 def _corrupt(where: str, found: str) -> ReadError:

@@ -6,8 +6,17 @@ screen or for a paper, is drawn by Matplotlib.
 
 from __future__ import annotations
 
-from afmsr_core.picture.colours import MASK_COLOUR, colours, in_proportion, marked_in, thinned
-from afmsr_core.picture.drawing import as_png, colours_of, draw
+from afmsr_core.picture.colours import (
+    MASK_COLOUR,
+    as_png,
+    colours,
+    colours_of,
+    in_proportion,
+    marked_in,
+    thinned,
+)
+from afmsr_core.picture.figures import FORMATS, drawn, format_of
+from afmsr_core.picture.looks import Look
 from afmsr_core.picture.palettes import (
     DEFAULT,
     DIFFERENCE,
@@ -16,6 +25,14 @@ from afmsr_core.picture.palettes import (
     palette,
     unmeasured_colour,
 )
+from afmsr_core.picture.panels import (
+    LEVELLED,
+    Panel,
+    compared,
+    in_own_range,
+    in_range,
+    in_ranges_of,
+)
 from afmsr_core.picture.ranges import PERCENTILES, Range
 from afmsr_core.picture.scales import ScaleBar, scale_bar, ticks
 
@@ -23,15 +40,24 @@ __all__ = [
     "DEFAULT",
     "DIFFERENCE",
     "ERROR",
+    "FORMATS",
+    "LEVELLED",
+    "Look",
     "MASK_COLOUR",
     "PERCENTILES",
+    "Panel",
     "Range",
     "ScaleBar",
     "as_png",
     "colours",
     "colours_of",
-    "draw",
+    "compared",
+    "drawn",
+    "format_of",
+    "in_own_range",
     "in_proportion",
+    "in_range",
+    "in_ranges_of",
     "knows_palette",
     "marked_in",
     "palette",

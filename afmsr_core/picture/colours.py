@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from afmsr_core.errors import OutputError
 from afmsr_core.picture.palettes import DEFAULT, palette, unmeasured_colour
 from afmsr_core.picture.ranges import Range
 
-__all__ = ["MASK_COLOUR", "colours", "in_proportion", "marked_in", "thinned"]
+__all__ = ["MASK_COLOUR", "as_png", "colours", "in_proportion", "marked_in", "thinned"]
 
 MASK_COLOUR = (255, 40, 60)
 """Of the pixels of a mask, mixed half and half with their own; a red, as in Gwyddion."""
@@ -65,6 +66,27 @@ def marked_in(picture: NDArray[np.uint8], mask: NDArray[np.bool_]) -> NDArray[np
     tinted = picture.copy()
     tinted[mask] = (picture[mask].astype(np.uint16) + np.array(MASK_COLOUR, np.uint16)) // 2
     return tinted
+
+
+def as_png(picture: NDArray[np.uint8]) -> bytes:
+    """Return an RGB picture, shape (yres, xres, 3), as the bytes of a PNG file.
+
+    Raises
+    ------
+    OutputError
+        If OpenCV was built without PNG.
+    """
+    import cv2
+
+    done, data = cv2.imencode(".png", picture[..., ::-1])
+    if not done:
+        raise OutputError("no picture: OpenCV cannot write PNG here; install opencv-python again")
+    return data.tobytes()
+
+
+def colours_of(heights: NDArray[np.float64], low: float, high: float) -> NDArray[np.uint8]:
+    """Return `colours` between two heights."""
+    return colours(heights, Range(low, high))
 
 
 def thinned(field: Any, largest: int) -> NDArray[Any]:

@@ -167,9 +167,8 @@ def assess(
     step = Step("assess", __version__, record)
 
     def extra(heights: Field, what: str, of: Channel, unit: str, mask: Any = None) -> Channel:
-        return of.replace(
-            heights=heights, title=f"{what}, {result.title}", unit=unit, mask=mask
-        ).after(step)
+        title = f"{what}, {result.title}"
+        return of.replace(heights=heights, title=title, unit=unit, mask=mask, look=None).after(step)
 
     on_scan = low.replace(history=result.history, mask=None)
     return Assessment(

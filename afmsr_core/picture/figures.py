@@ -1,0 +1,430 @@
+"""Panels as a figure for the screen or for a paper; everything is laid out in mm."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from afmsr_core.errors import UsageError
+from afmsr_core.picture.colours import MASK_COLOUR
+from afmsr_core.picture.palettes import palette, unmeasured_colour
+from afmsr_core.picture.panels import Panel
+from afmsr_core.picture.scales import scale_bar, ticks
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["FORMATS", "drawn", "format_of"]
+
+FORMATS = ("png", "svg", "pdf", "tiff")
+_RASTER = ("png", "tiff")
+
+ONE_WIDE, MANY_WIDE = 85.0, 180.0
+"""Widths in mm of one column and of the text, of most journals: of one panel, and of several."""
+
+_INCH = 25.4
+_COLUMNS = 4  # panels in a row
+_NARROWEST = 15.0  # mm of a panel, in which a scale bar can still be read
+_TALLEST = 200.0  # mm of a panel: what a page leaves
+_LEAST = 0.5  # mm of a panel's side, of a single line too: else nothing would be seen
+_MARGIN, _GAP = 1.5, 4.0  # around the figure, and between panels
+_BAR_GAP, _BAR, _TICK = 1.8, 2.6, 0.9  # beside a panel: colour bar and its ticks
+_ABOVE = 0.6  # between its title and a panel
+_FOOT = 4.6  # below a panel: scale bar and its length
+_LEADING = 1.25  # of lines, in heights of the font
+_POINT = _INCH / 72
+_HEAD, _TITLE, _TEXT, _NOTE = 9.0, 8.0, 7.0, 6.5  # points
+_TICK_ROOM = 5.0  # mm that a number beside a colour bar takes of its height
+_LINES = 2  # of a title, after which it is cut
+_INK, _FAINT = "#1b1f24", "#57606a"
+
+_FAMILY = ["DejaVu Sans"]  # comes with Matplotlib: the same everywhere
+_STYLE: dict[str, Any] = {
+    "font.family": _FAMILY,
+    "text.color": _INK,
+    "svg.fonttype": "none",  # text stays text
+    "svg.hashsalt": "afmsr",
+    "pdf.fonttype": 42,  # as journals want it
+    "savefig.facecolor": "white",
+}
+
+
+def format_of(path: Path) -> str:
+    """Return the format that the name of a file asks for.
+
+    Raises
+    ------
+    UsageError
+        If it is none of `FORMATS`.
+    """
+    kind = path.suffix.lower().removeprefix(".")
+    kind = {"tif": "tiff"}.get(kind, kind)
+    if kind not in FORMATS:
+        raise UsageError(
+            f"{path}: {path.suffix or 'no suffix'} is no format of pictures; end the name with "
+            f"{', '.join(f'.{one}' for one in FORMATS[:-1])} or .{FORMATS[-1]}"
+        )
+    return kind
+
+
+def drawn(
+    panels: Sequence[Panel],
+    kind: str = "png",
+    *,
+    width: float | None = None,
+    dpi: float = 300.0,
+    title: str = "",
+) -> bytes:
+    """Return a figure of panels side by side as the bytes of a file.
+
+    Each panel has the proportions of its area, a scale bar below and its title above. Panels with
+    the same range, unit and palette share a colour bar. How the ends of the colours were chosen is
+    told below.
+
+    Parameters
+    ----------
+    panels : sequence of Panel
+        At least one.
+    kind : {"png", "svg", "pdf", "tiff"}
+        Text stays text in SVG and PDF, and pixels stay pixels.
+    width : float, optional
+        Of the figure in mm; by default `ONE_WIDE`, or `MANY_WIDE` for several panels.
+    dpi : float
+        Of PNG and TIFF, which tell it.
+    title : str
+        Above all.
+
+    Returns
+    -------
+    bytes
+        The same for the same input.
+
+    Raises
+    ------
+    UsageError
+        If the panels do not fit into the width.
+    """
+    if not panels:
+        raise UsageError("a figure needs something to show; give a channel")
+    width = width or (ONE_WIDE if len(panels) == 1 else MANY_WIDE)
+    with _styled():
+        layout = _Layout.of(panels, width, title)
+        if kind in _RASTER:
+            return _raster(_figure(layout, dpi), kind, dpi, layout)
+        out = io.BytesIO()
+        _figure(layout, None).savefig(out, format=kind, metadata=_metadata(kind, layout))
+    return out.getvalue()
+
+
+@contextmanager
+def _styled() -> Iterator[None]:
+    import matplotlib
+
+    style: Any = _STYLE
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(style)
+        yield
+
+
+def _metadata(kind: str, layout: _Layout) -> dict[str, str | None]:
+    """Return what a vector format is told: title and words, and no date."""
+    if kind == "svg":
+        return {"Date": None, "Creator": "afmsr", "Title": layout.name,
+                "Description": layout.words}  # fmt: skip
+    return {"CreationDate": None, "Creator": "afmsr", "Producer": None, "Title": layout.name,
+            "Subject": layout.words}  # fmt: skip
+
+
+def _raster(figure: Figure, kind: str, dpi: float, layout: _Layout) -> bytes:
+    """Return a figure as pixels without transparency, which not every journal takes."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from PIL import Image
+    from PIL.PngImagePlugin import PngInfo
+
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    seen = np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[..., :3])
+    told: dict[str, Any]
+    if kind == "tiff":
+        words = f"{layout.name}. {layout.words}".encode("ascii", "replace").decode()
+        told = {"compression": "tiff_lzw", "description": words, "software": "afmsr"}
+    else:
+        chunks = PngInfo()
+        for name, text in (("Software", "afmsr"), ("Title", layout.name),
+                           ("Description", layout.words)):  # fmt: skip
+            chunks.add_text(name, text)
+        told = {"pnginfo": chunks}
+    out = io.BytesIO()
+    Image.fromarray(seen).save(out, kind.upper(), dpi=(dpi, dpi), **told)
+    return out.getvalue()
+
+
+# --- layout --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a panel stands, in mm from the top left; with or without a colour bar."""
+
+    left: float
+    top: float
+    width: float
+    height: float
+    bar: bool
+    title: tuple[str, ...]
+    subtitle: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """A figure in mm."""
+
+    panels: Sequence[Panel]
+    places: Sequence[_Place]
+    width: float
+    height: float
+    name: str
+    head: tuple[str, ...]
+    words: str
+    foot: tuple[str, ...]
+    legend: Sequence[tuple[tuple[int, int, int], str]]
+
+    @classmethod
+    def of(cls, panels: Sequence[Panel], width: float, title: str) -> _Layout:
+        """Lay panels out in rows of the same length, as far as that goes."""
+        rows = -(-len(panels) // _COLUMNS)
+        columns = -(-len(panels) // rows)
+        shared = len({(one.shown, one.unit, one.palette) for one in panels}) == 1
+        room = max(_bar_room(one) for one in panels)
+        bars = 1 if shared else columns
+        wide = (width - 2 * _MARGIN - (columns - 1) * _GAP - bars * room) / columns
+        if wide < _NARROWEST:
+            least = columns * (_NARROWEST - wide) + width
+            raise UsageError(
+                f"--width {width:g}: too narrow for {columns} in a row; give at least {least:.0f}"
+            )
+        head = _wrapped(title, _HEAD, width - 2 * _MARGIN, bold=True)
+        top = _MARGIN + (_lines(head, _HEAD) + 1.0 if head else 0.0)
+        places: list[_Place] = []
+        step = wide + _GAP + (0.0 if shared else room)
+        for start in range(0, len(panels), columns):
+            row = panels[start : start + columns]
+            titles = [_wrapped(one.title, _TITLE, wide, bold=True) for one in row]
+            subtitles = [_wrapped(one.subtitle, _TEXT, wide) for one in row]
+            top += max(_head_of(title, sub) for title, sub in zip(titles, subtitles, strict=True))
+            sizes = [_fitted(wide, one.aspect) for one in row]
+            for column, (across, down) in enumerate(sizes):
+                places.append(
+                    _Place(
+                        _MARGIN + column * step, top, across, down,
+                        bar=not shared or column == len(row) - 1,
+                        title=titles[column], subtitle=subtitles[column],
+                    )
+                )  # fmt: skip
+            top += max(down for _, down in sizes) + _FOOT + 1.0
+        legend = _legend(panels)
+        top += _NOTE * _POINT * _LEADING + 0.5 if legend else 0.0
+        words = " ".join(f"{note}." for note in _notes(panels))
+        foot = _wrapped(words, _NOTE, width - 2 * _MARGIN, lines=20)
+        name = title or ", ".join(dict.fromkeys(one.title for one in panels))
+        return cls(panels, places, width, top + _lines(foot, _NOTE) + _MARGIN - 1.0,
+                   name, head, words, foot, legend)  # fmt: skip
+
+
+def _bar_room(panel: Panel) -> float:
+    """Return what a colour bar takes beside a panel, numbers included."""
+    texts = [text for _, text in ticks(panel.shown.low, panel.shown.high, panel.unit)]
+    return _BAR_GAP + _BAR + _TICK + 0.6 + max(_extent(text, _TEXT) for text in texts)
+
+
+def _head_of(title: Sequence[str], subtitle: Sequence[str]) -> float:
+    """Return the height that the words above a panel take, in mm."""
+    lines = _lines(title, _TITLE) + _lines(subtitle, _TEXT)
+    return lines + _ABOVE if lines else 0.0
+
+
+def _fitted(width: float, aspect: float) -> tuple[float, float]:
+    """Return width and height of an area that is neither wider nor taller than may be."""
+    across, down = min(width, _TALLEST * aspect), min(width / aspect, _TALLEST)
+    return max(across, _LEAST), max(down, _LEAST)
+
+
+def _notes(panels: Sequence[Panel]) -> tuple[str, ...]:
+    """Return what must be told, each once: of all, or of those that it is true of."""
+    told: dict[str, list[str]] = {}
+    for panel in panels:
+        ends = (f"Colours span {panel.shown.words}",) if panel.shown.words else ()
+        for note in (*ends, *panel.notes):
+            told.setdefault(note, []).append(panel.title)
+    return tuple(
+        note if len(titles) == len(panels) else f"{', '.join(dict.fromkeys(titles))}: {note}"
+        for note, titles in told.items()
+    )
+
+
+def _legend(panels: Sequence[Panel]) -> list[tuple[tuple[int, int, int], str]]:
+    """Return what the colours mean that are no heights."""
+    found = [(unmeasured_colour(one.palette), "not measured") for one in panels if one.lacks]
+    found += [
+        (MASK_COLOUR, "mask") for one in panels if one.mask is not None and bool(one.mask.any())
+    ]
+    return list(dict.fromkeys(found))
+
+
+# --- text ----------------------------------------------------------------------------------
+
+
+def _extent(text: str, size: float, bold: bool = False) -> float:
+    """Return the width of a text in mm."""
+    return sum(_advance(letter, bold) for letter in text) * size * _POINT
+
+
+@lru_cache(maxsize=4096)
+def _advance(letter: str, bold: bool) -> float:
+    """Return how far a letter moves the pen, in heights of the font."""
+    from matplotlib.font_manager import FontProperties, findfont, get_font
+
+    font = get_font(findfont(FontProperties(family=_FAMILY, weight="bold" if bold else "normal")))
+    font.set_size(100.0, 72)
+    return float(font.load_char(ord(letter)).linearHoriAdvance) / 65536 / 100
+
+
+def _plain(text: str) -> str:
+    """Return a text that Matplotlib does not take for a formula."""
+    return text.replace("$", r"\$")
+
+
+def _wrapped(
+    text: str, size: float, width: float, bold: bool = False, lines: int = _LINES
+) -> tuple[str, ...]:
+    """Return a text in lines that fit; what does not is cut, and seen to be."""
+    found: list[str] = []
+    for word in text.split():
+        longer = f"{found[-1]} {word}" if found else word
+        if found and _extent(longer, size, bold) <= width:
+            found[-1] = longer
+        else:
+            found.append(word)
+    if len(found) > lines:
+        found = [*found[: lines - 1], " ".join(found[lines - 1 :])]
+    return tuple(_cut(line, size, width, bold) for line in found)
+
+
+def _cut(line: str, size: float, width: float, bold: bool) -> str:
+    """Return a line without its middle, if it is too long: names differ at their ends."""
+    kept = len(line)
+    shown = line
+    while _extent(shown, size, bold) > width and kept > 2:
+        kept -= 1
+        shown = f"{line[: kept - kept // 2]}…{line[len(line) - kept // 2 :]}"
+    return shown
+
+
+def _lines(lines: Sequence[str], size: float) -> float:
+    """Return the height of lines in mm."""
+    return len(lines) * size * _POINT * _LEADING
+
+
+# --- drawing -------------------------------------------------------------------------------
+
+
+def _figure(layout: _Layout, dpi: float | None) -> Figure:
+    """Return the figure; all in one set of axes, in mm from the top left.
+
+    Without `dpi` it is for a format that takes pixels as they are.
+    """
+    from matplotlib.figure import Figure
+
+    size = layout.width / _INCH, layout.height / _INCH
+    if dpi is not None:  # whole pixels; Matplotlib would cut the last off
+        size = tuple((round(side * dpi) + 1e-6) / dpi for side in size)  # type: ignore[assignment]
+    figure = Figure(figsize=size, dpi=dpi or 72)
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.set_axis_off()
+    _write(axes, layout.head, _MARGIN, _MARGIN, _HEAD, weight="bold")
+    for panel, place in zip(layout.panels, layout.places, strict=True):
+        _draw(axes, panel, place, dpi)
+    axes.set(xlim=(0, layout.width), ylim=(layout.height, 0), aspect="auto")
+    foot = layout.height - _MARGIN - _lines(layout.foot, _NOTE)
+    _write(axes, layout.foot, _MARGIN, foot, _NOTE, color=_FAINT)
+    left, line = _MARGIN, _NOTE * _POINT * _LEADING
+    for colour, word in layout.legend:
+        _box(axes, (left, foot - line - 0.2, 2.2, 2.2), np.array(colour) / 255)
+        _write(axes, (word,), left + 2.9, foot - line - 0.4, _NOTE)
+        left += 2.9 + _extent(word, _NOTE) + 4.0
+    return figure
+
+
+def _draw(axes: Axes, panel: Panel, place: _Place, dpi: float | None) -> None:
+    start = place.top - _head_of(place.title, place.subtitle)
+    _write(axes, place.title, place.left, start, _TITLE, weight="bold")
+    _write(axes, place.subtitle, place.left, start + _lines(place.title, _TITLE), _TEXT)
+    box = (place.left, place.top, place.width, place.height)
+    _image(axes, panel.pixels(), box, dpi)
+    bottom = place.top + place.height
+    bar = scale_bar(panel.xreal, panel.lateral_unit)
+    _box(axes, (place.left, bottom + 1.6, bar.share * place.width, 0.9), _INK)
+    _write(axes, (bar.text,), place.left + bar.share * place.width + 1.2, bottom + 0.6, _TEXT)
+    if place.bar:
+        _colour_bar(axes, panel, place, dpi)
+
+
+def _colour_bar(axes: Axes, panel: Panel, place: _Place, dpi: float | None) -> None:
+    left = place.left + place.width + _BAR_GAP
+    ramp = palette(panel.palette)[::-1, None]
+    _image(axes, ramp, (left, place.top, _BAR, place.height), dpi)
+    low, high = panel.shown.low, panel.shown.high
+    for value, text in ticks(low, high, panel.unit, min(6, max(2, int(place.height / _TICK_ROOM)))):
+        share = (value - low) / (high - low) if high > low else 0.5
+        at = place.top + (1 - share) * place.height
+        axes.plot([left + _BAR, left + _BAR + _TICK], [at, at], color=_INK, linewidth=0.5)
+        axes.text(left + _BAR + _TICK + 0.6, at, text, fontsize=_TEXT, va="center_baseline")
+
+
+def _image(
+    axes: Axes, pixels: Any, box: tuple[float, float, float, float], dpi: float | None
+) -> None:
+    """Draw pixels as they are; where the figure has fewer of them, as their means."""
+    left, top, width, height = box
+    rows, columns = pixels.shape[:2]
+    how = "none"
+    if dpi is not None:
+        fits = columns <= width * dpi / _INCH and rows <= height * dpi / _INCH
+        how = "nearest" if fits else "antialiased"
+    axes.imshow(
+        pixels,
+        extent=(left, left + width, top + height, top),
+        interpolation=how,
+        aspect="auto",
+    )
+    axes.plot(
+        [left, left + width, left + width, left, left],
+        [top, top, top + height, top + height, top],
+        color=_INK,
+        linewidth=0.4,
+    )
+
+
+def _box(axes: Axes, box: tuple[float, float, float, float], colour: Any) -> None:
+    from matplotlib.patches import Rectangle
+
+    axes.add_patch(Rectangle(box[:2], *box[2:], facecolor=colour, linewidth=0))
+
+
+def _write(
+    axes: Axes, lines: Sequence[str], left: float, top: float, size: float, **style: Any
+) -> None:
+    step = size * _POINT * _LEADING
+    for index, line in enumerate(lines):
+        axes.text(
+            left, top + (index + 0.78) * step, _plain(line), fontsize=size, va="baseline", **style
+        )
