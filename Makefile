@@ -29,8 +29,9 @@ environment: $(BIN)/python    ## everything that tests and checks need
 test: environment
 	$(BIN)/python -m pytest
 
-docs: environment             ## links, examples in docstrings, commands and names in the pages
-	$(BIN)/python -m pytest afmsr_core gwyddion_plugin tests/test_pages.py
+docs: environment             ## the site, into build/site; examples in docstrings, commands in pages
+	$(BIN)/python -m mkdocs build --strict
+	$(BIN)/python -m pytest afmsr_core gwyddion_plugin tests/test_pages.py tests/test_readme.py
 
 test-lesser: environment      ## the numerical tests again, as on a processor that can do less
 	$(BIN)/python -m tests.lesser

@@ -144,7 +144,7 @@ class Dialog:
         passes = protocol.CONFIDENCE_PASSES
         confidence = ttk.Checkbutton(
             returned,
-            text=f"Mark the least certain regions ({passes} times the time)",
+            text=f"Mark the least certain regions (takes {passes} times as long)",
             variable=self._confidence,
             command=self._show_estimate,
         )

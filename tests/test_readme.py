@@ -1,0 +1,53 @@
+"""What README and tutorial tell to type runs, in the order in which it stands, in a fresh folder."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = ("README.md", "docs/tutorial.md")
+BLOCK = re.compile(r"^```(sh|python)\n(.*?)^```", re.M | re.S)
+# `python -m pip` and `python -m pytest` are what CI does before, and what runs this test: here
+# they do nothing, so that `pip install . && afmsr demo` runs the demo of what is installed.
+PRELUDE = """
+set -euo pipefail
+python() { case "${2-}" in pip|pytest) ;; *) command python "$@" ;; esac; }
+set -x
+"""
+
+
+def script(page: str, folder: Path) -> str:
+    """Return the blocks of a page as one script, those of Python as files that it runs."""
+    parts = [PRELUDE]
+    text = (ROOT / page).read_text(encoding="utf-8")
+    for number, (language, block) in enumerate(BLOCK.findall(text)):
+        if language == "python":
+            file = folder / f"block{number}.py"
+            file.write_text(block, encoding="utf-8")
+            block = f"python {file}\n"
+        parts.append(block)
+    return "".join(parts)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_block_runs_in_order(page: str, tmp_path: Path) -> None:
+    pytest.importorskip("skimage", reason="the extra `eval` is not installed")
+    fresh = tmp_path / "fresh"
+    fresh.mkdir()
+    environment = os.environ | {
+        "HOME": str(tmp_path),  # of a user without Gwyddion's settings, or ours
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+    }
+    done = subprocess.run(
+        ["bash", "-c", script(page, tmp_path)],
+        cwd=fresh, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "Traceback" not in done.stderr
