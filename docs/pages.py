@@ -23,6 +23,8 @@ from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = "docs/"
+COMMANDS = "reference/commands.md"
+NOTEBOOK = "how-to/python.md"
 # Papers that lie elsewhere in the repository, and the page that each becomes.
 PAPERS = {
     "CHANGELOG.md": "changelog.md",
@@ -30,8 +32,7 @@ PAPERS = {
     "SECURITY.md": "developers/security.md",
     "afmsr_core/data/afm.md": "model-card.md",
 }
-COMMANDS = "reference/commands.md"
-NOTEBOOK = "how-to/python.md"
+PAGES = PAPERS | {"docs/python.ipynb": NOTEBOOK}
 _LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s]+)\)")
 
 
@@ -63,7 +64,7 @@ def _resolved(link: re.Match[str], source: str, uri: str, repository: str) -> st
     if not path or "://" in path:
         return link[0]
     there = posixpath.normpath(posixpath.join(posixpath.dirname(source), path))
-    page = PAPERS.get(there) or (there[len(DOCS) :] if there.startswith(DOCS) else None)
+    page = PAGES.get(there) or (there[len(DOCS) :] if there.startswith(DOCS) else None)
     if page and not page.endswith((".py", ".ipynb", ".json")):
         return (
             f"{picture}[{text}]({posixpath.relpath(page, posixpath.dirname(uri))}{hash_}{anchor})"
