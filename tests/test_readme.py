@@ -1,4 +1,4 @@
-"""What README and tutorial tell to type runs, in the order in which it stands, in a fresh folder."""
+"""What README and tutorial tell to type runs, in the order in which it stands, in a new folder."""
 
 from __future__ import annotations
 

@@ -61,9 +61,7 @@ def test_every_command_and_every_name_of_the_front_door_is_in_the_reference(site
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_it_fits_a_narrow_window_in_light_and_dark(
-    site: Path, tmp_path: Path, scheme: str
-) -> None:
+def test_it_fits_a_narrow_window_in_light_and_dark(site: Path, tmp_path: Path, scheme: str) -> None:
     with browsing(tmp_path / "profile") as tab:
         tab.size(400, 800, touch=True)
         tab.call(
