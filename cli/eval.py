@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
 import sys
 from collections.abc import Sequence
@@ -100,6 +101,8 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Evaluate everything that was asked for."""
+    # NumPy's products are small here: a second thread of theirs only waits, at full load.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from afmsr_core import evaluation
     from afmsr_core.pairing import find_pairs
 

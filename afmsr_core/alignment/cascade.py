@@ -43,6 +43,7 @@ class _Candidate:
     check: Check
     refined: bool
     reasons: tuple[str, ...]
+    warped: Field | None = None  # the result on the pixels of the truth, where the map is sane
 
 
 def align(
@@ -247,19 +248,20 @@ class _Pair:
         warped = warp(self.result, matrix, self.truth.shape, "linear")
         covered = np.isfinite(warped)
         valid = covered & self.measured[1]
-        overlap = float(np.mean(covered))
+        overlap = np.count_nonzero(covered) / covered.size
         crop, lacks = self.crop(valid)
         check = check_map(warped, self.truth, valid, self.settings.background)
         reasons += self.overlap_too_small(overlap) + lacks + self.unlike(check)
-        return _Candidate(kind, matrix, shape, overlap, crop, check, refined, tuple(reasons))
+        return _Candidate(
+            kind, matrix, shape, overlap, crop, check, refined, tuple(reasons), warped
+        )
 
     def rival(self, best: _Candidate) -> Rival | None:
         """Return the best other place, if there is a place at all."""
-        if not best.overlap:
+        if best.warped is None or not best.overlap:
             return None
-        warped = warp(self.result, best.matrix, self.truth.shape, "linear")
-        valid = np.isfinite(warped) & self.measured[1]
-        return find_rival(warped, self.truth, valid, self.settings.background)
+        valid = np.isfinite(best.warped) & self.measured[1]
+        return find_rival(best.warped, self.truth, valid, self.settings.background)
 
     def absurd(self, shape: Shape) -> list[str]:
         """Say in which way the form of a map is beyond any scanner."""

@@ -146,7 +146,8 @@ def largest_rectangle(valid: NDArray[np.bool_]) -> tuple[int, int, int, int]:
     Notes
     -----
     One pass over the rows; each keeps the height of valid pixels above every column, and a stack
-    finds the largest rectangle under that histogram.
+    finds the largest rectangle under that histogram. Rows below which every column goes on are
+    passed over: what ends there is larger a row further down.
 
     Examples
     --------
@@ -157,8 +158,12 @@ def largest_rectangle(valid: NDArray[np.bool_]) -> tuple[int, int, int, int]:
     """
     best, area = (0, 0, 0, 0), 0
     heights = np.zeros(valid.shape[1] + 1, dtype=np.int64)  # the last is a sentinel
+    ends = np.ones(len(valid), dtype=bool)
+    ends[:-1] = (valid[:-1] & ~valid[1:]).any(axis=1)
     for row, line in enumerate(valid):
         heights[:-1] = (heights[:-1] + 1) * line
+        if not ends[row]:
+            continue
         # Only where the height changes can a rectangle begin or end.
         edges = np.flatnonzero(np.diff(heights, prepend=-1))
         stack: list[tuple[int, int]] = []  # (left, height), heights rising

@@ -91,21 +91,25 @@ def check_map(warped: Field, truth: Field, valid: Mask, background: int) -> Chec
     if not valid.any():
         return Check(math.nan, None, np.zeros((0, 2)), 0, 0)
     sheets = []
+    weight = np.maximum(cv2.GaussianBlur(valid.astype(np.float64), (0, 0), LOW_RESOLUTION), 1e-6)
     for field in (warped, truth):
         rest = fit_polynomial(field, background, valid).subtracted_from(field)
-        sheets.append(_smoothed(np.where(valid, rest, 0.0), valid))
+        # Smoothed to the low resolution; what is not valid has no weight.
+        total = cv2.GaussianBlur(np.where(valid, rest, 0.0), (0, 0), LOW_RESOLUTION)
+        sheets.append(np.where(valid, total / weight, 0.0))
     one, two = (sheet[valid] for sheet in sheets)
-    spread = float(np.std(one) * np.std(two))
+    of_one, of_two = float(np.std(one)), float(np.std(two))
     correlation, gains = math.nan, None
-    if spread > 0:
-        correlation = float(np.mean((one - one.mean()) * (two - two.mean())) / spread)
+    if of_one * of_two > 0:
+        products = (one - one.mean()) * (two - two.mean())
+        correlation = float(np.mean(products) / (of_one * of_two))
     if correlation > 0:
         # The slopes of the two regressions, of truth on result and of result on truth.
-        gain = float(np.std(two) / np.std(one))
+        gain = of_two / of_one
         gains = gain * correlation, gain / correlation
 
     moved, known = (sheet.astype(np.float32) for sheet in sheets)
-    least = FLAT * float(np.std(one))
+    least = FLAT * of_one
     side = max(MIN_BLOCK, round(max(truth.shape) / BLOCKS))
     displacements, blocks = [], 0
     for top in range(SEARCH, truth.shape[0] - side - SEARCH + 1, side // 2):
@@ -125,15 +129,6 @@ def check_map(warped: Field, truth: Field, valid: Mask, background: int) -> Chec
     return Check(
         correlation, gains, np.array(displacements).reshape(-1, 2), blocks, len(displacements)
     )
-
-
-def _smoothed(field: Field, valid: Mask) -> Field:
-    """Smooth to the low resolution; what is not valid has no weight."""
-    import cv2
-
-    weight = cv2.GaussianBlur(valid.astype(np.float64), (0, 0), LOW_RESOLUTION)
-    total = cv2.GaussianBlur(field, (0, 0), LOW_RESOLUTION)
-    return np.where(valid, total / np.maximum(weight, 1e-6), 0.0)
 
 
 def _is_sharp(around: NDArray[np.float32], block: NDArray[np.float32]) -> bool:
