@@ -1,65 +1,177 @@
-"""Make the picture of the README from a real scan: ``python -m docs.picture CORPUS``.
+"""Make the picture of the README and the gallery: ``python -m docs.picture CORPUS``.
 
-The scan is `example_ps.tiff` of ContactEngineering/SurfaceTopography (MIT): a granular film,
-1 µm, 512 x 512 px, Park. Its every fourth line, with a dwell of two pixels, is the coarse scan.
+The scans are those of the dev split, which nothing was trained on, whose licence lets us show them
+and whose file gives a size. Which of them the README shows is no matter of taste: sorted by gain
+over bicubic, the one in the middle and the one three quarters up. The gallery has one scan of every
+sample, the one in the middle of that sample's, from the smallest gain to the largest.
 """
 
 from __future__ import annotations
 
+import io
 import sys
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import matplotlib as mpl
 import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
 from scipy import ndimage
 
 from afmsr_core.channel import Channel
-from afmsr_core.simulation import Acquisition, coarse_scan
+from afmsr_core.picture import ERROR, Panel, Range, drawn
+from afmsr_core.simulation.acquisition import Acquisition, coarse_scan
 from afmsr_core.upscale import upscale
-from training.corpus import dev_scans
+from training.corpus import Scan, dev_scans
+from training.score import BORDER, FACTOR
 
-SCAN = "SurfaceTopography__example_ps.tiff__height"
-DETAIL = np.s_[180:308, 200:328]  # 128 x 128 px of the truth
-TARGET = Path(__file__).parent / "images" / "real_scan.png"
+DOCS = Path(__file__).parent
+IMAGES = DOCS / "images"
+BEGIN, END = "<!-- scans: written by python -m docs.picture -->", "<!-- end of scans -->"
+METHODS = ("bicubic", "afm")
+SHARES = (0.5, 0.75)  # of the way from the smallest gain to the largest: what the README shows
+SIDE = 128  # pixels of the full scan that are shown, from its middle
+DPI, WIDTH = 130.0, 180.0  # mm
+Heights = NDArray[np.float64]
+INSIDE = np.s_[BORDER:-BORDER, BORDER:-BORDER]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A scan, its coarse scan, and what the methods make of that.
+
+    Attributes
+    ----------
+    scan : Scan
+        From the corpus.
+    fine, coarse : ndarray of float64
+        The full scan less its plane, and the coarse one, in nm.
+    results : dict of str to ndarray of float64, shape of `fine`
+        By method, moved by the known offset of the lines that the coarse scan is made of.
+    """
+
+    scan: Scan
+    fine: Heights
+    coarse: Heights
+    results: dict[str, Heights]
+
+    @classmethod
+    def of(cls, scan: Scan) -> Shown:
+        fine = scan.levelled
+        fine = fine[: fine.shape[0] // FACTOR * FACTOR, : fine.shape[1] // FACTOR * FACTOR]
+        acquisition = Acquisition(row=1)
+        coarse = coarse_scan(fine, acquisition, np.random.default_rng(0))
+        side = [float(scan.nm_per_px * length) for length in fine.shape[::-1]]
+        channel = Channel(coarse, *side, title="Height")
+        results = {
+            name: ndimage.shift(
+                upscale(channel, method=name).heights, acquisition.offset, mode="nearest"
+            )
+            for name in METHODS
+        }
+        return cls(scan, fine, coarse, results)
+
+    def error(self, method: str) -> Heights:
+        """Size of the error of a method, in nm."""
+        return np.abs(self.results[method] - self.fine)
+
+    def rmse(self, method: str) -> float:
+        """Root mean square error of a method, in nm."""
+        return float(np.sqrt(np.mean(self.error(method)[INSIDE] ** 2)))
+
+    @property
+    def gain(self) -> float:
+        """By how many dB the default network is nearer to the full scan than bicubic."""
+        return float(20 * np.log10(self.rmse("bicubic") / self.rmse("afm")))
+
+    @property
+    def name(self) -> str:
+        """The sample, as one reads it."""
+        name = self.scan.sample.replace(" um", " µm")
+        return name if "/" in name.split()[0] else name[0].upper() + name[1:]
+
+    @property
+    def words(self) -> str:
+        """What it is, and where it is from."""
+        licence = self.scan.licence.split(" (")[0]
+        return f"{self.name} ({self.scan.source}, {licence})"
 
 
 def main(corpus: Path) -> None:
-    mpl.use("Agg")
-    import matplotlib.pyplot as plt
+    usable = [scan for scan in dev_scans(corpus) if scan.permissive and scan.nm_per_px]
+    ranked = sorted(map(Shown.of, usable), key=lambda one: one.gain)
+    chosen = [ranked[round(share * (len(ranked) - 1))] for share in SHARES]
+    panels = [panel for one in chosen for panel in _fields(one, whole=False)]
+    _save(panels, "real_scan.png")
+    for number, one in enumerate(ranked, 1):
+        print(f"{number:2} of {len(ranked)}: {one.gain:+.2f} dB, {one.words}")
+    for share, one in zip(SHARES, chosen, strict=True):
+        print(f"README, {share:.0%} of the way up: {one.gain:+.2f} dB, {one.words}")
+    _gallery(ranked)
 
-    scan = next(scan for scan in dev_scans(corpus) if scan.id == SCAN)
-    truth = scan.levelled
-    acquisition = Acquisition(row=1, noise=0.01, line_noise=0.005)
-    coarse = coarse_scan(truth, acquisition, np.random.default_rng(0))
-    width = scan.nm_per_px * truth.shape[1]
-    channel = Channel(coarse, width, width, title="Height")
-    panels = {"coarse scan, 128 × 128": np.repeat(np.repeat(coarse, 4, 0), 4, 1)}
-    for method, name in (("bicubic", "bicubic"), ("afm", "afm, the default")):
-        moved = ndimage.shift(upscale(channel, method=method).heights, acquisition.offset)
-        inside = np.s_[8:-8, 8:-8]
-        error = np.sqrt(np.mean((moved[inside] - truth[inside]) ** 2))
-        panels[f"{name}\nRMSE {error:.2f} nm"] = moved
-    panels["real scan, 512 × 512"] = truth
 
-    low, high = np.percentile(truth, [0.5, 99.5])
-    figure, axes = plt.subplots(2, 4, figsize=(10, 5.6), layout="constrained")
-    for column, (name, heights) in enumerate(panels.items()):
-        for row, (field, side) in enumerate(((heights, width), (heights[DETAIL], width / 4))):
-            ax = axes[row, column]
-            ax.imshow(
-                field, cmap="afmhot", vmin=low, vmax=high, extent=(0, side, side, 0),
-                interpolation="nearest",
-            )  # fmt: skip
-            bar = side / 5
-            ax.plot([0.05 * side, 0.05 * side + bar], [0.94 * side] * 2, color="white", lw=3)
-            ax.text(
-                0.05 * side, 0.91 * side, f"{bar:.0f} nm", color="white", size=9, va="bottom",
-            )  # fmt: skip
-            ax.set_axis_off()
-        axes[0, column].set_title(name, size=10)
-    TARGET.parent.mkdir(exist_ok=True)
-    figure.savefig(TARGET, dpi=100)
-    print(f"{TARGET}: heights from {low:.1f} to {high:.1f} nm")
+def _save(panels: Sequence[Panel], name: str) -> None:
+    """Draw panels into docs/images; as WebP, a fifth of the bytes."""
+    png = drawn(panels, width=WIDTH, dpi=DPI)
+    if name.endswith(".png"):
+        (IMAGES / name).write_bytes(png)
+    else:
+        Image.open(io.BytesIO(png)).convert("RGB").save(IMAGES / name, quality=88, method=6)
+
+
+def _gallery(ranked: Sequence[Shown]) -> None:
+    """Write the pictures of the gallery, and its page between the marks."""
+    samples: dict[str, list[Shown]] = defaultdict(list)
+    for one in ranked:
+        samples[one.scan.sample].append(one)
+    parts = []
+    for number, one in enumerate(
+        sorted((all_[len(all_) // 2] for all_ in samples.values()), key=lambda one: one.gain), 1
+    ):
+        name = f"gallery-{number:02}.webp"
+        _save(_fields(one, whole=True), name)
+        parts.append(
+            f"## {one.gain:+.2f} dB: {one.name}\n\n![{one.words}](images/{name})\n\n"
+            f"{one.words}, {' x '.join(map(str, one.scan.heights.shape[::-1]))} px."
+        )
+    page = DOCS / "gallery.md"
+    before, rest = page.read_text(encoding="utf-8").split(BEGIN)
+    after = rest.split(END)[1]
+    page.write_text(f"{before}{BEGIN}\n\n" + "\n\n".join(parts) + f"\n\n{END}{after}", "utf-8")
+
+
+def _fields(one: Shown, whole: bool) -> list[Panel]:
+    """Return scan, results, truth and errors as panels; or, of the middle, scan, result, errors."""
+    part = np.s_[:, :] if whole else _middle(one.fine.shape)
+    heights = Range.of([one.fine[part]])
+    top = Range.of([one.error(name)[INSIDE] for name in METHODS], (0.0, 99.0)).high
+    wrong = Range(0.0, top, "0 to 99 % of the errors")
+    area = [one.scan.nm_per_px * side for side in one.fine[part].shape[::-1]]
+
+    def panel(field: Heights, title: str, below: str) -> Panel:
+        return Panel(field[part], *area, heights, title=title, subtitle=below)
+
+    enlarged = np.kron(one.coarse, np.ones((FACTOR, FACTOR)))
+    scan = panel(enlarged, "Coarse scan", f"every {FACTOR}th line")
+    bicubic = panel(one.results["bicubic"], "Bicubic", "interpolation")
+    upscaled = panel(one.results["afm"], "Upscaled by afm", f"{one.gain:+.1f} dB over bicubic")
+    errors = [
+        panel(one.error(name), f"Error of {name}", f"RMSE {one.rmse(name):.3g} nm").replace(
+            shown=wrong, palette=ERROR
+        )
+        for name in METHODS
+    ]
+    if not whole:
+        return [scan, upscaled, *errors]
+    return [scan, bicubic, upscaled, panel(one.fine, "Full scan", "the truth"), *errors]
+
+
+def _middle(shape: tuple[int, ...]) -> Any:
+    rows, columns = ((side - SIDE) // 2 // FACTOR * FACTOR for side in shape)
+    return np.s_[rows : rows + SIDE, columns : columns + SIDE]
 
 
 if __name__ == "__main__":

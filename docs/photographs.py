@@ -1,0 +1,57 @@
+"""Make the pictures of the tutorial and of Gwyddion: ``python -m docs.photographs``.
+
+The dialog is photographed by its own test, in the real Gwyddion, so what is shown is what was
+tested; the page about a scan in a real Chromium, after the commands of the tutorial have run.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+IMAGES = ROOT / "docs" / "images"
+TEST = "tests/gwyddion/test_window.py::test_ok_adds_a_channel_and_ctrl_f_another"
+PICTURES = {"dialog.png": "gwyddion-dialog.png", "result.png": "gwyddion-result.png"}
+WINDOW = (1280, 860)  # pixels of the page that is shown
+SCAN = "afmsr-demo/example_low.gwy"
+COMMANDS = (
+    ("demo",),
+    ("upscale", SCAN, "-o", "checked.gwy", "--confidence", "--residual", "--report"),
+)
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        _gwyddion(Path(folder))
+        _page(Path(folder))
+
+
+def _gwyddion(folder: Path) -> None:
+    environment = os.environ | {"AFMSR_TEST_PICTURES": str(folder), "AFMSR_NO_SKIPS": "1"}
+    subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", TEST], cwd=ROOT, env=environment, check=True
+    )
+    for taken, kept in PICTURES.items():
+        shutil.copy(folder / taken, IMAGES / kept)
+
+
+def _page(folder: Path) -> None:
+    sys.path.insert(0, str(ROOT / "tests"))
+    from chromium import browsing
+
+    for command in COMMANDS:
+        subprocess.run([Path(sys.executable).with_name("afmsr"), *command], cwd=folder, check=True)
+    with browsing(folder / "profile") as tab:
+        tab.size(*WINDOW)
+        tab.go((folder / "checked.html").as_uri())
+        tab.until("document.readyState == 'complete'")
+        tab.picture(IMAGES / "tutorial-page.png")
+
+
+if __name__ == "__main__":
+    main()
