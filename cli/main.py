@@ -29,6 +29,7 @@ GROUPS = {
     "scans": {
         "upscale": "upscale scans 4x",
         "report": "show a scan and its result on one page, and say what to trust",
+        "picture": "draw scans as a figure for a paper",
         "verify": "hold a result against a zoom scan",
         "convert": "convert scans to npy, gsf, gwy or csv",
     },

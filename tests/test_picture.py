@@ -51,8 +51,8 @@ def test_what_was_not_measured_looks_like_no_height(name: str) -> None:
 
 
 def test_an_unknown_palette_is_refused_with_those_that_are_there() -> None:
-    with pytest.raises(UsageError, match=r"palette mine: .* choose from afm, .*Gwyddion\.net"):
-        palette("mine")
+    with pytest.raises(UsageError, match=r"of this name\. Did you mean Gold\? Choose from afm, "):
+        palette("gold")
 
 
 # --- ranges --------------------------------------------------------------------------------

@@ -218,9 +218,10 @@ def test_a_range_that_is_asked_for_is_that_of_all() -> None:
     channels = [channel(9.0), channel(5.0, look=Look("", own))]
     panels = [Panel.of(one) for one in channels]
     assert [one.shown for one in in_own_range(panels, channels)] == [own, own]
-    assert [one.shown for one in in_range(panels, Range(0, 3), "nm")] == [Range(0, 3)] * 2
+    asked = Range(0.0, 3000.0, "as asked for, 0 to 3 µm")
+    assert [one.shown for one in in_range(panels, 0.0, 3e3, "nm", "as asked for")] == [asked] * 2
     with pytest.raises(UsageError, match=r"values are in nm, the range in deg; give"):
-        in_range(panels, Range(0, 3), "deg")
+        in_range(panels, 0.0, 3.0, "deg")
     with pytest.raises(UsageError, match=r"stores no fixed range.*0:12nm"):
         in_own_range(panels, channels[:1])
 

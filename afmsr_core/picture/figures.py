@@ -30,6 +30,8 @@ _RASTER = ("png", "tiff")
 ONE_WIDE, MANY_WIDE = 85.0, 180.0
 """Widths in mm of one column and of the text, of most journals: of one panel, and of several."""
 
+_WIDEST, _COARSEST, _FINEST = 1000.0, 30.0, 2400.0  # mm and dpi; beyond is a slip of the pen
+_MOST_PIXELS = 2e8  # of PNG and TIFF: what fits into the memory of any computer
 _INCH = 25.4
 _COLUMNS = 4  # panels in a row
 _NARROWEST = 15.0  # mm of a panel, in which a scale bar can still be read
@@ -114,10 +116,19 @@ def drawn(
     """
     if not panels:
         raise UsageError("a figure needs something to show; give a channel")
+    if width is not None and not 0 < width <= _WIDEST:
+        raise UsageError(f"--width {width:g}: give mm, up to {_WIDEST:g}")
+    if not _COARSEST <= dpi <= _FINEST:
+        raise UsageError(f"--dpi {dpi:g}: give {_COARSEST:g} to {_FINEST:g}")
     width = width or (ONE_WIDE if len(panels) == 1 else MANY_WIDE)
     with _styled():
         layout = _Layout.of(panels, width, title)
         if kind in _RASTER:
+            if layout.width * layout.height * (dpi / _INCH) ** 2 > _MOST_PIXELS:
+                raise UsageError(
+                    f"--dpi {dpi:g}: too many pixels at a width of {width:g} mm; give fewer dpi, "
+                    f"or write .pdf, which keeps the pixels of the scan"
+                )
             return _raster(_figure(layout, dpi), kind, dpi, layout)
         out = io.BytesIO()
         _figure(layout, None).savefig(out, format=kind, metadata=_metadata(kind, layout))

@@ -7,7 +7,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from afmsr_core.errors import UsageError
+from afmsr_core.errors import UsageError, did_you_mean
 
 __all__ = [
     "DEFAULT",
@@ -96,8 +96,8 @@ def palette(name: str = DEFAULT) -> NDArray[np.uint8]:
     stops = OURS.get(name) or GWYDDION.get(name)
     if stops is None:
         raise UsageError(
-            f"palette {name}: there is none of this name; choose from "
-            f"{', '.join((*OURS, *GWYDDION))}"
+            f"palette {name}: there is none of this name."
+            f"{did_you_mean(name, [*OURS, *GWYDDION])} Choose from {', '.join((*OURS, *GWYDDION))}"
         )
     points = np.array([list(bytes.fromhex(stop)) for stop in stops.split()], dtype=float)
     at = np.linspace(0, 255, len(points))

@@ -14,6 +14,7 @@ from afmsr_core.picture.colours import colours, marked_in, thinned
 from afmsr_core.picture.looks import Look
 from afmsr_core.picture.palettes import DEFAULT, knows_palette
 from afmsr_core.picture.ranges import PERCENTILES, Range
+from afmsr_core.quantity import shown_unit
 from afmsr_core.surfaces import fit_plane
 
 __all__ = ["LEVELLED", "Panel", "compared", "in_own_range", "in_range", "in_ranges_of"]
@@ -137,7 +138,7 @@ def _noun(unit: str) -> str:
 
 
 def in_ranges_of(
-    panels: Iterable[Panel], percentiles: tuple[float, float] = PERCENTILES
+    panels: Iterable[Panel], percentiles: tuple[float, float] | None = None
 ) -> list[Panel]:
     """Return panels to compare: those of the same unit in one range.
 
@@ -145,17 +146,19 @@ def in_ranges_of(
     ----------
     panels : iterable of Panel
         Heights and, say, phases do not share one.
-    percentiles : tuple of float
-        As for :meth:`Range.of`.
+    percentiles : tuple of float, optional
+        As for :meth:`Range.of`. Without them panels that agree, as where the files of all store
+        the same fixed range, keep it; others get the usual percentiles.
     """
     panels = list(panels)
-    units = dict.fromkeys(one.unit for one in panels)
-    shared = {
-        unit: Range.of(
-            [one.heights for one in panels if one.unit == unit], percentiles, _noun(unit)
-        )
-        for unit in units
-    }
+    shared = {}
+    for unit in dict.fromkeys(one.unit for one in panels):
+        alike = [one for one in panels if one.unit == unit]
+        if percentiles is None and len({one.shown for one in alike}) == 1:
+            shared[unit] = alike[0].shown
+        else:
+            fields = [one.heights for one in alike]
+            shared[unit] = Range.of(fields, percentiles or PERCENTILES, _noun(unit))
     return [one.replace(shown=shared[one.unit]) for one in panels]
 
 
@@ -177,15 +180,16 @@ def compared(channels: Sequence[Any], subtitles: Sequence[str]) -> list[Panel]:
     """
     own = {None if one.look is None else one.look.shown for one in channels}
     fixed = len(own) == 1 and None not in own
-    panels = [
+    return in_ranges_of(
         Panel.of(one, subtitle=subtitle, level=not fixed and one.unit == "nm")
         for one, subtitle in zip(channels, subtitles, strict=True)
-    ]
-    return panels if fixed else in_ranges_of(panels)
+    )
 
 
-def in_range(panels: Sequence[Panel], shown: Range, unit: str) -> list[Panel]:
-    """Return panels in a range that was asked for.
+def in_range(
+    panels: Sequence[Panel], low: float, high: float, unit: str, words: str = ""
+) -> list[Panel]:
+    """Return panels in a range that was asked for, in `unit` as a `Channel` holds it.
 
     Raises
     ------
@@ -198,7 +202,13 @@ def in_range(panels: Sequence[Panel], shown: Range, unit: str) -> list[Panel]:
                 f"{one.title}: its values are in {one.unit or 'no unit'}, the range in "
                 f"{unit or 'none'}; give the range in that unit, or choose another channel"
             )
-    return [one.replace(shown=shown) for one in panels]
+    told = f"{words}, {_words(low, high, unit)}".removeprefix(", ")
+    return [one.replace(shown=Range(low, high, told)) for one in panels]
+
+
+def _words(low: float, high: float, unit: str) -> str:
+    divisor, shown = shown_unit(max(abs(low), abs(high)), unit)
+    return f"{low / divisor:.4g} to {high / divisor:.4g} {shown}".rstrip()
 
 
 def in_own_range(panels: Sequence[Panel], channels: Iterable[Any]) -> list[Panel]:
