@@ -82,28 +82,30 @@ def run(args: argparse.Namespace) -> int:
         method=args.method, level="none", weights=args.weights, threads=args.threads
     )
     upscaler = Upscaler(settings)
-    progress = Progress(len(found.pairs), args.quiet)
     observations: list[Observation] = []
     digest, failed = "", 0
     copies: Copies[Pair] = Copies()
-    for number, pair in enumerate(found.pairs):
-        try:
-            low, high = _read(pair, progress)
-            low_first, high_first = (copies.first(one, pair) for one in (low, high))
-            if low_first is high_first is not pair:
-                progress.say(f"afmsr: {pair.id}: the same scans as {low_first.id}, counted once")
+    with Progress(len(found.pairs), args.quiet) as progress:
+        for number, pair in enumerate(found.pairs):
+            try:
+                low, high = _read(pair, progress)
+                low_first, high_first = (copies.first(one, pair) for one in (low, high))
+                if low_first is high_first is not pair:
+                    progress.say(
+                        f"afmsr: {pair.id}: the same scans as {low_first.id}, counted once"
+                    )
+                    progress.done(f"{pair.id}: left out")
+                    continue
+                # Who shares a scan with another pair shows the same sample.
+                other = low_first if low_first is not pair else high_first
+                sample = own[pair.id] = own[other.id]
+                one, digest = _observed(pair, (low, high), sample, upscaler, args.level, number)
+                observations.append(one)
+                progress.done(f"{pair.id}: sample {sample}")
+            except Exception as error:  # whatever happens to a pair, the others are used
+                failed += 1
+                tell(error, pair.id, pair.low)
                 progress.done(f"{pair.id}: left out")
-                continue
-            # Who shares a scan with another pair shows the same sample.
-            other = low_first if low_first is not pair else high_first
-            sample = own[pair.id] = own[other.id]
-            one, digest = _observed(pair, (low, high), sample, upscaler, args.level, number)
-            observations.append(one)
-            progress.done(f"{pair.id}: sample {sample}")
-        except Exception as error:  # whatever happens to a pair, the others are used
-            failed += 1
-            tell(error, pair.id, pair.low)
-            progress.done(f"{pair.id}: left out")
     if not observations:
         raise UsageError(f"{args.pairs}: none of the {failed} pairs can be used")
     _check_samples([one.sample for one in observations], args)

@@ -280,22 +280,22 @@ def _evaluate(
 
     from .progress import Progress
 
-    progress = Progress(len(pairs), args.quiet)
-    done = each(
-        pairs,
-        settings,
-        folder,
-        processes=args.jobs,
-        scheduler=scheduler(args),
-        within=progress.within,
-        tell=lambda sentence: print(f"afmsr-eval: {sentence}", file=sys.stderr),
-    )
     log = None
-    for pair, record in done:
-        if record["status"] == "failed" and asked():
-            raise Cancelled("told to stop")  # for which it may have failed
-        log = kept(pair.id, record.get("traceback")) or log
-        progress.done(f"{pair.id} {record['status']}")
+    with Progress(len(pairs), args.quiet) as progress:
+        done = each(
+            pairs,
+            settings,
+            folder,
+            processes=args.jobs,
+            scheduler=scheduler(args),
+            within=progress.within,
+            tell=lambda sentence: progress.say(f"afmsr-eval: {sentence}"),
+        )
+        for pair, record in done:
+            if record["status"] == "failed" and asked():
+                raise Cancelled("told to stop")  # for which it may have failed
+            log = kept(pair.id, record.get("traceback")) or log
+            progress.done(f"{pair.id} {record['status']}")
     return log
 
 

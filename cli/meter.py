@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 import time
 
+from .streams import draw
+
 __all__ = ["Meter"]
 
 REDRAW_EVERY = 0.1  # seconds
@@ -30,10 +32,9 @@ class Meter:
         self._line = f"{self._name}: {done / 1e6:.1f}{whole} MB, {rate / 1e6:.1f} MB/s"
         if sys.stderr.isatty() and now - self._drawn > REDRAW_EVERY:
             self._drawn = now
-            print(f"\r\x1b[K{self._line}", end="", file=sys.stderr, flush=True)
+            draw(self._line)
 
     def end(self) -> None:
         """Leave the last figures standing."""
         if self._line:
-            start = "\r\x1b[K" if sys.stderr.isatty() else ""
-            print(f"{start}{self._line}", file=sys.stderr, flush=True)
+            print(self._line, file=sys.stderr, flush=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -152,13 +151,13 @@ def run(args: argparse.Namespace) -> int:
     _check(args.output, _targets(args.output, seeds, args.truth), args.force)
     known = _known(args.output / SETTINGS, args.force)
     records: dict[str, Any] = {}
-    progress = Progress(len(seeds), args.quiet)
-    for name, seed in seeds.items():
-        records[name] = _simulated(name, seed, surface, fixed, args, known | records)
-        told = records[name].get("error")
-        if told:
-            print(f"afmsr: {name}: {told}", file=sys.stderr)
-        progress.done(f"{name}: {'failed' if told else _told(records[name])}")
+    with Progress(len(seeds), args.quiet) as progress:
+        for name, seed in seeds.items():
+            records[name] = _simulated(name, seed, surface, fixed, args, known | records)
+            told = records[name].get("error")
+            if told:
+                progress.say(f"afmsr: {name}: {told}")
+            progress.done(f"{name}: {'failed' if told else _told(records[name])}")
     if args.json:
         print(json.dumps(records, indent=1))
     return int(any("error" in record for record in records.values()))

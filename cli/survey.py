@@ -141,28 +141,29 @@ def _build(args: argparse.Namespace) -> int:
     from afmsr_core.survey.build import build_study
     from afmsr_core.survey.sheets import write_sheets
 
-    progress = Progress(1, args.quiet)
-    built = build_study(
-        args.results,
-        args.output,
-        methods=args.methods,
-        sets=args.sets,
-        repeats=args.repeats,
-        catch=args.catch,
-        seed=args.seed,
-        raters=args.raters,
-        crop=args.crop,
-        title=args.title,
-        key_to=args.key,
-        progress=progress.within("images"),
-    )
-    for pair, reason in built.left_out.items():
-        print(f"afmsr: left out: {pair}: {reason}", file=sys.stderr)
-    study = built.study
-    items = sum(len(one.items) for one in study.sets)
-    progress.done(f"{len(study.sets)} sets, {items} results, {len(study.raters())} raters")
+    with Progress(1, args.quiet) as progress:
+        built = build_study(
+            args.results,
+            args.output,
+            methods=args.methods,
+            sets=args.sets,
+            repeats=args.repeats,
+            catch=args.catch,
+            seed=args.seed,
+            raters=args.raters,
+            crop=args.crop,
+            title=args.title,
+            key_to=args.key,
+            progress=progress.within("images"),
+        )
+        for pair, reason in built.left_out.items():
+            print(f"afmsr: left out: {pair}: {reason}", file=sys.stderr)
+        study = built.study
+        if args.sheets:
+            write_sheets(study, args.sheets, args.sheet_format, progress=progress.within("sheets"))
+        items = sum(len(one.items) for one in study.sets)
+        progress.done(f"{len(study.sets)} sets, {items} results, {len(study.raters())} raters")
     if args.sheets:
-        write_sheets(study, args.sheets, args.sheet_format, progress=progress.within("sheets"))
         print(f"sheets: {args.sheets}")
     print(f"study: {args.output}")
     print(f"key, for nobody who scores: {built.key_path}")

@@ -54,8 +54,8 @@ class Tally:
         ]
         self._records: list[dict[str, Any]] = []
 
-    def add(self, record: dict[str, Any], told: str) -> None:
-        """Take in one file; `told` is what the progress says of it."""
+    def add(self, record: dict[str, Any], told: str, more: Sequence[str] = ()) -> None:
+        """Take in one file; `told` is what the progress says of it, with `more` lines below."""
         traceback = record.pop("traceback", None)
         for warning in record.get("warnings", ()):
             self.progress.say(f"afmsr: warning: {record['input']}, {warning}")
@@ -68,7 +68,8 @@ class Tally:
             self._done += 1
         if self._keep:
             self._records.append(record)
-        self.progress.done(told)
+        if "error" not in record or self._total > 1:  # of a single file the error is enough
+            self.progress.done(told, more)
 
     @property
     def records(self) -> list[dict[str, Any]]:
@@ -81,6 +82,7 @@ class Tally:
 
         Of a single file the error is enough.
         """
+        self.progress.end()
         counts = {self._word: self._done, "failed": len(self._failed)}
         if self._skipped:
             counts["skipped"] = len(self._skipped)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -175,11 +176,11 @@ def run(args: argparse.Namespace) -> int:
             processes=args.jobs,
             scheduler=scheduler(args),
             within=tally.progress.within,
-            tell=lambda sentence: print(f"afmsr: {sentence}", file=sys.stderr),
+            tell=lambda sentence: tally.progress.say(f"afmsr: {sentence}"),
         )
         with closing(records):
             for record in records:
-                tally.add(record, _told(record))
+                tally.add(record, _told(record), _verdicts(record))
     finally:
         status = tally.finish()
     if args.open and not args.dry_run:
@@ -188,7 +189,7 @@ def run(args: argparse.Namespace) -> int:
         print(json.dumps(tally.records, indent=1))
     elif args.dry_run:
         for record in tally.records:
-            print(_told(record))
+            print("\n    ".join([_told(record), *_verdicts(record)]))
     return status
 
 
@@ -218,16 +219,13 @@ def _told(record: dict[str, Any]) -> str:
         return f"{record['input']}: done already"
     if "error" in record:
         return f"{record['input']}: failed"
-    from afmsr_core.channel import called
-
     told = [
-        f"{called(c['title'], c['number'])} to {c['xres']} x {c['yres']} px "
-        f"({c['method']}{_averaged_told(c)})"
+        f"{_name(c)} to {c['xres']} x {c['yres']} px ({c['method']}{_averaged_told(c)})"
         for c in record["channels"]
     ]
     if len(told) > TOLD + 1:  # the frames of a movie
         told[TOLD:] = [f"and {len(told) - TOLD} more channels"]
-    return f"{record['input']} -> {record['output']}: {', '.join(told)}{_trust_told(record)}"
+    return f"{record['input']} -> {record['output']}: {', '.join(told)}"
 
 
 def _averaged_told(channel: Mapping[str, Any]) -> str:
@@ -235,9 +233,25 @@ def _averaged_told(channel: Mapping[str, Any]) -> str:
     return f", averaged from {fine['xres']} x {fine['yres']}" if fine else ""
 
 
-def _trust_told(record: Mapping[str, Any]) -> str:
-    """Return what a person should know, such as that the scan is too coarse; may be empty."""
-    trust = [channel["trust"] for channel in record["channels"] if "trust" in channel]
-    advice = [one["coarseness"]["advice"] for one in trust]
-    warnings = [one["warning"] for one in trust if "warning" in one]
-    return "".join(f"; {part}" for part in (*advice, *warnings))
+def _verdicts(record: dict[str, Any]) -> list[str]:
+    """Return, a line a channel, whether its pixels are fine enough and what else to know."""
+    channels = record.get("channels", ())
+    if "error" in record or not channels:
+        return []
+    shown = channels if len(channels) <= TOLD + 1 else channels[:TOLD]
+    lines = []
+    for channel in shown:
+        lines.append(f"{_name(channel)}: {channel['coarseness']['advice']}")
+        if warning := channel.get("trust", {}).get("warning"):
+            lines.append(f"{_name(channel)}: {warning}")
+    if rest := channels[len(shown) :]:
+        counted = Counter(one["coarseness"]["verdict"] for one in rest)
+        verdicts = ", ".join(f"{count} {verdict}" for verdict, count in counted.items())
+        lines.append(f"{len(rest)} more channels: {verdicts}")
+    return lines
+
+
+def _name(channel: Mapping[str, Any]) -> str:
+    from afmsr_core.channel import called
+
+    return called(channel["title"], channel["number"])

@@ -31,8 +31,10 @@ from afmsr_core.metrics.numbers import numbers_of
 from afmsr_core.report import write_report
 from afmsr_core.report.contents import Results
 from afmsr_core.report.sections import trusted
-from afmsr_core.trust import assess, compare_detail, noise_of
+from afmsr_core.trust.assessment import assess
 from afmsr_core.trust.calibration import Calibration, shipped
+from afmsr_core.trust.detail import compare_detail
+from afmsr_core.trust.noise import noise_of
 from afmsr_core.upscale import Settings, Upscaler, upscale
 
 SIDE = 160

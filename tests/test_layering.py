@@ -20,6 +20,7 @@ ROOMS = (
     "temporary",
     "leftovers",
     "stopping",
+    "ticking",
     "large_field",
     "quantity",
     "surfaces",

@@ -13,7 +13,7 @@ from gwyfile.objects import GwyContainer, GwyDataField, GwySIUnit
 from afmsr_core.io.gwy import GwyFile
 from afmsr_core.levelling import level
 from afmsr_core.picture import Look, Panel, Range, palette
-from afmsr_core.trust import assess
+from afmsr_core.trust.assessment import assess
 from afmsr_core.upscale import Settings, upscale
 
 OWN = Range(-1.0, 4.0, "the range that the file stores")

@@ -80,7 +80,7 @@ def test_interpolations_load_no_engine(method: str, used: set[str], tmp_path: Pa
 
 
 def test_trust_is_loaded_for_those_who_ask(tmp_path: Path) -> None:
-    code = f"{COMMAND}\nprint('afmsr_core.trust' in sys.modules)"
+    code = f"{COMMAND}\nprint('afmsr_core.trust.assessment' in sys.modules)"
     command = [sys.executable, "-c", code, "upscale", str(example_pair()[0]), "--quiet", "--force"]
     command += ["-o", str(tmp_path / "x4.gwy")]
     for options, expected in (([], "False"), (["--residual"], "True")):

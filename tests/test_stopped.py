@@ -17,7 +17,8 @@ from afmsr_core.levelling import level
 from afmsr_core.simulation.pair import simulate_pair
 from afmsr_core.simulation.specimens import SPECIMENS
 from afmsr_core.stopped import without_unmeasured
-from afmsr_core.trust import judge, noise_of
+from afmsr_core.trust.coarseness import judge
+from afmsr_core.trust.noise import noise_of
 from gwyddion_plugin.exchange.dump import RawField
 from gwyddion_plugin.worker import field_files, preview_pictures
 from gwyddion_plugin.worker.answers import ANSWERS

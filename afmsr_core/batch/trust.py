@@ -1,4 +1,4 @@
-"""What is written beside the heights: how far they are to be trusted."""
+"""What is told and written beside the heights: how far they are to be trusted."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from afmsr_core.errors import UsageError
 if TYPE_CHECKING:
     from afmsr_core.channel import Channel
     from afmsr_core.io.results import Planned
-    from afmsr_core.upscale import Settings
+    from afmsr_core.upscale import Progress, Settings
 
-__all__ = ["Trust"]
+__all__ = ["Trust", "coarseness_of"]
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Trust:
         if self.calibration is not None:
             if not self.confidence:
                 raise UsageError("--calibration is used by --confidence only; give both")
-            from afmsr_core.trust import Calibration
+            from afmsr_core.trust.calibration import Calibration
 
             Calibration.read(self.calibration)
         if self.asked and protocol != "nm":
@@ -72,6 +72,7 @@ class Trust:
         result: Channel,
         settings: Settings,
         record: dict[str, Any],
+        progress: Progress | None = None,
     ) -> list[Channel]:
         """Return the channels that were asked for; their numbers go into the record.
 
@@ -80,12 +81,14 @@ class Trust:
         """
         from afmsr_core.averaging import averaged
         from afmsr_core.metrics.numbers import numbers_of_both
-        from afmsr_core.trust import Calibration, assess
+        from afmsr_core.trust.assessment import assess
+        from afmsr_core.trust.calibration import Calibration
 
         calibration = Calibration.read(self.calibration) if self.calibration else None
-        found = assess(channel, fine, settings, calibration)
+        found = assess(channel, fine, settings, calibration, progress=progress)
         record["trust"] = found.record
         record["parameters"] = numbers_of_both(channel, result, settings.level)
+        record["coarseness"] = found.record["coarseness"]
         extras = []
         if self.confidence:
             extras.append(averaged(found.confidence, (result.yres, result.xres)))
@@ -95,3 +98,25 @@ class Trust:
                 extras.append(found.residual_sigma)
         # Without a number: palette and range of the heights are not theirs.
         return [extra.replace(number=None) for extra in extras]
+
+
+def coarseness_of(channel: Channel, settings: Settings) -> dict[str, Any]:
+    """Return whether the pixels of a scan are fine enough, levelled as it is for the method.
+
+    Returns
+    -------
+    dict
+        As from :meth:`afmsr_core.trust.coarseness.Coarseness.as_dict`; of a scan that cannot be
+        judged, only ``verdict``, which is ``"not judged"``, and ``advice``, which tells why.
+    """
+    from afmsr_core.errors import FieldError
+    from afmsr_core.levelling import level
+    from afmsr_core.trust.coarseness import judge
+    from afmsr_core.trust.noise import noise_of
+
+    relief = level(channel, settings.level, settings.mask).channel.heights
+    pixel = (channel.dy, channel.dx) if channel.is_height else None
+    try:
+        return judge(relief, noise_of(relief), pixel).as_dict()
+    except FieldError as error:
+        return {"verdict": "not judged", "advice": f"not judged: {error}"}

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from afmsr_core.batch.plan import Job
-from afmsr_core.batch.trust import Trust
+from afmsr_core.batch.trust import Trust, coarseness_of
 from afmsr_core.errors import AfmsrError, Cancelled, described, naming, traceback_of
 from afmsr_core.grid import Grid
 from afmsr_core.stopping import asked
@@ -18,7 +18,7 @@ from afmsr_core.stopping import asked
 if TYPE_CHECKING:
     from afmsr_core.channel import Channel
     from afmsr_core.io.gwy import GwyFile
-    from afmsr_core.upscale import Upscaler
+    from afmsr_core.upscale import Progress, Settings, Upscaler
 
 __all__ = ["Task", "Work", "chosen", "failed", "warned"]
 
@@ -40,6 +40,7 @@ class Task:
     job: Job
     record: dict[str, Any]
     file: GwyFile | None = None
+    settings: Settings | None = None
     wanted: list[Channel] = field(default_factory=list)
     begun: list[Callable[[], Channel]] = field(default_factory=list)
     results: list[Channel] = field(default_factory=list)
@@ -76,6 +77,8 @@ class Work:
         What is written beside the heights.
     grid : Grid
         How many pixels the results have.
+    numbers : bool
+        Roughness and grains of scan and result go into the record.
     """
 
     which: tuple[str, ...] | None = None
@@ -86,8 +89,11 @@ class Work:
     dry_run: bool = False
     trust: Trust = field(default_factory=Trust)
     grid: Grid = field(default_factory=Grid)
+    numbers: bool = False
 
-    def __call__(self, job: Job, upscaler: Upscaler, within: Any = None) -> dict[str, Any]:
+    def __call__(
+        self, job: Job, upscaler: Upscaler, within: Progress | None = None
+    ) -> dict[str, Any]:
         """Do all of a job and return its record."""
         task = self.read(job)
         self.compute(task, upscaler, within)
@@ -105,7 +111,7 @@ class Work:
             task.record["warnings"] = warned(task.wanted)
         return task
 
-    def compute(self, task: Task, upscaler: Upscaler, within: Any = None) -> None:
+    def compute(self, task: Task, upscaler: Upscaler, within: Progress | None = None) -> None:
         """Upscale them; `within` gets the fraction done."""
         if "error" in task.record:
             return
@@ -118,9 +124,12 @@ class Work:
                 for channel, shape in zip(task.wanted, shapes, strict=True)
             ]
             self._check(task, shapes)
+            task.settings = upscaler.settings
             if self.dry_run:
+                self._tell(task)
                 return
-            begun = [upscaler.begin(channel, within) for channel in task.wanted]
+            runs = _parts(within, len(shapes) * (1 + self.trust.asked))
+            begun = [upscaler.begin(channel, next(runs)) for channel in task.wanted]
             if not self.trust.asked:
                 task.begun = [
                     partial(_made, finish, shape)
@@ -132,7 +141,7 @@ class Work:
             ):
                 fine = begun.pop(0)()
                 result = averaged(fine, shape)
-                extras = self.trust(channel, fine, result, upscaler.settings, entry)
+                extras = self.trust(channel, fine, result, upscaler.settings, entry, next(runs))
                 task.results.append(result)
                 task.extras += extras
                 task.warn(channel, extras)
@@ -147,6 +156,21 @@ class Work:
         if task.file is not None:
             check_results(task.job.target, task.file, planned)
 
+    def _tell(self, task: Task) -> None:
+        """Put into the record whether the scans are fine enough, and the numbers if wanted."""
+        if task.settings is None:
+            return
+        entries = task.record["channels"]
+        for channel, entry in zip(task.wanted, entries, strict=True):
+            if "coarseness" not in entry:
+                entry["coarseness"] = coarseness_of(channel, task.settings)
+        if self.numbers:
+            from afmsr_core.metrics.numbers import numbers_of_both
+
+            for channel, result, entry in zip(task.wanted, task.results, entries, strict=False):
+                if "parameters" not in entry:
+                    entry["parameters"] = numbers_of_both(channel, result, task.settings.level)
+
     def write(self, task: Task) -> dict[str, Any]:
         """Write the results and return the record."""
         from afmsr_core.io.results import write_results
@@ -158,6 +182,7 @@ class Work:
                 job.target.parent.mkdir(parents=True, exist_ok=True)
                 for channel, result in zip(task.wanted, task.results, strict=True):
                     task.warn(channel, [result])
+                self._tell(task)
                 channels = [*task.results, *task.extras]
                 write_results(job.target, task.file, channels, force=self.force)
                 for entry, result in zip(record["channels"], task.results, strict=True):
@@ -200,6 +225,16 @@ def _preview(task: Task) -> bytes:
     made = [f"{one.xres} × {one.yres} px" for one in (scan, result)]
     subtitles = f"{made[0]}, as measured", f"{made[1]}, by {method}"
     return drawn(compared([scan, result], subtitles), dpi=_PREVIEW_DPI)
+
+
+def _parts(within: Progress | None, count: int) -> Iterator[Progress | None]:
+    """Yield, for each of so many runs of the method, what its own progress is given to."""
+    for number in range(count):
+        yield None if within is None else partial(_in_part, within, number, count)
+
+
+def _in_part(within: Progress, number: int, count: int, fraction: float) -> None:
+    within((number + fraction) / count)
 
 
 @contextmanager

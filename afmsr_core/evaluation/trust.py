@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from afmsr_core.channel import Channel
 from afmsr_core.errors import FieldError
 from afmsr_core.surfaces import fit_plane
-from afmsr_core.trust import Calibration, compare_detail, noise_of
-from afmsr_core.trust.calibration import shipped
-from afmsr_core.trust.detail import detail_of
+from afmsr_core.trust.calibration import Calibration, shipped
+from afmsr_core.trust.detail import compare_detail, detail_of
 from afmsr_core.trust.evidence import gather
+from afmsr_core.trust.noise import noise_of
 from afmsr_core.upscale import Upscaler
 
 __all__ = ["COVERAGE", "Witness", "detail_in", "interval_in"]
@@ -159,8 +159,8 @@ class Witness:
     def scale_of(self, relief: Field) -> Field:
         """Return the scale of the error on the pixels of the result, in the unit of the heights.
 
-        The method runs four times on the scan, as in :func:`afmsr_core.trust.assess`, for which
-        it was calibrated.
+        The method runs on the scan as in :func:`afmsr_core.trust.assessment.assess`, for which it
+        was calibrated.
 
         Raises
         ------

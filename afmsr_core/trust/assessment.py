@@ -21,7 +21,7 @@ from afmsr_core.trust.noise import Noise, noise_of
 from afmsr_core.trust.regions import Region, flagged, worth_a_zoom
 
 if TYPE_CHECKING:
-    from afmsr_core.upscale import Settings
+    from afmsr_core.upscale import Progress, Settings
 
 __all__ = ["COVERAGE", "Assessment", "assess"]
 
@@ -72,6 +72,7 @@ def assess(
     settings: Settings,
     calibration: Calibration | None = None,
     coverage: float = COVERAGE,
+    progress: Progress | None = None,
 ) -> Assessment:
     """Say how far a result is to be trusted.
 
@@ -87,6 +88,8 @@ def assess(
         Of a lab's own pairs; by default the one that ships.
     coverage : float
         Share of the pixels whose error the interval should hold.
+    progress : callable, optional
+        Gets the fraction done of the method's run; may raise to cancel.
 
     Returns
     -------
@@ -113,7 +116,7 @@ def assess(
     def method(heights: Field) -> Field:
         nonlocal digest
         yres, xres = heights.shape
-        made = upscaler(Channel(heights, float(xres), float(yres)))
+        made = upscaler(Channel(heights, float(xres), float(yres)), progress)
         digest = made.history[-1].settings.get("weights_sha256", "")
         return made.heights
 

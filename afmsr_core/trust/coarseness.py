@@ -176,7 +176,7 @@ def left_out(relief: Field, step: int, axis: int) -> float:
     z = np.moveaxis(relief, axis, 0)
     inner, outer = z[2 * step : -4 * step] + z[4 * step : -2 * step], z[: -6 * step] + z[6 * step :]
     error = (9 * inner - outer) / 16 - z[3 * step : -3 * step]
-    known = error[np.isfinite(error)]
+    known = error if np.isfinite(error).all() else error[np.isfinite(error)]
     return float(np.sqrt(np.mean(known**2))) if known.size else 0.0
 
 
@@ -216,10 +216,16 @@ def _spectrum(relief: Field) -> tuple[float, float]:
     return float(power[frequency > 0.5].sum()) / total, min(1.0, beyond / (total + beyond))
 
 
+def _quantile(values: Field, share: float) -> float:
+    """Return a quantile of what is known; where all is, NumPy needs a third of the time."""
+    tell = np.quantile if np.isfinite(values).all() else np.nanquantile
+    return float(tell(values, share))
+
+
 def _edge(relief: Field) -> float:
     one, two = (np.abs(relief[:, k:] - relief[:, :-k]) for k in (1, 2))
-    wide = float(np.nanquantile(two, STEEP))
-    return 2 * float(np.nanquantile(one, STEEP)) / wide if wide > 0 else 1.0
+    wide = _quantile(two, STEEP)
+    return 2 * _quantile(one, STEEP) / wide if wide > 0 else 1.0
 
 
 def _slopes(relief: Field, size: tuple[float, float] | None) -> tuple[float | None, float | None]:
@@ -230,6 +236,6 @@ def _slopes(relief: Field, size: tuple[float, float] | None) -> tuple[float | No
     if size is None:
         return None, None
     step = np.abs(np.diff(relief, axis=1)) / size[1]
-    found = float(np.nanquantile(step, STEEP))
-    height = float(np.nanquantile(relief, 0.99) - np.nanquantile(relief, 0.01))
+    found = _quantile(step, STEEP)
+    height = _quantile(relief, 0.99) - _quantile(relief, 0.01)
     return math.degrees(math.atan(found)), math.degrees(math.atan(height / (2 * size[1])))

@@ -178,7 +178,10 @@ def _white(field: Field) -> float:
 
 def _offsets(field: Field) -> float:
     second = field[2:] - 2 * field[1:-1] + field[:-2]
-    known = np.isfinite(second).any(axis=1)
+    finite = np.isfinite(second)
+    if finite.all():  # which takes np.median a third of the time
+        return _spread(np.median(second, axis=1)) / np.sqrt(6.0) if second.size else 0.0
+    known = finite.any(axis=1)
     return _spread(np.nanmedian(second[known], axis=1)) / np.sqrt(6.0) if known.any() else 0.0
 
 

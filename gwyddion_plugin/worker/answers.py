@@ -198,7 +198,7 @@ def _results(
 
 def _extras(channel: Channel, result: Channel, settings: Settings) -> list[Channel]:
     """Return the half-width of the interval around each height, and the residuals."""
-    from afmsr_core.trust import assess
+    from afmsr_core.trust.assessment import assess
 
     try:
         found = assess(channel, result, settings)
@@ -286,7 +286,8 @@ def _preview(request: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
 
 def _judge(request: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
     from afmsr_core.levelling import level
-    from afmsr_core.trust import judge, noise_of
+    from afmsr_core.trust.coarseness import judge
+    from afmsr_core.trust.noise import noise_of
 
     _, channel = _given(request)
     settings = _settings(request)

@@ -16,8 +16,10 @@ from afmsr_core import io
 from afmsr_core.channel import Channel
 from afmsr_core.errors import FieldError
 from afmsr_core.io.gwy import GwyFile
-from afmsr_core.trust import assess, evidence, judge, noise_of
-from afmsr_core.trust.coarseness import Coarseness
+from afmsr_core.trust import evidence
+from afmsr_core.trust.assessment import assess
+from afmsr_core.trust.coarseness import Coarseness, judge
+from afmsr_core.trust.noise import noise_of
 from afmsr_core.trust.regions import FLAGGED
 from afmsr_core.upscale import Settings, upscale
 from gwyddion_plugin.exchange.dump import RawField
@@ -83,7 +85,7 @@ def test_more_pixels_are_advised_where_the_library_does(monkeypatch, tmp_path, n
     found = Coarseness(
         "doubtful", 0.3, 0.1, 0.1, noise_share, 0.1, 0.1, None, None, 1.0, (96, 64)
     )  # fmt: skip
-    monkeypatch.setattr("afmsr_core.trust.judge", lambda *given: found)
+    monkeypatch.setattr("afmsr_core.trust.coarseness.judge", lambda *given: found)
     answer = ask("judge", tmp_path, scan(), settings={})
     assert (answer["pixels"] is None) == ("noise" in found.advice)
     assert ("noise" in scan_notes.verdict(answer)) == ("noise" in found.advice)
@@ -115,7 +117,7 @@ def test_the_extras_are_those_of_the_library(tmp_path: Path) -> None:
 
 
 def test_without_the_option_nothing_is_assessed(monkeypatch, tmp_path: Path) -> None:
-    monkeypatch.delattr("afmsr_core.trust.assess")
+    monkeypatch.delattr("afmsr_core.trust.assessment.assess")
     answer = ask("upscale", tmp_path, scan(), settings={"method": "bicubic"})
     assert answer["extras"] == []
 

@@ -22,7 +22,7 @@ import pytest
 
 import gwyddion_plugin.pygwy
 from afmsr_core.channel import Channel
-from afmsr_core.trust import assess
+from afmsr_core.trust.assessment import assess
 from afmsr_core.upscale import Settings, upscale
 from gwyddion_plugin.exchange import menu
 from gwyddion_plugin.exchange.settings import Choices
