@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from afmsr_core.errors import FieldError, MissingExtraError, UsageError
 from afmsr_core.large_field import LargeField
 from afmsr_core.picture.looks import Look
-from afmsr_core.quantity import readable, shown_unit
+from afmsr_core.quantity import between, readable, shown_unit
 
 if TYPE_CHECKING:
     import pandas
@@ -276,8 +276,7 @@ class Channel:
         if not measured.size:
             return "not one pixel measured"
         low, high = float(measured.min()), float(measured.max())
-        divisor, unit = shown_unit(max(abs(low), abs(high)), self.unit)
-        return f"{low / divisor:.4g} to {high / divisor:.4g} {unit}".rstrip()
+        return between(low, high, self.unit)
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
         """Return the heights, in `unit`; size and unit stay behind."""

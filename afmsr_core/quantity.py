@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-__all__ = ["counted", "readable", "shown_unit"]
+__all__ = ["between", "counted", "readable", "shown_unit"]
 
 # Units that take a prefix when they are shown, and which prefixes: three decades apart.
 _PREFIXES = (
@@ -64,6 +64,18 @@ def readable(value: float, unit: str, digits: int = 4) -> str:
     """
     divisor, shown = shown_unit(value, unit)
     return f"{value / divisor:.{digits}g} {shown}".rstrip()
+
+
+def between(low: float, high: float, unit: str, digits: int = 4) -> str:
+    """Return two values in the unit of the larger one.
+
+    Examples
+    --------
+    >>> between(-20.0, 2500.0, "nm"), between(0.0, 3.0, "")
+    ('-0.02 to 2.5 µm', '0 to 3')
+    """
+    divisor, shown = shown_unit(max(abs(low), abs(high)), unit)
+    return f"{low / divisor:.{digits}g} to {high / divisor:.{digits}g} {shown}".rstrip()
 
 
 def counted(number: int, noun: str) -> str:

@@ -152,6 +152,8 @@ def test_pixels_become_square_and_none_is_lost(
 
 def test_small_fields_grow_by_whole_pixels_and_large_ones_shrink() -> None:
     assert in_proportion(np.zeros((10, 20)), 2.0, smallest=256).shape == (130, 260)
+    assert in_proportion(np.zeros((100, 100)), 1.0, 256, 256).shape == (200, 200)
+    assert in_proportion(np.zeros((64, 64)), 1 / 8, 256, 256).shape == (256, 32)
     assert in_proportion(np.zeros((300, 100, 3)), 1 / 3, largest=150).shape == (150, 50, 3)
     assert thinned(np.zeros((3000, 10)), 1000).shape == (1000, 4)
 

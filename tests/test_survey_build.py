@@ -303,7 +303,7 @@ def evaluation(folder: Path, pairs: int = 3) -> dict[str, np.ndarray]:
 
 
 def test_an_evaluation_is_shown_in_the_colours_of_its_truth(tmp_path: Path) -> None:
-    from afmsr_core.picture import colours_of
+    from afmsr_core.picture import Range, colours
     from afmsr_core.surfaces import fit_plane
 
     pytest.importorskip("scipy")
@@ -317,7 +317,7 @@ def test_an_evaluation_is_shown_in_the_colours_of_its_truth(tmp_path: Path) -> N
         low, high = one.heights
         inside = np.mean((levelled > low) & (levelled < high))
         assert 0.97 < inside < 1 and one.unit == "nm"
-        assert np.array_equal(image(built.study, one.truth), colours_of(levelled, low, high))
+        assert np.array_equal(image(built.study, one.truth), colours(levelled, Range(low, high)))
         for name in one.items:
             method = built.key.items[name].method
             gain = 1 + 0.2 * (METHODS.index(method) + 1)
@@ -327,7 +327,7 @@ def test_an_evaluation_is_shown_in_the_colours_of_its_truth(tmp_path: Path) -> N
             flat = fit_plane(off).subtracted_from(blurred) + (
                 fit_plane(truth).subtracted_from(truth) - truth
             )
-            expected = colours_of(flat[25:395, 15:385], low, high).astype(int)
+            expected = colours(flat[25:395, 15:385], Range(low, high)).astype(int)
             assert np.abs(image(built.study, name) - expected).max() <= 1
 
 

@@ -107,7 +107,8 @@ def in_proportion(
     aspect : float
         Width of the area over its height.
     smallest : int
-        Of the longer side of what is returned: pixels are repeated so many times as that needs.
+        Of the longer side of what is returned: pixels are repeated so many times as that needs,
+        and `largest` allows.
     largest : int, optional
         Of the longer side: above it pixels are left out.
 
@@ -127,7 +128,8 @@ def in_proportion(
     width = max(float(columns), rows * aspect)
     width = min(width, (largest or np.inf) * min(1.0, aspect))
     height = width / aspect
-    times = max(1, int(-(-smallest // max(width, height))))
+    longer = max(width, height)
+    times = max(1, int(min(-(-smallest // longer), (largest or np.inf) // longer)))
     down = _nearest(max(1, round(height)) * times, rows)
     across = _nearest(max(1, round(width)) * times, columns)
     return np.asarray(field[down][:, across])

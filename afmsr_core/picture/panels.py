@@ -14,7 +14,7 @@ from afmsr_core.picture.colours import colours, marked_in, thinned
 from afmsr_core.picture.looks import Look
 from afmsr_core.picture.palettes import DEFAULT, knows_palette
 from afmsr_core.picture.ranges import PERCENTILES, Range
-from afmsr_core.quantity import shown_unit
+from afmsr_core.quantity import between
 from afmsr_core.surfaces import fit_plane
 
 __all__ = ["LEVELLED", "Panel", "compared", "in_own_range", "in_range", "in_ranges_of"]
@@ -202,13 +202,8 @@ def in_range(
                 f"{one.title}: its values are in {one.unit or 'no unit'}, the range in "
                 f"{unit or 'none'}; give the range in that unit, or choose another channel"
             )
-    told = f"{words}, {_words(low, high, unit)}".removeprefix(", ")
+    told = f"{words}, {between(low, high, unit)}".removeprefix(", ")
     return [one.replace(shown=Range(low, high, told)) for one in panels]
-
-
-def _words(low: float, high: float, unit: str) -> str:
-    divisor, shown = shown_unit(max(abs(low), abs(high)), unit)
-    return f"{low / divisor:.4g} to {high / divisor:.4g} {shown}".rstrip()
 
 
 def in_own_range(panels: Sequence[Panel], channels: Iterable[Any]) -> list[Panel]:

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from afmsr_core.errors import OutputError, UsageError
 from afmsr_core.io.atomic import writing
 from afmsr_core.io.files import contents
+from afmsr_core.picture import scale_bar
+from afmsr_core.quantity import between
 from afmsr_core.survey.page import letter
 from afmsr_core.survey.store import Plan
 from afmsr_core.survey.study import HIGHEST, LOWEST, Study, StudySet
@@ -150,7 +152,7 @@ def _figures(study: Study, rater: str) -> Iterator[Figure]:
             head = f"{study.title} · {rater} · set {index} of {len(plan)}"
             foot = f"set {one.set}; {LOWEST} is worst, {HIGHEST} is best"
             if shown.heights:
-                foot += f"; colours {shown.heights[0]:.3g} to {shown.heights[1]:.3g} {shown.unit}"
+                foot += f"; colours {between(*shown.heights, shown.unit)}"
             axes.text(GAP, height - 0.1, head, fontsize=7, va="bottom")
             axes.text(width - GAP, height - 0.1, foot, fontsize=6.2, va="bottom", ha="right")
             axes.set(xlim=(0, width), ylim=(height, 0), aspect="auto")
@@ -198,11 +200,8 @@ def _frame(axes: Axes, box: tuple[float, float, float, float]) -> None:
 
 def _bar(axes: Axes, inch: float, left: float, foot: float) -> None:
     """Draw a scale bar of a round length at the lower left; an inch is `inch` nm."""
-    limit = BAR_SHARE * IMAGE * inch
-    power = 10.0 ** np.floor(np.log10(limit))
-    nice = max(step * power for step in (1, 2, 5) if step * power <= limit)
-    text = f"{nice / 1000:g} µm" if nice >= 1000 else f"{nice:g} nm"
-    across = nice / inch
+    length, text, _ = scale_bar(IMAGE * inch, "nm", BAR_SHARE)
+    across = length / inch
     _box(axes, (left, foot - 0.2, max(across, 0.36) + 0.1, 0.2),
          facecolor="black", alpha=0.55, linewidth=0)  # fmt: skip
     start = left + 0.05 + max(0.36 - across, 0) / 2

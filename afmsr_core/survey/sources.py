@@ -105,9 +105,9 @@ def find_scenes(folder: Path, methods: Sequence[str] = (), crop: int | None = No
 
 
 def _of_evaluation(folder: Path, methods: Sequence[str], crop: int | None) -> Found:
-    from afmsr_core.picture import colours_of
+    from afmsr_core.picture import Range, colours
     from afmsr_core.report.contents import read_results
-    from afmsr_core.report.panels import CROP, middle, onto, scale_of
+    from afmsr_core.report.panels import CROP, middle, onto
     from afmsr_core.surfaces import fit_plane
 
     results = read_results(folder)
@@ -122,18 +122,18 @@ def _of_evaluation(folder: Path, methods: Sequence[str], crop: int | None) -> Fo
             raise CorruptFileError(
                 f"{folder / str(pair.get('fields'))}: is damaged; run afmsr-eval again"
             )
-        scale = scale_of([fields.truth])
         top, left, width, height = middle(fields.truth.shape, crop or CROP)
         window = np.s_[top : top + height, left : left + width]
         truth = fit_plane(fields.truth).subtracted_from(fields.truth)
+        shown = Range.of([truth])
         on_truth = {m: onto(fields.of_methods[m], fields.truth, truth) for m in names}
         return Scene(
             pair=str(pair["id"]),
             data_set=data_set,
-            truth=colours_of(truth[window], scale.low, scale.high),
-            results={m: colours_of(f[window], scale.low, scale.high) for m, f in on_truth.items()},
+            truth=colours(truth[window], shown),
+            results={method: colours(field[window], shown) for method, field in on_truth.items()},
             pixel=fields.pixel_size,
-            heights=(scale.low, scale.high),
+            heights=(shown.low, shown.high),
             unit=str((pair.get("high") or {}).get("unit") or "nm"),
         )
 

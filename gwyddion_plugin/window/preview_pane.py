@@ -114,24 +114,25 @@ class PreviewPane:
             f"{_SCALE * width} × {_SCALE * height} px; same colours"
         )
 
-    def _place(self) -> tuple[float, int, int]:
-        """Return screen pixels per pixel, and the top-left corner of the small image."""
+    def _place(self) -> tuple[float, float, int, int]:
+        """Return screen pixels per pixel each way, and the top-left corner of the small image."""
         picture = self._pictures["overview"]
-        share = picture.width() / self._field["xres"]
+        across = picture.width() / self._field["xres"]
+        down = picture.height() / self._field["yres"]
         left = (_OVERVIEW - picture.width()) // 2 + 1
-        return share, left, (_OVERVIEW - picture.height()) // 2 + 1
+        return across, down, left, (_OVERVIEW - picture.height()) // 2 + 1
 
     def _frame_crop(self, left: int, top: int, width: int, height: int) -> None:
-        share, x, y = self._place()
-        corners = [x + left * share, y + top * share]
-        corners += [x + (left + width) * share - 1, y + (top + height) * share - 1]
+        across, down, x, y = self._place()
+        corners = [x + left * across, y + top * down]
+        corners += [x + (left + width) * across - 1, y + (top + height) * down - 1]
         self._overview.create_rectangle(*corners, outline="black", width=3)
         self._overview.create_rectangle(*corners, outline="white", width=1)
 
     def _move(self, event: tk.Event[tk.Canvas]) -> None:
         if "overview" in self._pictures:
-            share, x, y = self._place()
-            self.at = [int((event.x - x) / share), int((event.y - y) / share)]
+            across, down, x, y = self._place()
+            self.at = [int((event.x - x) / across), int((event.y - y) / down)]
             self._update()
 
 

@@ -11,15 +11,14 @@ from numpy.typing import NDArray
 from afmsr_core.channel import Channel
 from afmsr_core.errors import OutputError
 from afmsr_core.gaps import measured_part
-from afmsr_core.picture import colours_of
+from afmsr_core.picture import Range, colours, in_proportion
 
 __all__ = ["Crop", "write"]
 
 SIDE = 64  # input pixels that are shown: 256 of the result, pixel for pixel
-SHOWN = 256  # side of the pictures of the crop on the screen
+SHOWN = 256  # longer side of the pictures of the crop on the screen
 HALO = 16  # input pixels around that the method sees, so that the edges look as they will
 OVERVIEW = 128  # longer side of the picture of the whole field
-_RANGE = (0.5, 99.5)  # percentiles at the ends of the colours: a spike must not rule them
 
 
 @dataclass(frozen=True)
@@ -71,21 +70,19 @@ class Crop:
 def write(folder: Path, relief: Channel, crop: Crop, result: Channel) -> dict[str, str]:
     """Write the crop before and after, in the same colours, and the whole field.
 
+    All have the proportions of the area that they show.
+
     Returns
     -------
     dict
         Names of the files by ``"before"``, ``"after"`` and ``"overview"``.
     """
     before, after = crop.of(relief), crop.of_result(relief, result)
-    shown = before[np.isfinite(before)]
-    low, high = np.percentile(shown, _RANGE) if shown.size else (0.0, 1.0)
-    whole = _reduced(relief.heights)
-    ends = np.nanpercentile(np.where(np.isfinite(whole), whole, np.nan), _RANGE)
-    pictures = {
-        "before": colours_of(_enlarged(before), low, high),
-        "after": colours_of(_enlarged(after), low, high),
-        "overview": colours_of(whole, *ends),
-    }
+    shown, aspect = Range.of([before]), crop.width * relief.dx / (crop.height * relief.dy)
+    whole = _reduced(relief.heights, relief.xreal / relief.yreal)
+    pictures = {"overview": colours(whole, Range.of([whole]))}
+    for name, heights in (("before", before), ("after", after)):
+        pictures[name] = in_proportion(colours(heights, shown), aspect, SHOWN, SHOWN)
     names = {}
     for name, picture in pictures.items():
         names[name] = f"{name}.ppm"
@@ -93,19 +90,15 @@ def write(folder: Path, relief: Channel, crop: Crop, result: Channel) -> dict[st
     return names
 
 
-def _enlarged(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Repeat pixels until the longer side fills the picture: pixels stay visible as such."""
-    times = max(1, SHOWN // max(values.shape))
-    return values.repeat(times, axis=0).repeat(times, axis=1)
-
-
-def _reduced(values: NDArray[np.float64]) -> NDArray[np.float64]:
+def _reduced(values: NDArray[np.float64], aspect: float) -> NDArray[np.float64]:
+    """Return a field as few pixels: means, so that no line is missed."""
     import cv2
 
-    yres, xres = values.shape
-    longer = max(yres, xres)
-    size = (max(1, xres * OVERVIEW // longer), max(1, yres * OVERVIEW // longer))
-    how = cv2.INTER_AREA if longer > OVERVIEW else cv2.INTER_NEAREST
+    size = (
+        max(1, round(OVERVIEW * min(1.0, aspect))),
+        max(1, round(OVERVIEW / max(1.0, aspect))),
+    )
+    how = cv2.INTER_AREA if max(values.shape) > OVERVIEW else cv2.INTER_NEAREST
     return np.asarray(cv2.resize(values, size, interpolation=how)).reshape(size[1], size[0])
 
 
