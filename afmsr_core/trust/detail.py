@@ -148,10 +148,12 @@ def detail_of(heights: Field, scale: int = 4) -> Field:
     wide = 2 * once - smooth(once, SMALL * scale)
     inside = np.s_[beyond:-beyond, beyond:-beyond]
     detail = (smooth(field, NOISY * scale) - wide)[inside]
-    around = np.ones((2 * beyond + 1, 2 * beyond + 1), np.uint8)
-    sure = cv2.erode(
-        known.astype(np.uint8), around, borderType=cv2.BORDER_CONSTANT, borderValue=1
-    ).astype(bool)
+    sure = known.copy()
+    if share is not None:
+        around = np.ones((2 * beyond + 1, 2 * beyond + 1), np.uint8)
+        sure = cv2.erode(
+            known.astype(np.uint8), around, borderType=cv2.BORDER_CONSTANT, borderValue=1
+        ).astype(bool)
     edge = round(EDGE * scale)
     for side in (sure, sure.T):
         side[:edge] = side[len(side) - edge :] = False
@@ -161,10 +163,11 @@ def detail_of(heights: Field, scale: int = 4) -> Field:
 def features_of(detail: Field, threshold: float, scale: int = 4) -> Features:
     """Find hills and hollows: peaks of the detail beyond a threshold."""
     known, reach = np.nan_to_num(detail), round(APART * scale)
+    turned, size = -known, np.abs(known)
     hills = (known > threshold) & (known == _highest(known, reach))
-    hollows = (-known > threshold) & (-known == _highest(-known, reach))
-    strongest = _highest(np.abs(known), round(ROUND * scale))
-    rows, columns = np.nonzero((hills | hollows) & (np.abs(known) >= LOBE * strongest))
+    hollows = (turned > threshold) & (turned == _highest(turned, reach))
+    strongest = _highest(size, round(ROUND * scale))
+    rows, columns = np.nonzero((hills | hollows) & (size >= LOBE * strongest))
     return Features(rows, columns, known[rows, columns])
 
 
@@ -251,8 +254,9 @@ def coarse_gain(scale: int = 4) -> float:
 
 def _absent(features: Features, other: Field, scale: int) -> NDArray[np.bool_]:
     """Tell which features the other field does not have."""
-    known, reach = np.nan_to_num(other), round(NEAR * scale)
-    up, down = _highest(known, reach), -_highest(-known, reach)
-    at = features.rows, features.columns
-    there = np.where(features.heights > 0, up[at], -down[at])
+    reach = round(NEAR * scale)
+    around = np.pad(np.nan_to_num(other), reach, constant_values=np.nan)
+    sign, there = np.sign(features.heights), np.full(features.count, -np.inf)
+    for i, j in np.ndindex(2 * reach + 1, 2 * reach + 1):
+        there = np.fmax(there, sign * around[features.rows + i, features.columns + j])
     return np.asarray(there < AGAIN * np.abs(features.heights))
