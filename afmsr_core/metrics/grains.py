@@ -42,6 +42,9 @@ AROUND = tuple((i, j) for i in (-1, 0, 1) for j in (-1, 0, 1) if (i, j) != (0, 0
 DIAGONAL = float(np.sqrt(0.5))
 """Slope of a rise of 1 to a diagonal neighbour."""
 
+BAND = 32
+"""Lines that are worked on at a time, so that they stay in the processor's cache."""
+
 FORWARD = ((0, 1), (1, -1), (1, 0), (1, 1))
 """Neighbours of a pixel, each pair once."""
 
@@ -283,17 +286,22 @@ def _uphill(z: Field) -> Labels:
     """Return, for every pixel, the index of the peak that the steepest way up leads to."""
     rows, columns = z.shape
     padded = np.pad(z, 1, constant_values=-np.inf)
-    index = np.arange(z.size).reshape(z.shape)
-    best, step = np.zeros(z.shape), np.zeros(z.shape, dtype=np.int64)
-    with np.errstate(invalid="ignore"):  # unknown less unknown
+    step = np.zeros(z.shape, dtype=np.int64)
+    for top in range(0, rows, BAND):
+        here = z[top : top + BAND]
+        best, towards = np.zeros(here.shape), step[top : top + BAND]
+        slope, steeper = np.empty(here.shape), np.empty(here.shape, dtype=bool)
         for i, j in AROUND:
-            slope = padded[1 + i : 1 + i + rows, 1 + j : 1 + j + columns] - z
+            there = padded[1 + i + top : 1 + i + top + len(here), 1 + j : 1 + j + columns]
+            with np.errstate(invalid="ignore"):  # unknown less unknown
+                np.subtract(there, here, out=slope)
             if i and j:
                 slope *= DIAGONAL
-            np.copyto(step, i * columns + j, where=slope > best)
+            np.greater(slope, best, out=steeper)
+            np.copyto(towards, i * columns + j, where=steeper)
             np.fmax(best, slope, out=best)
     step[np.isneginf(z)] = 0
-    way = (index + step).ravel()
+    way = np.arange(z.size) + step.ravel()
     while True:  # the way that is known doubles each time
         further = way[way]
         if np.array_equal(further, way):
@@ -303,23 +311,31 @@ def _uphill(z: Field) -> Labels:
 
 def _saddles(z: Field, basin: Labels) -> tuple[Labels, Labels, Field]:
     """Return pairs of neighbouring basins and the highest pass between them, the highest first."""
-    rows, columns = z.shape
+    # A column of unknown heights keeps the end of a line from being next to the start of another.
+    basins = np.pad(basin, ((0, 0), (0, 1)), constant_values=-1)
+    heights = np.pad(z, ((0, 0), (0, 1)), constant_values=-np.inf).ravel()
+    columns, basins = basins.shape[1], basins.ravel()
     ones, others, levels = [], [], []
     for i, j in FORWARD:
-        here = np.s_[: rows - i, max(0, -j) : columns - max(0, j)]
-        there = np.s_[i:, max(0, j) : columns - max(0, -j)]
-        border = basin[here] != basin[there]
-        ones.append(basin[here][border])
-        others.append(basin[there][border])
-        levels.append(np.minimum(z[here][border], z[there][border]))
+        further = i * columns + j
+        here = np.flatnonzero(basins[:-further] != basins[further:])
+        there = here + further
+        ones.append(basins[here])
+        others.append(basins[there])
+        levels.append(np.minimum(heights[here], heights[there]))
     one, other, level = (np.concatenate(parts) for parts in (ones, others, levels))
     one, other, level = (part[np.isfinite(level)] for part in (one, other, level))
-    one, other = np.minimum(one, other), np.maximum(one, other)
+    if not level.size:
+        return one, other, level
+    count = int(basin.max()) + 1
+    pairs = np.minimum(one, other) * count + np.maximum(one, other)
+    order = np.argsort(pairs)
+    pairs = pairs[order]
+    first = np.flatnonzero(np.diff(pairs, prepend=-1))
+    level = np.maximum.reduceat(level[order], first)
+    one, other = np.divmod(pairs[first], count)
     order = np.lexsort((other, one, -level))
-    pairs = one[order] * (int(basin.max()) + 1) + other[order]
-    _, first = np.unique(pairs, return_index=True)
-    kept = order[np.sort(first)]
-    return one[kept], other[kept], level[kept]
+    return one[order], other[order], level[order]
 
 
 def _measured(relief: Field, labels: Labels, pixel_size: tuple[float, float]) -> Grains:
@@ -340,7 +356,9 @@ def _measured(relief: Field, labels: Labels, pixel_size: tuple[float, float]) ->
     cut = np.zeros(count + 1, bool)
     cut[labels[outside]] = True
     # A hill without any neighbour ends at the border.
-    rim |= outside & ~np.isin(labels, np.unique(labels[rim]))
+    has_rim = np.zeros(count + 1, bool)
+    has_rim[labels[rim]] = True
+    rim |= outside & ~has_rim[labels]
     on_rim = rim.ravel() & known
     length = np.bincount(flat[on_rim], minlength=count + 1)
     base = np.bincount(flat[on_rim], z[on_rim], count + 1) / np.maximum(length, 1)

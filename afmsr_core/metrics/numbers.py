@@ -156,7 +156,7 @@ def _intervals(
     for name, power in powers.items():
         bands = np.array_split(power, BLOCKS)
         blocks = [block for band in bands for block in np.array_split(band, BLOCKS, axis=1)]
-        count = np.array([np.isfinite(block).sum() for block in blocks], dtype=np.float64)
+        count = np.array([np.count_nonzero(np.isfinite(one)) for one in blocks], dtype=np.float64)
         total = np.array([np.nansum(block) for block in blocks])
         counts = count[drawn].sum(axis=1)
         if not counts.all():

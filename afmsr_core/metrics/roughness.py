@@ -102,11 +102,13 @@ def surface_parameters(
     sq = float(np.sqrt(np.mean(z**2)))
     # What is left of a plane is rounding, not roughness.
     flat = sq <= ROUNDING * float(np.abs(heights[np.isfinite(heights)]).max())
+    unit = z / (1.0 if flat else sq)
+    square = unit * unit  # powers of 3 and 4 as products: NumPy's are forty times slower
     found: dict[str, float | None] = {
         "Sa": 0.0 if flat else float(np.mean(np.abs(z))),
         "Sq": 0.0 if flat else sq,
-        "Ssk": None if flat else float(np.mean((z / sq) ** 3)),
-        "Sku": None if flat else float(np.mean((z / sq) ** 4)),
+        "Ssk": None if flat else float(np.mean(square * unit)),
+        "Sku": None if flat else float(np.mean(square * square)),
         "Sz": 0.0 if flat else float(z.max() - z.min()),
         "Sdq": None,
         "Sdr": None,

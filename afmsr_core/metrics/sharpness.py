@@ -87,7 +87,7 @@ def gradient_sharpness(grey: Field) -> float:
     if min(grey.shape) < 2:
         raise FieldError("a field that is one pixel wide has no gradient; crop less")
     down, across = np.gradient(grey.astype(np.float64))
-    return float(np.hypot(down, across).mean())
+    return float(np.sqrt(down**2 + across**2).mean())
 
 
 def _details(grey: Field) -> dict[str, object]:

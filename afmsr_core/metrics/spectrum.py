@@ -179,16 +179,22 @@ def autocorrelation(heights: ArrayLike) -> Floats:
     level = np.where(used, level, 0.0)
     if np.sqrt(np.mean(level**2)) <= ROUNDING * np.nanmax(np.abs(heights)):
         raise FieldError("the field is flat, so that nothing correlates; choose another crop")
-    shape = [fft.next_fast_len(2 * n, real=True) for n in level.shape]
+    # Room for distances of up to half the field, beyond which nothing is asked for.
+    shape = [fft.next_fast_len(n + n // 2, real=True) for n in level.shape]
+    rows, columns = (np.arange(-(n // 2), n // 2 + 1) for n in level.shape)
 
     def correlated(field: Floats) -> Floats:
-        return np.asarray(fft.irfft2(np.abs(fft.rfft2(field, shape)) ** 2, shape))
+        spectrum = fft.rfft2(field, shape)
+        power = spectrum.real**2 + spectrum.imag**2
+        return np.asarray(fft.irfft2(power, shape)[np.ix_(rows, columns)])
 
-    pairs = np.rint(correlated(used.astype(np.float64)))
+    if used.all():
+        pairs = np.outer(level.shape[0] - np.abs(rows), level.shape[1] - np.abs(columns))
+    else:
+        pairs = np.rint(correlated(used.astype(np.float64)))
     with np.errstate(divide="ignore", invalid="ignore"):
         mean = np.where(pairs > 0, correlated(level) / pairs, 0.0)
-    rows, columns = (np.arange(-(n // 2), n // 2 + 1) for n in level.shape)
-    return np.asarray(mean[np.ix_(rows, columns)] / mean[0, 0])
+    return np.asarray(mean / mean[len(rows) // 2, len(columns) // 2])
 
 
 def autocorrelation_length(heights: ArrayLike, pixel_size: tuple[float, float]) -> float:

@@ -152,9 +152,13 @@ def heights_of(scars: Sequence[Scar], heights: Floats) -> Floats:
     measured = np.full(len(scars), np.nan)
     for i, scar in enumerate(scars):
         part = heights[scar.row - 1 : scar.row + scar.width + 1, scar.start : scar.stop]
-        above = part[1:-1].mean(axis=0) - 0.5 * (part[0] + part[-1])
-        if np.isfinite(above).any():
-            measured[i] = np.nanmean(above)
+        inside = part[1] if scar.width == 1 else part[1:-1].mean(axis=0)
+        above = inside - 0.5 * (part[0] + part[-1])
+        known = np.isfinite(above)
+        if known.all():
+            measured[i] = above.mean()
+        elif known.any():
+            measured[i] = above[known].mean()
     return measured
 
 
