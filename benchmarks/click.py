@@ -13,12 +13,14 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from benchmarks import clock, process
+from benchmarks.markdown import table
 
 TESTS = Path(__file__).resolve().parents[1] / "tests" / "gwyddion"
 INSIDE = Path(__file__).with_name("inside_gwyddion.py")
@@ -87,12 +89,8 @@ def _inside(folder: Path, side: int, runs: int) -> None:
         sys.executable, "-c", "from gwyddion_plugin.worker import resident; resident.stop_all()"
     )
     found = json.loads(done.stdout.splitlines()[-1])
-    times = {name: clock.Times.of(seconds) for name, seconds in found.items()}
-    print(f"| inside Gwyddion, {side} x {side} to {4 * side} x {4 * side} | seconds |")
-    print("|---|---|")
-    for name, taken in times.items():
-        print(f"| {name} | {taken} |")
-    beyond = times[PLUGIN].median - times[NOTHING].median
+    _told(f"inside Gwyddion, {side} x {side} to {4 * side} x {4 * side}", found)
+    beyond = clock.Times.of(found[PLUGIN]).median - clock.Times.of(found[NOTHING]).median
     print(f"\nRepeated (Ctrl+F), the plug-in takes {beyond:.3f} s beyond Gwyddion's own time.")
 
 
@@ -130,12 +128,7 @@ def _processes(folder: Path, runs: int) -> None:
         "afmsr upscale": [*upscale, "--quiet"],
     }
     costs = process.compare(commands, runs)
-    base = costs[reference]
-    print("| whole process, 128 x 128, .gwy to .gwy | seconds | ratio | processor s | ratio |")
-    print("|---|---|---|---|---|")
-    for name, cost in costs.items():
-        wall, busy = cost.seconds / base.seconds, cost.busy / base.busy
-        print(f"| {name} | {cost.seconds:.3f} | {wall:.2f} | {cost.busy:.3f} | {busy:.2f} |")
+    process.told(costs, reference, "whole process, 128 x 128, .gwy to .gwy")
 
 
 def _worker(home: Any, folder: Path, runs: int) -> None:
@@ -168,12 +161,13 @@ def _worker(home: Any, folder: Path, runs: int) -> None:
     began = time.perf_counter()
     _until(lambda: not (home.runtime / "afmsr").exists())
     left = time.perf_counter() - began
-    print("| the worker, 128 x 128, default network | seconds |")
-    print("|---|---|")
-    print(f"| first request, from the start of its process | {clock.Times.of(cold)} |")
-    print(f"| second request, from the start of the client's process | {clock.Times.of(warm)} |")
-    print(f"| second request, from asking to the answer | {clock.Times.of(asked)} |")
-    print(f"| the upscaling alone, in a process that is warm | {clock.Times.of(alone)} |")
+    took = {
+        "first request, from the start of its process": cold,
+        "second request, from the start of the client's process": warm,
+        "second request, from asking to the answer": asked,
+        "the upscaling alone, in a process that is warm": alone,
+    }
+    _told("the worker, 128 x 128, default network", took)
     print(
         f"\nIdle, the worker holds {idle:.0f} MB. Told to stay {IDLE:g} s, it left after "
         f"{left:.1f} s, and its files with it."
@@ -250,7 +244,8 @@ def _dialog(folder: Path, runs: int) -> None:
         )
     finally:
         screen.close()
-    print("| the dialog, 128 x 128, default network | seconds |")
-    print("|---|---|")
-    for name, seconds in took.items():
-        print(f"| {name} | {clock.Times.of(seconds)} |")
+    _told("the dialog, 128 x 128, default network", took)
+
+
+def _told(heading: str, took: Mapping[str, Sequence[float]]) -> None:
+    print(table((heading, "seconds"), [(name, clock.Times.of(took[name])) for name in took]))

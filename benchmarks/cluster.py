@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks import process
+from benchmarks.markdown import head
 from benchmarks.throughput import made
 
 
@@ -41,7 +42,7 @@ def run(args: argparse.Namespace) -> None:
     print(f"{args.scans} scans of {args.side} x {args.side}, {SCANS_A_TASK} a task\n")
     heading = "workers", "seconds", "scans a second", "ratio", "scheduler ms a task"
     heading += "client ms a task", "worker ms a scan"
-    print(f"| {' | '.join(heading)} |\n|{'---|' * len(heading)}")
+    print(head(heading))
     first = None
     with tempfile.TemporaryDirectory(dir=process.disk()) as folder:
         scans = made(Path(folder) / "in", args.scans, args.side)

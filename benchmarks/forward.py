@@ -23,6 +23,7 @@ import numpy as np
 from afmsr_core.inference import choices, open_engine
 from afmsr_core.methods import Network, methods, registry
 from benchmarks import clock, real_weights
+from benchmarks.markdown import head, line
 
 LARGE = 3_000_000  # parameters; above, a smaller field and fewer runs
 LARGE_RUNS = 2
@@ -84,22 +85,18 @@ def run(args: argparse.Namespace) -> None:
     best = clock.turns({"": lambda: product @ product}, 9, args.clock)[""].low
     rate = 2 * MATRIX**3 / best
     print(f"sgemm {MATRIX}: {rate / 1e9:.0f} GFLOP/s on {args.threads} thread(s)\n")
-    print(
-        "| network | weights | input | plain torchSR, s | torch, s | ONNX Runtime, s "
-        "| GFLOP plain / ours | share of the roof | differs, of the range | plain / best of ours |"
-    )
-    print("|---|---|---|---|---|---|---|---|---|---|")
+    columns = "network", "weights", "input", "plain torchSR, s", "torch, s", "ONNX Runtime, s"
+    columns += "GFLOP plain / ours", "share of the roof", "differs, of the range"
+    print(head((*columns, "plain / best of ours"), words=3))
     found = {}
     for network in networks:
         side = args.side if network.count < LARGE else args.large_side
         found[network.name] = one = _compared(network, side, args)
-        print(
-            f"| {network.name} | {one.weights} | {side} x {side} | {one.times['plain']} "
-            f"| {one.times['torch']} | {one.times['onnx']} "
-            f"| {one.plain_flops / 1e9:.1f} / {one.our_flops / 1e9:.1f} "
-            f"| {one.our_flops / rate / one.best:.2f} | {one.differs:.1e} | {one.gain:.2f} |",
-            flush=True,
-        )
+        took = (one.times[way] for way in ("plain", "torch", "onnx"))
+        flops = f"{one.plain_flops / 1e9:.1f} / {one.our_flops / 1e9:.1f}"
+        roof, gain = f"{one.our_flops / rate / one.best:.2f}", f"{one.gain:.2f}"
+        cells = network.name, one.weights, f"{side} x {side}", *took, flops, roof
+        print(line(*cells, f"{one.differs:.1e}", gain), flush=True)
     seven = [found[name].gain for name in PAPER if name in found]
     if len(seven) == len(PAPER):
         print(f"\nGeometric mean of the paper's seven: {math.prod(seven) ** (1 / 7):.2f}.")

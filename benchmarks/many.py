@@ -19,6 +19,7 @@ import time
 from pathlib import Path
 
 from benchmarks import process
+from benchmarks.markdown import head, line
 from benchmarks.report import measured
 from benchmarks.throughput import made
 
@@ -63,12 +64,10 @@ def run(args: argparse.Namespace) -> None:
         f"{tasks * scheduler:.0f} s and {tasks * client:.0f} s of one thread each.\n"
     )
     calls, flushes = _file_calls()
-    print(
-        "| scans | a scan, s | a task, s | workers that keep the scheduler busy "
-        f"| {args.scans:,} scans on {args.workers:,} workers, s | limit | file calls a second "
-        "| MB a second written | workers that fail | scans done twice |"
-    )
-    print("|---|---|---|---|---|---|---|---|---|---|")
+    columns = "scans", "a scan, s", "a task, s", "workers that keep the scheduler busy"
+    columns += f"{args.scans:,} scans on {args.workers:,} workers, s", "limit"
+    columns += "file calls a second", "MB a second written", "workers that fail"
+    print(head((*columns, "scans done twice")))
     for side in map(int, args.sides.split(",")):
         seconds, written = _scan(side)
         limits = {
@@ -80,13 +79,10 @@ def run(args: argparse.Namespace) -> None:
         lasts = limits[limit]
         dead = args.workers * lasts / 3600 / LIVES
         rate = f"{args.scans * sum(calls.values()) / lasts:.0f}" if calls else ""
-        print(
-            f"| {side} x {side} | {seconds:.3f} | {SCANS_A_TASK * seconds:.2f} "
-            f"| {SCANS_A_TASK * seconds / scheduler:.0f} | {lasts:.0f} | {limit} "
-            f"| {rate} | {args.scans * written / lasts / 1e6:.0f} | {dead:.2f} "
-            f"| {dead * SCANS_A_TASK:.1f} |",
-            flush=True,
-        )
+        cells = f"{side} x {side}", f"{seconds:.3f}", f"{SCANS_A_TASK * seconds:.2f}"
+        cells += f"{SCANS_A_TASK * seconds / scheduler:.0f}", f"{lasts:.0f}", limit, rate
+        cells += f"{args.scans * written / lasts / 1e6:.0f}", f"{dead:.2f}"
+        print(line(*cells, f"{dead * SCANS_A_TASK:.1f}"), flush=True)
     if calls:
         told = ", ".join(f"{number:.1f} {name}" for name, number in calls.items())
         print(

@@ -12,6 +12,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks import process
+from benchmarks.markdown import head
 
 SIDES = "128,512,1024,2048"  # 4096 takes some minutes
 MEGA = 1e6
@@ -34,7 +35,7 @@ def run(args: argparse.Namespace) -> None:
         return
     heading = "scan", "result", "seconds", "processor s", "peak MB"
     heading += "above the smallest, MB per Mpx of result", "off its crops, of the range"
-    print(f"| {' | '.join(heading)} |\n|{'---|' * len(heading)}")
+    print(head(heading))
     first = None
     for side in map(int, args.sides.split(",")):
         cost, off = _upscaled(side, args.method, args.threads)

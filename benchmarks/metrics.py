@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import clock
+from benchmarks.markdown import head, line
 
 FEATURES = (18, 45, 75)
 """Of Ma's three forests."""
@@ -39,19 +40,17 @@ def main() -> None:
     grey = scan_like(args.side)
     print(
         f"{args.side} x {args.side} pixels, one thread, pyiqa {importlib.metadata.version('pyiqa')}"
-        f", medians of {args.runs} runs in turn after one, each without reading its file\n\n"
-        f"| metric | ours, s | pyiqa, s | pyiqa / ours | difference |\n|---|---|---|---|---|"
+        f", medians of {args.runs} runs in turn after one, each without reading its file\n"
     )
+    print(head(("metric", "ours, s", "pyiqa, s", "pyiqa / ours", "difference")))
     with tempfile.TemporaryDirectory() as folder:
         file = args.ma_parameters or structure_only(Path(folder) / "structure.mat")
         for name, ours, theirs in pairs(file, args.niqe_parameters):
             calls = {"": partial(ours, grey), "pyiqa": partial(theirs, grey)}
             times = clock.turns(calls, args.runs)
             one, other = times[""].median, times["pyiqa"].median
-            print(
-                f"| {name} | {one:.3f} | {other:.3f} | {other / one:.1f} | "
-                f"{abs(ours(grey) - theirs(grey)):.1e} |"
-            )
+            apart = f"{abs(ours(grey) - theirs(grey)):.1e}"
+            print(line(name, f"{one:.3f}", f"{other:.3f}", f"{other / one:.1f}", apart))
 
 
 Score = Callable[[NDArray[np.uint8]], float]

@@ -14,6 +14,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.markdown import head, line
+
 PER_MEGABYTE = 1 << (20 if sys.platform == "darwin" else 10)
 BARE = "bare ONNX Runtime script"
 TORCHSR = """
@@ -64,15 +66,12 @@ def run(args: argparse.Namespace) -> None:
 
 def told(costs: Mapping[str, Cost], reference: str, heading: str) -> None:
     """Print a table with ratios to one of its rows."""
-    print(f"| {heading} | seconds | ratio | processor s | ratio | peak MB |")
-    print("|---|---|---|---|---|---|")
+    print(head((heading, "seconds", "ratio", "processor s", "ratio", "peak MB")))
     base = costs[reference]
     for name, cost in costs.items():
-        wall, busy = cost.seconds / base.seconds, cost.busy / base.busy
-        print(
-            f"| {name} | {cost.seconds:.3f} | {wall:.2f} | {cost.busy:.3f} | {busy:.2f} "
-            f"| {cost.megabytes:.0f} |"
-        )
+        wall, busy = f"{cost.seconds / base.seconds:.2f}", f"{cost.busy / base.busy:.2f}"
+        megabytes = f"{cost.megabytes:.0f}"
+        print(line(name, f"{cost.seconds:.3f}", wall, f"{cost.busy:.3f}", busy, megabytes))
 
 
 def compare(commands: Mapping[str, Sequence[str]], runs: int) -> dict[str, Cost]:

@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks import clock, process
+from benchmarks.markdown import head, line
 from benchmarks.real_weights import shared_weights
 
 PROGRAM = Path(__file__).with_name("peer.py")
@@ -82,14 +83,13 @@ def _superres(python: str, args: argparse.Namespace) -> None:
                 left_out.append(f"{name} ({peer if file.is_file() else 'no ' + file.name})")
             else:
                 group[name], by[name] = peer
-        print(f"| 4x, {args.threads} thread(s) | by | input | seconds |")
-        print("|---|---|---|---|")
+        print(head((f"4x, {args.threads} thread(s)", "by", "input", "seconds"), words=3))
         for side, group, runs in (
             (args.side, calls, args.runs),
             (args.large_side, large, min(args.runs, LARGE_RUNS)),
         ):
             for name, times in clock.turns(group, runs, args.clock).items():
-                print(f"| {name} | {by[name]} | {side} x {side} | {times} |", flush=True)
+                print(line(name, by[name], f"{side} x {side}", times), flush=True)
     if left_out:
         print(f"\nLeft out: {', '.join(left_out)}.")
 
@@ -118,18 +118,14 @@ def _openvino(python: str, args: argparse.Namespace) -> None:
             file = Path(folder) / f"{kind}.npy"
             subprocess.run([*commands[kind][:-1], str(file)], check=True)
             results.append(np.load(file))
-        print(
-            f"| default network, {args.side} x {args.side}, {args.threads} thread(s) | pass, s "
-            "| whole process, s | processor s | peak MB | package, MB |"
-        )
-        print("|---|---|---|---|---|---|")
+        what = f"default network, {args.side} x {args.side}, {args.threads} thread(s)"
+        columns = "pass, s", "whole process, s", "processor s", "peak MB", "package, MB"
+        print(head((what, *columns)))
         for kind in kinds:
             cost = costs[kind]
+            took = f"{cost.seconds:.2f}", f"{cost.busy:.2f}", f"{cost.megabytes:.0f}"
             size = subprocess.run([python, "-c", SIZE, kind], capture_output=True, check=True)
-            print(
-                f"| {names[kind]} | {times[kind]} | {cost.seconds:.2f} | {cost.busy:.2f} "
-                f"| {cost.megabytes:.0f} | {int(size.stdout) / 1e6:.0f} |"
-            )
+            print(line(names[kind], times[kind], *took, f"{int(size.stdout) / 1e6:.0f}"))
         gain = times["onnxruntime"].median / times["openvino"].median
         later = costs["openvino"].seconds - costs["onnxruntime"].seconds
         saved = times["onnxruntime"].median - times["openvino"].median

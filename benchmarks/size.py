@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks import clock
+from benchmarks.markdown import table
 
 SIDES = "64,128,256,512,1024,2048"
 LARGE = 1024  # pixels; from here on one run
@@ -40,10 +41,8 @@ def run(args: argparse.Namespace) -> None:
             for name, one in upscalers.items()
         }
         rows[side] = clock.turns(calls, args.runs if side < LARGE else 0, args.clock)
-    print(f"| input | {' | '.join(f'{name}, s' for name in names)} |")
-    print(f"|---|{'---|' * len(names)}")
-    for side, times in rows.items():
-        print(f"| {side} x {side} | {' | '.join(str(times[name]) for name in names)} |")
+    cells = ([f"{side} x {side}", *map(times.get, names)] for side, times in rows.items())
+    print(table(["input", *(f"{name}, s" for name in names)], cells))
     powers = {name: _power({side: rows[side][name].median for side in sides}) for name in names}
     print("\nSeconds grow with the pixels to the power of ", end="")
     print(", ".join(f"{power:.2f} ({name})" for name, power in powers.items()), end=".\n")

@@ -23,6 +23,8 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
+from benchmarks.markdown import head, line
+
 SIDE = 370  # pixels, as in the paper
 METHODS = ("bicubic", "rcan", "rdn")
 PAIRS = 12
@@ -134,13 +136,12 @@ def _print(raters: list[_Rater], args: argparse.Namespace, held: int) -> None:
         f"{args.raters} raters, a click every {args.pause:g} s each, for {args.seconds:g} s; "
         f"images of {SIDE} x {SIDE} px\n"
     )
-    print("| request | number | " + " | ".join(f"{share} %, ms" for share in SHARES) + " |")
-    print("|---|---|" + "---|" * len(SHARES))
+    print(head(("request", "number", *(f"{share} %, ms" for share in SHARES))))
     every = {kind: [t for one in raters for t in one.times[kind]] for kind in raters[0].times}
     every["all"] = [t for times in every.values() for t in times]
     for kind, times in every.items():
-        cells = " | ".join(f"{1e3 * one:.0f}" for one in np.percentile(times, SHARES))
-        print(f"| {kind} | {len(times)} | {cells} |")
+        cells = (f"{1e3 * one:.0f}" for one in np.percentile(times, SHARES))
+        print(line(kind, len(times), *cells))
     confirmed = sum(len(one.answers) for one in raters)
     failed = sum(one.failed for one in raters)
     print(f"\n{failed} failed; {confirmed} answers confirmed, {held} in the study")

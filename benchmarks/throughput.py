@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import clock, process
+from benchmarks.markdown import head, line
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -71,13 +72,12 @@ def run(args: argparse.Namespace) -> None:
                 lasted = time.perf_counter() - began
                 found[name].append((len(part) / lasted, (time.process_time() - busy) / len(part)))
         what = f"{args.scans} scans, {args.side} x {args.side}, {args.method}"
-        print(f"| {what} | scans a second | of the engine | processor ms a scan |")
-        print("|---|---|---|---|")
+        print(head((what, "scans a second", "of the engine", "processor ms a scan")))
         for name, rates in found.items():
             pairs = zip(rates, found["the engine alone"], strict=True)
             share = statistics.median(rate[0] / base[0] for rate, base in pairs)
             rate, cost = (statistics.median(column) for column in zip(*rates, strict=True))
-            print(f"| {name} | {rate:.1f} | {share:.2f} | {1e3 * cost:.1f} |", flush=True)
+            print(line(name, f"{rate:.1f}", f"{share:.2f}", f"{1e3 * cost:.1f}"), flush=True)
         print()
         _several(Path(folder), args)
 
@@ -110,7 +110,7 @@ def _several(folder: Path, args: argparse.Namespace) -> None:
     heading = "processes, one thread each", "engines alone, scans a second", "ratio"
     heading += "processor ms a scan", "start-up of afmsr upscale --jobs, s"
     heading += "scans a second after it", "ratio", "processor ms a scan"
-    print(f"| {' | '.join(heading)} |\n|{'---|' * len(heading)}")
+    print(head(heading))
     for way in ways:
         columns = zip(*(turn[way] for turn in turns), strict=True)
         alone, alone_ms, start, rate, busy = map(statistics.median, columns)

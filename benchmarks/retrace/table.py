@@ -10,12 +10,13 @@ import numpy as np
 
 from afmsr_core.methods import get
 from afmsr_core.statistics import Scores, compare
+from benchmarks.markdown import table
 from benchmarks.retrace.score import CEILING, Outcome
 
 REFERENCE = "bicubic"
-HEADER = (
-    "| method | PSNR, dB | gain over bicubic, dB: mean [95 %] | median | wins | SSIM | RMSE, nm "
-    "| RMSE / bicubic | Sq bias | Sdq bias | sharpness |\n" + "|---" * 11 + "|\n"
+COLUMNS = (
+    *("method", "PSNR, dB", "gain over bicubic, dB: mean [95 %]", "median", "wins", "SSIM"),
+    *("RMSE, nm", "RMSE / bicubic", "Sq bias", "Sdq bias", "sharpness"),
 )
 NOTE = (
     "PSNR, gain, SSIM and sharpness are means over scans; RMSE and the biases of Sq and Sdq are "
@@ -46,7 +47,7 @@ def summarise(outcomes: Sequence[Outcome], methods: Sequence[str]) -> list[dict[
         return []
     names = [*methods, CEILING]
     psnr = np.array([[one.scores[name]["psnr"] for name in names] for one in scored])
-    table = Scores(
+    scores = Scores(
         psnr,
         names,
         ["network" if name == CEILING else get(name).kind for name in names],
@@ -57,7 +58,7 @@ def summarise(outcomes: Sequence[Outcome], methods: Sequence[str]) -> list[dict[
         clusters=[one.pair.sample for one in scored],
     )
     others = [name for name in names if name != REFERENCE]
-    compared = {c.method: c for c in compare(table, [(name, REFERENCE) for name in others])}
+    compared = {c.method: c for c in compare(scores, [(name, REFERENCE) for name in others])}
     rows = []
     for column, name in enumerate(names):
         row: dict[str, Any] = {"method": name, "scans": len(scored), "psnr": psnr[:, column].mean()}
@@ -78,25 +79,21 @@ def summarise(outcomes: Sequence[Outcome], methods: Sequence[str]) -> list[dict[
 
 def markdown(rows: Sequence[dict[str, Any]]) -> str:
     """Return the rows of :func:`summarise` as a Markdown table."""
-    return HEADER + "".join(_line(row) for row in rows)
+    return table(COLUMNS, map(_cells, rows)) + "\n"
 
 
 def per_scan(outcomes: Sequence[Outcome], methods: Sequence[str]) -> str:
     """Return bicubic's PSNR and every gain over it, a row a scan, as a Markdown table."""
     others = [name for name in (*methods, CEILING) if name != REFERENCE]
-    lines = [
-        f"| scan | sample | residual, px | {REFERENCE}, dB | {' | '.join(others)} |",
-        "|---" * (4 + len(others)) + "|",
-    ]
+    rows = []
     for one in outcomes:
         if one.scores:
             base = one.scores[REFERENCE]["psnr"]
-            gains = " | ".join(f"{one.scores[name]['psnr'] - base:+.2f}" for name in others)
-            residual = one.alignment["residual_px"]
-            lines.append(
-                f"| {one.pair.name} | {one.pair.sample} | {residual:.2f} | {base:.2f} | {gains} |"
-            )
-    return "\n".join(lines) + "\n"
+            gains = [f"{one.scores[name]['psnr'] - base:+.2f}" for name in others]
+            residual = f"{one.alignment['residual_px']:.2f}"
+            rows.append((one.pair.name, one.pair.sample, residual, f"{base:.2f}", *gains))
+    columns = "scan", "sample", "residual, px", f"{REFERENCE}, dB", *others
+    return table(columns, rows, words=2) + "\n"
 
 
 def dropped(outcomes: Sequence[Outcome]) -> str:
@@ -115,7 +112,7 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _line(row: dict[str, Any]) -> str:
+def _cells(row: dict[str, Any]) -> tuple[str, ...]:
     gain, median, wins = "0", "0", ""
     if "gain" in row:
         gain = f"{row['gain']:+.2f}"
@@ -124,9 +121,9 @@ def _line(row: dict[str, Any]) -> str:
         median, wins = f"{row['median']:+.2f}", f"{row['wins']:.0%}"
     name = "*full-resolution retrace*" if row["method"] == CEILING else row["method"]
     return (
-        f"| {name} | {row['psnr']:.2f} | {gain} | {median} | {wins} | {row['ssim']:.3f} "
-        f"| {row['rmse']:.3g} | {row['rmse_ratio']:.3f} | {_percent(row['sq'])} "
-        f"| {_percent(row['sdq'])} | {row['sharpness']:+.2f} |\n"
+        *(name, f"{row['psnr']:.2f}", gain, median, wins, f"{row['ssim']:.3f}"),
+        *(f"{row['rmse']:.3g}", f"{row['rmse_ratio']:.3f}", _percent(row["sq"])),
+        *(_percent(row["sdq"]), f"{row['sharpness']:+.2f}"),
     )
 
 

@@ -15,6 +15,7 @@ from afmsr_core.errors import AfmsrError
 from afmsr_core.simulation import PRESETS, SPECIMENS, simulate_pair
 from afmsr_core.simulation.instrument import Instrument
 from afmsr_core.simulation.pair import surface_for
+from benchmarks.markdown import head, line
 from benchmarks.simulation.figures import REAL, Figures, measure
 
 
@@ -71,12 +72,10 @@ def _real(corpus: Path) -> list[Figures]:
 
 
 def _table(found: dict[str, list[Figures]]) -> None:
-    print(f"| figure | real, published | {' | '.join(found)} |")
-    print("|" + "---|" * (2 + len(found)))
-    names = [*REAL, "backlash", "near", "far", "exponent", "offsets_exponent", "scars"]
-    for name in names:
+    print(head(("figure", "real, published", *found)))
+    for name in [*REAL, "backlash", "near", "far", "exponent", "offsets_exponent", "scars"]:
         cells = [REAL.get(name), *(quartiles(one, name) for one in found.values())]
-        print(f"| {name} | {' | '.join(map(_cell, cells))} |")
+        print(line(name, *map(_cell, cells)))
     for title, figures in found.items():
         share = statistics.fmean(one.scars > 0 for one in figures)
         print(f"\n{title}: {len(figures)} scans, {share:.0%} with a scar")
@@ -91,7 +90,7 @@ def _cell(values: tuple[float, float, float] | None) -> str:
 
 def _speed(size: int) -> None:
     """Print processor times: the machine may have other things to do."""
-    print(f"| {size} x {size} | processor seconds |\n|---|---|")
+    print(head((f"{size} x {size}", "processor seconds")))
     rng = np.random.default_rng(0)
     conditions = PRESETS["typical"].draw(rng, pixel=12.0, slope=36.0)
     surface, area = surface_for("film", size, conditions, rng)

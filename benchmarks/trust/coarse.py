@@ -13,6 +13,7 @@ from afmsr_core.methods import registry
 from afmsr_core.methods.interpolation import Interpolation, interpolate
 from afmsr_core.simulation import Acquisition, coarse_scan
 from afmsr_core.trust.coarseness import DOUBTFUL, FALL, FINE, INTERCEPT, NEAR, errors, judge
+from benchmarks.markdown import table
 from benchmarks.trust.cases import LEAST, Case, Field, Method, finer
 from training import corpus
 from training.corpus import Scan
@@ -46,17 +47,18 @@ def coarse(folder: Path, more: Mapping[str, Path]) -> str:
     """Return the table."""
     method = Method("afm")
     found = [_judged(case, method) for case in _decimated(corpus.dev_scans(folder))]
-    lines = [f"## Is the scan too coarse?\n\n{RULE}\n"]
-    lines += ["| verdict | scans | right | error in the class itself |", "|---|---:|---:|---:|"]
+    rows: list[Sequence[object]] = []
     for verdict, (low, high) in CLASSES.items():
         of = [one for one in found if one.verdict == verdict]
         inside = [low < one.error <= high for one in of]
         right = [_right(one) for one in of]
-        lines.append(f"| {verdict} | {len(of)} | {_share(right)} | {_share(inside)} |")
+        rows.append((verdict, len(of), _share(right), _share(inside)))
     right = [_right(one) for one in found]
     samples = len({one.scan.sample for one in found})
     ratio = np.log([one.expected / one.error for one in found])
-    lines.append(f"| all | {len(found)} of {samples} samples | {_share(right)} | |\n")
+    rows.append(("all", f"{len(found)} of {samples} samples", _share(right), ""))
+    columns = "verdict", "scans", "right", "error in the class itself"
+    lines = [f"## Is the scan too coarse?\n\n{RULE}\n\n{table(columns, rows)}\n"]
     lines.append(
         f"Expected over true error: median {np.exp(np.median(ratio)):.2f}, two of three within a "
         f"factor of {np.exp(np.quantile(np.abs(ratio), 0.68)):.2f}.\n"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from afmsr_core.trust.detail import Detail, compare_detail
 from afmsr_core.trust.noise import noise_of
+from benchmarks.markdown import table
 from benchmarks.trust.cases import CONDITIONS, Case, Field, Method, cases
 from training import corpus
 
@@ -39,26 +40,26 @@ def detail(folder: Path, more: Mapping[str, Path]) -> str:
             found = compared(case, case.registered(method(case.coarse)))
             peak = float(np.ptp(case.right))
             rows[case.condition, name].append({**found.as_dict(), "range": peak})
-    lines = [
-        "## Invented and missing features\n",
+    words = (
+        "## Invented and missing features\n\n"
         "Hills and hollows of up to a few measured pixels, higher than five standard deviations "
         "of what the noise of both scans leaves in them. Invented: in the result, not in the full "
         "scan; missing: the other way round. Rates are means over the scans; heights are medians, "
-        "in nm and in % of the range of the scan.\n",
-        "| condition | method | invented | of all in results | height | missing | of all true ones "
-        "| height |",
-        "|---|---|---:|---:|---:|---:|---:|---:|",
-    ]
-    for (condition, name), found in rows.items():
-        cells = []
-        for kind in ("invented", "missing"):
-            rate = np.mean(
-                [one[f"{kind}_rate"] for one in found if one[f"{kind}_rate"] is not None]
-            )
-            there = [one for one in found if one[f"{kind}_height"] is not None]
-            height = np.median([one[f"{kind}_height"] for one in there]) if there else np.nan
-            share = np.median([one[f"{kind}_height"] / one["range"] for one in there] or [np.nan])
-            count = sum(one[kind] for one in found)
-            cells.append(f"{count} | {rate:.0%} | {height:.2g} nm ({share:.1%})")
-        lines.append(f"| {condition} | {name} | {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"
+        "in nm and in % of the range of the scan.\n\n"
+    )
+    columns = "condition", "method", "invented", "of all in results", "height"
+    columns += "missing", "of all true ones", "height"
+    told = [(condition, name, *_cells(found)) for (condition, name), found in rows.items()]
+    return words + table(columns, told, words=2) + "\n"
+
+
+def _cells(found: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield count, share and height of what is invented, and of what is missing."""
+    for kind in ("invented", "missing"):
+        rate = np.mean([one[f"{kind}_rate"] for one in found if one[f"{kind}_rate"] is not None])
+        there = [one for one in found if one[f"{kind}_height"] is not None]
+        height = np.median([one[f"{kind}_height"] for one in there]) if there else np.nan
+        share = np.median([one[f"{kind}_height"] / one["range"] for one in there] or [np.nan])
+        yield str(sum(one[kind] for one in found))
+        yield f"{rate:.0%}"
+        yield f"{height:.2g} nm ({share:.1%})"

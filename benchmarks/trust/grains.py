@@ -11,6 +11,7 @@ import numpy as np
 
 from afmsr_core.metrics.grains import KINDS, Rule
 from afmsr_core.metrics.numbers import REPORTED, numbers_of
+from benchmarks.markdown import table
 from benchmarks.trust.cases import BORDER, CONDITIONS, FACTOR, Case, Field, Method, cases
 from training import corpus
 
@@ -42,14 +43,12 @@ def grains(folder: Path, more: Mapping[str, Path]) -> str:
 
 
 def _roughness(found: Found) -> str:
-    names = " | ".join(REPORTED)
-    lines = [
-        "## Roughness\n",
+    words = (
+        "## Roughness\n\n"
         "Over that of the full scan: median and quartiles over the coarse scans of the dev split; "
-        "in brackets the share in which the full scan's lies in the 95 % interval.\n",
-        f"| condition | of | scans | {names} |",
-        f"|---|---|---:|{'---:|' * len(REPORTED)}",
-    ]
+        "in brackets the share in which the full scan's lies in the 95 % interval.\n\n"
+    )
+    rows = []
     for (condition, name), pairs in found.items():
         cells = []
         for parameter in REPORTED:
@@ -57,19 +56,18 @@ def _roughness(found: Found) -> str:
             ends = [(got["intervals"][parameter], true[parameter]) for got, true in pairs]
             inside = np.mean([low <= value <= high for (low, high), value in ends])
             cells.append(f"{_spread(ratio)} [{inside:.0%}]")
-        lines.append(f"| {condition} | {name} | {len(pairs)} | {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"
+        rows.append((condition, name, len(pairs), *cells))
+    return words + table(("condition", "of", "scans", *REPORTED), rows, words=2) + "\n"
 
 
 def _counts(found: Found) -> str:
-    lines = [
-        "## Grains and pores: count\n",
+    words = (
+        "## Grains and pores: count\n\n"
         f"Coarse scans whose full scan has at least {FEW}. Count over that of the full scan: "
         "median and quartiles; error: median over the scans; inside: the full scan's count lies "
-        "in the 95 % interval.\n",
-        "| | condition | of | scans | count over true one | error | inside |",
-        "|---|---|---|---:|---:|---:|---:|",
-    ]
+        "in the 95 % interval.\n\n"
+    )
+    rows = []
     for kind in KINDS:
         for (condition, name), pairs in found.items():
             told = _enough(pairs, kind)
@@ -78,21 +76,19 @@ def _counts(found: Found) -> str:
                 [got["count_low"] <= true["count"] <= got["count_high"] for got, true in told]
             )
             error = np.median(np.abs(np.array(ratio) - 1))
-            lines.append(
-                f"| {kind} | {condition} | {name} | {len(told)} | {_spread(ratio)} | {error:.0%} "
-                f"| {inside:.0%} |"
-            )
-    return "\n".join(lines) + "\n"
+            told_of = len(told), _spread(ratio), f"{error:.0%}", f"{inside:.0%}"
+            rows.append((kind, condition, name, *told_of))
+    columns = "", "condition", "of", "scans", "count over true one", "error", "inside"
+    return words + table(columns, rows, words=3) + "\n"
 
 
 def _sizes(found: Found) -> str:
-    lines = [
-        "## Grains and pores: size\n",
+    words = (
+        "## Grains and pores: size\n\n"
         "Of the same: mean over that of the full scan, median and quartiles over the scans; in "
-        "brackets the share in which the full scan's mean lies in the 95 % interval.\n",
-        f"| | condition | of | {' | '.join(SIZES.values())} |",
-        "|---|---|---|---:|---:|---:|",
-    ]
+        "brackets the share in which the full scan's mean lies in the 95 % interval.\n\n"
+    )
+    rows = []
     for kind in KINDS:
         for (condition, name), pairs in found.items():
             cells = []
@@ -107,8 +103,8 @@ def _sizes(found: Found) -> str:
                     [got[f"{size}_low"] <= true <= got[f"{size}_high"] for got, true in told]
                 )
                 cells.append(f"{_spread(ratio)} [{inside:.0%}]")
-            lines.append(f"| {kind} | {condition} | {name} | {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"
+            rows.append((kind, condition, name, *cells))
+    return words + table(("", "condition", "of", *SIZES.values()), rows, words=3) + "\n"
 
 
 def _enough(pairs: list[tuple[Numbers, Numbers]], kind: str) -> list[tuple[Numbers, Numbers]]:

@@ -15,6 +15,7 @@ from afmsr_core.errors import UsageError
 from afmsr_core.trust.calibration import COVERAGES, SHIPPED, Calibration
 from afmsr_core.trust.consistency import consistency, projected
 from afmsr_core.trust.regions import FLAGGED, flagged
+from benchmarks.markdown import table
 from benchmarks.trust.cases import CONDITIONS, Case, Field, Method, cases
 from benchmarks.trust.detail import invented_in
 from training import corpus
@@ -91,92 +92,96 @@ def intervals(folder: Path, more: Mapping[str, Path]) -> str:
 
 
 def _coverage(found: Sequence[Judged], calibration: Calibration) -> str:
-    lines = [
-        "## Does the interval hold?\n",
-        f"{_size(found)}; calibrated on {calibration.samples} other samples "
-        f"({calibration.scans} coarse scans). Mean over samples, 95 % by bootstrap over samples.\n",
-        "| nominal | clean and noisy | clean | noisy |",
-        "|---:|---:|---:|---:|",
-    ]
+    held = []
     for level in calibration.quantiles:
         cells = []
         for condition in (None, *(name for name, *_ in CONDITIONS)):
             of = [one for one in found if condition in (None, one.condition)]
             mean, low, high = _mean(of, lambda one, level=level: one.coverage[level])
             cells.append(f"{mean:.1%} [{low:.1%}, {high:.1%}]")
-        lines.append(f"| {float(level):.0%} | {' | '.join(cells)} |")
-    lines += [
-        "\nAt 90 %, by category of sample. Half-width: mean over the best constant one, which "
-        "only the truth tells.\n",
-        "| category | samples | coarse scans | coverage | half-width |",
-        "|---|---:|---:|---:|---:|",
-    ]
+        held.append((f"{float(level):.0%}", *cells))
+    by_category = []
     for category in sorted({one.category for one in found}):
         of = [one for one in found if one.category == category]
-        held = _mean(of, lambda one: one.coverage["0.9"])[0]
-        width = float(np.exp(np.mean([np.log(one.width) for one in of])))
-        lines.append(
-            f"| {category} | {len({one.sample for one in of})} | {len(of)} | {held:.1%} "
-            f"| {width:.2f} |"
-        )
-    width = float(np.exp(np.mean([np.log(one.width) for one in found])))
-    lines.append(f"| all | {len({one.sample for one in found})} | {len(found)} | | {width:.2f} |\n")
+        share = f"{_mean(of, lambda one: one.coverage['0.9'])[0]:.1%}"
+        by_category.append((category, *_counts(of), share, _width(of)))
+    by_category.append(("all", *_counts(found), "", _width(found)))
     worst = sorted(found, key=lambda one: one.coverage["0.9"])
-    lines.append("Where it holds least:\n")
-    lines += [f"- {one.name}, {one.condition}: {one.coverage['0.9']:.1%}" for one in worst[:5]]
-    return "\n".join(lines) + "\n"
+    least = [f"- {one.name}, {one.condition}: {one.coverage['0.9']:.1%}" for one in worst[:5]]
+    columns = "category", "samples", "coarse scans", "coverage", "half-width"
+    return "\n".join(
+        [
+            "## Does the interval hold?\n",
+            f"{_size(found)}; calibrated on {calibration.samples} other samples ("
+            f"{calibration.scans} coarse scans). Mean over samples, 95 % by bootstrap over samples."
+            "\n",
+            table(("nominal", "clean and noisy", "clean", "noisy"), held, words=0),
+            "\nAt 90 %, by category of sample. Half-width: mean over the best constant one, which "
+            "only the truth tells.\n",
+            table(columns, by_category),
+            "\nWhere it holds least:\n",
+            *least,
+            "",
+        ]
+    )
+
+
+def _counts(of: Sequence[Judged]) -> tuple[int, int]:
+    return len({one.sample for one in of}), len(of)
+
+
+def _width(of: Sequence[Judged]) -> str:
+    return f"{np.exp(np.mean([np.log(one.width) for one in of])):.2f}"
 
 
 def _ranking(found: Sequence[Judged]) -> str:
-    lines = [
-        "## Does the map rank the pixels?\n",
-        "Spearman's correlation of the map with the true error, within each coarse scan; mean "
-        "over samples, 95 % by bootstrap over samples.\n",
-        "| error of | map | local deviation | map is better on |",
-        "|---|---:|---:|---:|",
-    ]
+    ranked = []
     for area in found[0].rank:
         cells = []
         for ranks in ("rank", "rank_variance"):
             mean, low, high = _mean(found, lambda one, r=ranks, a=area: getattr(one, r)[a])
             cells.append(f"{mean:.2f} [{low:.2f}, {high:.2f}]")
         better = np.mean([one.rank[area] > one.rank_variance[area] for one in found])
-        lines.append(f"| {area} | {' | '.join(cells)} | {better:.0%} |")
-    lines += [
-        "\nWhat is possible: the rank correlation, for a pixel, of a map that knows the true root "
-        "mean square error of every square, but not where in the square it is.\n",
-        "| square, fine pixels | squares of the truth | ours |",
-        "|---|---:|---:|",
-    ]
+        ranked.append((area, *cells, f"{better:.0%}"))
+    known = []
     ours = _mean(found, lambda one: one.rank["a pixel"])[0]
     for side in KNOWN:
         mean, low, high = _mean(found, lambda one, s=side: one.rank_known[s])
-        lines.append(f"| {side} x {side} | {mean:.2f} [{low:.2f}, {high:.2f}] | {ours:.2f} |")
-    return "\n".join(lines) + "\n"
+        known.append((f"{side} x {side}", f"{mean:.2f} [{low:.2f}, {high:.2f}]", f"{ours:.2f}"))
+    return "\n".join(
+        [
+            "## Does the map rank the pixels?\n",
+            "Spearman's correlation of the map with the true error, within each coarse scan; mean "
+            "over samples, 95 % by bootstrap over samples.\n",
+            table(("error of", "map", "local deviation", "map is better on"), ranked),
+            "\nWhat is possible: the rank correlation, for a pixel, of a map that knows the true "
+            "root mean square error of every square, but not where in the square it is.\n",
+            table(("square, fine pixels", "squares of the truth", "ours"), known),
+            "",
+        ]
+    )
 
 
 def _rest(found: Sequence[Judged]) -> str:
     invented = sum(one.invented for one in found)
     caught = sum(one.invented_flagged for one in found)
-    lines = [
-        "## Invented features in what is flagged\n",
+    words = (
+        "## Invented features in what is flagged\n\n"
         f"{caught} of {invented} invented features above 5 sigma ({caught / max(1, invented):.0%}) "
-        f"lie in the {FLAGGED:.0%} of the pixels that are flagged.\n",
-        "## Agreement with the measured pixels\n",
-        "| condition | residual, sigma of the noise (median) | gain by soft projection, dB: mean "
-        "[95 %] | better on |",
-        "|---|---:|---:|---:|",
-    ]
+        f"lie in the {FLAGGED:.0%} of the pixels that are flagged.\n\n"
+        "## Agreement with the measured pixels\n\n"
+    )
+    rows = []
     for condition, *_ in CONDITIONS:
         of = [one for one in found if one.condition == condition]
         mean, low, high = _mean(of, lambda one: one.projection_db)
         better = np.mean([one.projection_db > 0 for one in of])
-        residual = np.nanmedian([one.residual_sigma for one in of])
-        lines.append(
-            f"| {condition} | {residual:.2f} | {mean:+.2f} [{low:+.2f}, {high:+.2f}] "
-            f"| {better:.0%} |"
-        )
-    return "\n".join(lines) + "\n"
+        residual = f"{np.nanmedian([one.residual_sigma for one in of]):.2f}"
+        gain = f"{mean:+.2f} [{low:+.2f}, {high:+.2f}]"
+        rows.append((condition, residual, gain, f"{better:.0%}"))
+    columns = "condition", "residual, sigma of the noise (median)"
+    columns += "gain by soft projection, dB: mean [95 %]", "better on"
+    return words + table(columns, rows) + "\n"
 
 
 def _mean(found: Sequence[Judged], value: Callable[[Judged], float]) -> tuple[float, float, float]:

@@ -12,6 +12,7 @@ import numpy as np
 from afmsr_core.io.atomic import writing
 from afmsr_core.trust.calibration import SHIPPED, Calibration, Observation, calibrate, observe
 from afmsr_core.trust.evidence import LENGTHS
+from benchmarks.markdown import head, line
 from benchmarks.trust.cases import AUGMENTED, Case, Method, cases
 from training import corpus
 
@@ -51,8 +52,8 @@ def _cross_validated(found: Sequence[Observation], made: Calibration) -> None:
     """Print coverage by sample, each learnt without it, and what single maps would need."""
     samples = sorted({one.sample for one in found})
     print("\nEach sample by a calibration learnt on the other samples, at 90 %:\n")
-    print("| sample | coarse scans | coverage | half-width over the 90 % quantile of the error |")
-    print("|---|---:|---:|---:|")
+    columns = "sample", "coarse scans", "coverage"
+    print(head((*columns, "half-width over the 90 % quantile of the error")))
     for sample in samples:
         others = calibrate([o for o in found if o.sample != sample], made.method, [])
         held, width = [], []
@@ -61,7 +62,7 @@ def _cross_validated(found: Sequence[Observation], made: Calibration) -> None:
             held.append(np.mean(np.abs(one.error) <= half))
             width.append(np.mean(half) / np.quantile(np.abs(one.error), 0.9))
         count = Counter(o.sample for o in found)[sample]
-        print(f"| {sample} | {count} | {np.mean(held):.1%} | {np.mean(width):.2f} |")
+        print(line(sample, count, f"{np.mean(held):.1%}", f"{np.mean(width):.2f}"))
 
 
 def scale_of(one: Observation, calibration: Calibration) -> np.ndarray:

@@ -14,6 +14,7 @@ from afmsr_core.errors import FieldError
 from afmsr_core.metrics.niqe import Model, read_model
 from afmsr_core.metrics.niqe import niqe as score
 from afmsr_core.normalisation import Normalisation, to_8bit
+from benchmarks.markdown import table
 from benchmarks.trust.cases import CONDITIONS, Field, Method, cases
 from training import corpus
 
@@ -40,15 +41,15 @@ def niqe(folder: Path, more: Mapping[str, Path]) -> str:
         errors.append([float(np.sqrt(np.mean((r - case.right) ** 2))) / spread for r in results])
         for name, model in models.items():
             values[name].append([_value(result, model) for result in results])
-    lines = [
-        "## NIQE as a predictor of the true error\n",
+    words = (
+        "## NIQE as a predictor of the true error\n\n"
         f"Fitted to {patches} patches of {len(fields)} good permissive scans of the train split. "
         f"{len(errors)} coarse scans of the dev split. Spearman's correlation of NIQE with the "
-        "root mean square error over Sq; 1 would be a perfect predictor, 0 none.\n",
-        f"| NIQE of | across scans, default network | within a scan, across {len(methods)} "
-        "methods (mean) |",
-        "|---|---:|---:|",
-    ]
+        "root mean square error over Sq; 1 would be a perfect predictor, 0 none.\n\n"
+    )
+    columns = "NIQE of", "across scans, default network"
+    columns += (f"within a scan, across {len(methods)} methods (mean)",)
+    rows = []
     ours = list(methods).index("afm")
     for name, found in values.items():
         pairs = [(v[ours], e[ours]) for v, e in zip(found, errors, strict=True)]
@@ -59,8 +60,8 @@ def niqe(folder: Path, more: Mapping[str, Path]) -> str:
             for v, e in zip(found, errors, strict=True)
             if np.isfinite(v).all()
         ]
-        lines.append(f"| {name} | {across:+.2f} | {np.nanmean(within):+.2f} |")
-    return "\n".join(lines) + "\n"
+        rows.append((name, f"{across:+.2f}", f"{np.nanmean(within):+.2f}"))
+    return words + table(columns, rows) + "\n"
 
 
 def _value(result: Field, model: Model) -> float:

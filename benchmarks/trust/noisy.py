@@ -12,6 +12,7 @@ from afmsr_core.alignment import AlignmentSettings, align
 from afmsr_core.errors import PairError
 from afmsr_core.trust.noise import noise_between, noise_of
 from afmsr_core.trust.resolution import resolved_frequency
+from benchmarks.markdown import table
 from benchmarks.retrace.pairs import read_pairs
 
 MAX_RESIDUAL = 0.5  # pixels, as in benchmarks/retrace
@@ -58,13 +59,11 @@ def noise(folder: Path, more: Mapping[str, Path]) -> str:
         ("line offsets over the range", "{:.2%}"),
         ("correlated residual over the range", "{:.2%}"),
     )
-    lines = [
-        "## Noise\n",
-        f"{len(ratios)} pairs of trace and retrace at full resolution; median and quartiles.\n",
-        "| figure | median | quartiles |",
-        "|---|---:|---:|",
+    rows = [
+        (name, form.format(middle[i]), f"{form.format(low[i])} to {form.format(high[i])}")
+        for i, (name, form) in enumerate(names)
     ]
-    for i, (name, form) in enumerate(names):
-        cells = form.format(middle[i]), form.format(low[i]), form.format(high[i])
-        lines.append(f"| {name} | {cells[0]} | {cells[1]} to {cells[2]} |")
-    return "\n".join(lines) + "\n"
+    return (
+        f"## Noise\n\n{len(ratios)} pairs of trace and retrace at full resolution; median and "
+        f"quartiles.\n\n{table(('figure', 'median', 'quartiles'), rows)}\n"
+    )

@@ -16,6 +16,7 @@ from afmsr_core.trust.detail import compare_detail
 from afmsr_core.trust.evidence import gather
 from afmsr_core.trust.noise import Noise, noise_of
 from afmsr_core.trust.regions import FLAGGED, flagged
+from benchmarks.markdown import table
 from benchmarks.trust.cases import Field, Method
 
 PRESETS = ("typical", "noisy")
@@ -131,25 +132,23 @@ def planted(folder: Path, more: Mapping[str, Path]) -> str:
         for name, method in methods.items():
             rows[surface.preset, name].append(_judged(surface, method, calibration))
     count = len(GROUNDS) * EACH
-    lines = [
-        "## Planted features\n",
+    words = (
+        "## Planted features\n\n"
         f"A virtual AFM scanned {count} smooth surfaces with {COUNT} particles, pits and ridges "
         f"each, from a fifth of a measured pixel on, {SIDE // SCALE} x {SIDE // SCALE} pixels, "
         "under two presets. A feature is what stands out of the result, or of the surface, by "
         f"more than {STRONG:g} standard deviations of the noise that the scan had. In brackets: "
-        f"how many of them lie in the {FLAGGED:.0%} of the pixels that are flagged.\n",
-        "| preset | method | invented (flagged) | missing (flagged) | right (flagged) "
-        "| invented ones lower than the half-width | right ones |",
-        "|---|---|---:|---:|---:|---:|---:|",
-    ]
-    for (name, of), found in rows.items():
-        lines.append(f"| {name} | {of} | {_cells(found)} |")
+        f"how many of them lie in the {FLAGGED:.0%} of the pixels that are flagged.\n\n"
+    )
+    told = [(name, of, *_cells(found)) for (name, of), found in rows.items()]
     for of in methods:
         both = [one for (_, method), found in rows.items() if method == of for one in found]
-        lines.append(f"| all | {of} | {_cells(both)} |")
+        told.append(("all", of, *_cells(both)))
+    columns = "preset", "method", "invented (flagged)", "missing (flagged)", "right (flagged)"
+    columns += "invented ones lower than the half-width", "right ones"
     largest = max(one.flagged for found in rows.values() for one in found)
-    lines.append(f"\nAt most {largest:.1%} of an image are flagged.")
-    return "\n".join(lines) + "\n"
+    at_most = f"\n\nAt most {largest:.1%} of an image are flagged.\n"
+    return words + table(columns, told, words=2) + at_most
 
 
 def _judged(surface: Surface, method: Method, calibration: Calibration) -> Found:
@@ -170,7 +169,7 @@ def _judged(surface: Surface, method: Method, calibration: Calibration) -> Found
     return Found(*counts, flagged=float(doubt.mean()))
 
 
-def _cells(found: Sequence[Found]) -> str:
+def _cells(found: Sequence[Found]) -> list[str]:
     cells = []
     for kind in ("invented", "missing", "there"):
         count = sum(getattr(one, kind) for one in found)
@@ -179,4 +178,4 @@ def _cells(found: Sequence[Found]) -> str:
     for kind in ("invented", "there"):
         count, low = (sum(getattr(one, f"{kind}{what}") for one in found) for what in ("", "_low"))
         cells.append(f"{low / count:.0%}" if count else "–")
-    return " | ".join(cells)
+    return cells

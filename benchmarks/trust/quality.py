@@ -11,6 +11,7 @@ from scipy import stats
 from afmsr_core.metrics.numbers import quality_of
 from afmsr_core.trust.coarseness import judge
 from afmsr_core.trust.resolution import resolved_alone, resolved_frequency
+from benchmarks.markdown import table
 from benchmarks.trust.cases import CONDITIONS, Method, cases
 from benchmarks.trust.noisy import aligned_pairs
 from training import corpus
@@ -37,18 +38,17 @@ def quality(folder: Path, more: Mapping[str, Path]) -> str:
         found = quality_of(case.coarse) | judge(case.coarse, case.noise).as_dict()
         for name, (key, sign) in PREDICTORS.items():
             told[name].append(sign * (np.nan if found[key] is None else found[key]))
-    lines = [
-        "## What predicts the error\n",
+    words = (
+        "## What predicts the error\n\n"
         f"{len(errors)} coarse scans of {len(set(samples))} samples of the dev split. Spearman's "
         "correlation, across scans, with the root mean square error of the default network over "
-        "Sq; 95 % by bootstrap over samples.\n",
-        "| told by the scan | correlation |",
-        "|---|---:|",
-    ]
+        "Sq; 95 % by bootstrap over samples.\n\n"
+    )
+    rows = []
     for name, values in told.items():
         rank, (low, high) = _correlation(np.array(values), np.array(errors), samples)
-        lines.append(f"| {name} | {rank:+.2f} [{low:+.2f}, {high:+.2f}] |")
-    return "\n".join(lines) + "\n\n" + _resolution(folder)
+        rows.append((name, f"{rank:+.2f} [{low:+.2f}, {high:+.2f}]"))
+    return words + table(("told by the scan", "correlation"), rows) + "\n\n" + _resolution(folder)
 
 
 def _correlation(
