@@ -38,11 +38,24 @@ def home(tmp_path: Path) -> Iterator[Home]:
         yield Home(folder, Path(runtime))
 
 
-@pytest.fixture
-def installed(home: Home) -> Home:
-    """A home folder with the plug-in."""
+@pytest.fixture(scope="session")
+def plug_in(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the installer writes into Gwyddion's folder; no path of that folder is in it."""
+    return installed_with(sys.executable, tmp_path_factory)
+
+
+def installed_with(python: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("installed")
+    home = Home(folder, folder, python)
     home.gwyddion_dir.mkdir()
     home.install()
+    return home.gwyddion_dir
+
+
+@pytest.fixture
+def installed(home: Home, plug_in: Path) -> Home:
+    """A home folder with the plug-in."""
+    shutil.copytree(plug_in, home.gwyddion_dir)
     return home
 
 
@@ -93,30 +106,45 @@ def scan_file(tmp_path: Path) -> Callable[..., Path]:
     return write
 
 
-@pytest.fixture
-def breakable(home: Home, tmp_path: Path) -> Callable[[str], Home]:
-    """An installed plug-in whose ONNX Runtime is replaced by some lines, after installing.
+@dataclass
+class Breakable:
+    """A virtual environment that sees the packages of this one, and the plug-in made with it.
 
-    The interpreter is a virtual environment of its own, which sees the packages of this one.
+    What lies in `faults` comes before all packages.
     """
-    environment = tmp_path / "broken env"
-    venv.create(environment, symlinks=True, with_pip=False)
-    home.python = str(environment / "bin" / "python")
-    (packages,) = environment.glob("lib/python*/site-packages")
+
+    python: str
+    faults: Path
+    plug_in: Path
+
+
+@pytest.fixture(scope="session")
+def breakable_environment(tmp_path_factory: pytest.TempPathFactory) -> Breakable:
+    """An environment whose packages can be replaced."""
+    folder = tmp_path_factory.mktemp("broken env")
+    venv.create(folder, symlinks=True, with_pip=False)
+    python, faults = str(folder / "bin" / "python"), tmp_path_factory.mktemp("faults")
+    (packages,) = folder.glob("lib/python*/site-packages")
     here = [path for path in sys.path if path.endswith("site-packages")]
     lines = [f"import site; site.addsitedir({path!r})" for path in here]
     (packages / "packages.pth").write_text("\n".join(lines) + "\n")
-    faults = tmp_path / "faults"
-    faults.mkdir()
     (packages / "aaa_faults.pth").write_text(f"import sys; sys.path.insert(0, {str(faults)!r})\n")
-    home.gwyddion_dir.mkdir()
-    home.install()
+    return Breakable(python, faults, installed_with(python, tmp_path_factory))
+
+
+@pytest.fixture
+def breakable(home: Home, breakable_environment: Breakable) -> Iterator[Callable[[str], Home]]:
+    """An installed plug-in whose ONNX Runtime is replaced by some lines, after installing."""
+    home.python = breakable_environment.python
+    shutil.copytree(breakable_environment.plug_in, home.gwyddion_dir)
+    module = breakable_environment.faults / "onnxruntime.py"
 
     def broken(code: str) -> Home:
-        (faults / "onnxruntime.py").write_text(code)
+        module.write_text(code)
         return home
 
-    return broken
+    yield broken
+    module.unlink(missing_ok=True)
 
 
 @pytest.fixture(scope="module")
