@@ -14,19 +14,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-from afmsr_core.batch.dask import (
-    RETRIES,
-    Advice,
-    Failure,
-    Scheduler,
-    Workers,
-    connected,
-    held,
-    in_flight,
-    on_this_worker,
-    outcome_of,
-    versions_of,
-)
+from afmsr_core.batch import dask
 from afmsr_core.batch.overlapping import overlapping
 from afmsr_core.errors import AfmsrError
 
@@ -38,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["on_cluster"]
 
 SCANS_A_TASK = 8  # 0.1 s of work at 64 x 64 pixels, a minute at 1024 x 1024
-ADVICE = Advice(
+ADVICE = dask.Advice(
     again="give the same command with --resume (resume=True)",
     took="this scan",
     cure="give the workers more, or --tile 128",
@@ -50,7 +38,7 @@ def on_cluster(
     jobs: Sequence[Job],
     upscaler: Upscaler,
     work: Work,
-    scheduler: Scheduler,
+    scheduler: dask.Scheduler,
     tell: Callable[[str], object],
 ) -> Generator[dict[str, Any], None, None]:
     """Upscale scans on a cluster; yield the record of each as it is finished.
@@ -84,15 +72,15 @@ def on_cluster(
     """
     if not jobs:
         return
-    with connected(scheduler, ADVICE) as (client, where):
-        workers = Workers(client, where, ADVICE, tell)
+    with dask.connected(scheduler, ADVICE) as (client, where):
+        workers = dask.Workers(client, where, ADVICE, tell)
         yield from _Run(client, workers, upscaler, work).finished(jobs)
 
 
 class _Run:
     """One run on one cluster."""
 
-    def __init__(self, client: Any, workers: Workers, upscaler: Upscaler, work: Work) -> None:
+    def __init__(self, client: Any, workers: dask.Workers, upscaler: Upscaler, work: Work) -> None:
         self._client, self._workers = client, workers
         settings = upscaler.settings
         if settings.weights is not None:
@@ -104,14 +92,14 @@ class _Run:
     def finished(self, jobs: Sequence[Job]) -> Iterator[dict[str, Any]]:
         """Yield records in the order of completion."""
         todo = deque(jobs[i : i + SCANS_A_TASK] for i in range(0, len(jobs), SCANS_A_TASK))
-        with closing(in_flight(todo, self._submit, self._client, self._workers)) as landing:
+        with closing(dask.in_flight(todo, self._submit, self._client, self._workers)) as landing:
             for chunk, future in landing:
-                found = outcome_of(future, ADVICE)
-                if isinstance(found, Failure) and len(chunk) > 1:
+                found = dask.outcome_of(future, ADVICE)
+                if isinstance(found, dask.Failure) and len(chunk) > 1:
                     # One by one, after all others, to find out which of them it was.
                     todo.extend([job] for job in chunk)
                     continue
-                if isinstance(found, Failure):
+                if isinstance(found, dask.Failure):
                     error = f"{chunk[0].source}: {found.reason}"
                     found = [{"error": error, "traceback": found.traceback}]
                 for job, record in zip(chunk, found, strict=True):
@@ -127,12 +115,12 @@ class _Run:
         digest = hashlib.sha256(self._what + task + str(self._weights).encode()).hexdigest()
         return self._client.submit(
             _upscaled,
-            versions_of(),
+            dask.versions_of(),
             self._weights,
             self._what,
             task,
             key=f"afmsr-upscale-{digest[:24]}",
-            retries=RETRIES,
+            retries=dask.RETRIES,
         )
 
 
@@ -147,7 +135,7 @@ def _upscaled(
     """Upscale a few scans and return their records."""
 
     def do(threads: int) -> list[dict[str, Any]]:
-        upscaler, work = held(_upscalers, what, lambda: _made(what, threads))
+        upscaler, work = dask.held(_upscalers, what, lambda: _made(what, threads))
         if upscaler.weights_sha256 != weights:
             raise AfmsrError(
                 f"has other weights of {upscaler.method.name}; give all computers the same model "
@@ -155,7 +143,7 @@ def _upscaled(
             )
         return list(overlapping(pickle.loads(task), work, upscaler))
 
-    return on_this_worker(do, versions)
+    return dask.on_this_worker(do, versions)
 
 
 def _made(what: bytes, threads: int) -> tuple[Upscaler, Work]:

@@ -18,19 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from afmsr_core import methods
-from afmsr_core.batch.dask import (
-    RETRIES,
-    Advice,
-    Failure,
-    Scheduler,
-    Workers,
-    connected,
-    held,
-    in_flight,
-    on_this_worker,
-    outcome_of,
-    versions_of,
-)
+from afmsr_core.batch import dask
 from afmsr_core.errors import AfmsrError, ReadError
 from afmsr_core.evaluation.pair import Evaluator, Outcome
 from afmsr_core.evaluation.run import PACKAGES, keep, key_of
@@ -44,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["on_cluster"]
 
 VISIBLE_SECONDS = 90.0  # until a file of a worker is seen here: NFS keeps old listings a minute
-ADVICE = Advice(
+ADVICE = dask.Advice(
     again="give the same command again",
     took="this pair",
     cure="give the workers more, or crop the scans",
@@ -56,7 +44,7 @@ def on_cluster(
     pairs: Sequence[Pair],
     settings: EvaluationSettings,
     folder: Path,
-    scheduler: Scheduler,
+    scheduler: dask.Scheduler,
     tell: Callable[[str], object],
 ) -> Iterator[tuple[Pair, dict[str, Any]]]:
     """Evaluate pairs on a cluster; yield each with its record as it is finished.
@@ -91,8 +79,8 @@ def on_cluster(
     """
     if not pairs:
         return
-    with connected(scheduler, ADVICE) as (client, where):
-        run = _Run(client, Workers(client, where, ADVICE, tell), settings, folder)
+    with dask.connected(scheduler, ADVICE) as (client, where):
+        run = _Run(client, dask.Workers(client, where, ADVICE, tell), settings, folder)
         with contextlib.closing(run.finished(pairs)) as finished:
             yield from finished
 
@@ -101,7 +89,7 @@ class _Run:
     """One run on one cluster."""
 
     def __init__(
-        self, client: Any, workers: Workers, settings: EvaluationSettings, folder: Path
+        self, client: Any, workers: dask.Workers, settings: EvaluationSettings, folder: Path
     ) -> None:
         self._client, self._workers = client, workers
         self._settings = settings
@@ -114,7 +102,7 @@ class _Run:
 
     def finished(self, pairs: Sequence[Pair]) -> Generator[tuple[Pair, dict[str, Any]], None, None]:
         """Yield pairs and records in the order of completion."""
-        flight = in_flight(deque(pairs), self._submit, self._client, self._workers)
+        flight = dask.in_flight(deque(pairs), self._submit, self._client, self._workers)
         with contextlib.closing(flight) as landing:
             for pair, future in landing:
                 yield pair, self._record(pair, self._keys.pop(future.key, ""), future)
@@ -133,15 +121,15 @@ class _Run:
             self._pickled,
             job,
             key=f"afmsr-{pair.data_set}-{pair.id}-{content[:16]}",
-            retries=RETRIES,
+            retries=dask.RETRIES,
         )
         self._keys[future.key] = key
         return future
 
     def _record(self, pair: Pair, key: str, future: Any) -> dict[str, Any]:
         """Return the record of a finished pair, of which all is in the folder."""
-        record = outcome_of(future, ADVICE)
-        if isinstance(record, Failure):
+        record = dask.outcome_of(future, ADVICE)
+        if isinstance(record, dask.Failure):
             outcome = Outcome.failed(pair, record.reason, record.traceback)
         elif record["status"] == "scored":
             self._await(pair, record)
@@ -203,7 +191,7 @@ def _key(pair: Pair, settings: EvaluationSettings) -> str:
 
 def _versions() -> dict[str, str | None]:
     """Return the versions of all that scores come from."""
-    return versions_of(PACKAGES)
+    return dask.versions_of(PACKAGES)
 
 
 # --- in the workers ----------------------------------------------------------------------
@@ -215,7 +203,7 @@ def _score(
     versions: Mapping[str, str | None], network: str, settings: bytes, job: bytes
 ) -> dict[str, Any] | AfmsrError:
     """Evaluate one pair and write the outcome; return its record without the scores."""
-    return on_this_worker(lambda threads: _written(network, settings, job, threads), versions)
+    return dask.on_this_worker(lambda threads: _written(network, settings, job, threads), versions)
 
 
 def _written(network: str, settings: bytes, job: bytes, threads: int) -> dict[str, Any]:
@@ -225,7 +213,7 @@ def _written(network: str, settings: bytes, job: bytes, threads: int) -> dict[st
     def made() -> Evaluator:
         return Evaluator(dataclasses.replace(pickle.loads(settings), threads=threads))
 
-    evaluator = held(_evaluators, network, made)
+    evaluator = dask.held(_evaluators, network, made)
     if _key(there, evaluator.settings) != seen:
         raise AfmsrError(
             f"{pair.id}: the files of the pair, the weights or the parameter files are not those "

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 
 import numpy as np
 
 from afmsr_core.errors import CorruptFileError
 from afmsr_core.statistics.result import Floats, Result
-from afmsr_core.survey.study import Key, KeyItem, Score, Study
+from afmsr_core.survey.study import Key, KeyItem, Study
 
 __all__ = ["Answers", "CatchScore", "Comment", "RaterRecord", "RepeatScore", "answers"]
 
@@ -157,10 +158,12 @@ def answers(study: Study, key: Key) -> Answers:
             f"{study.folder}: the key has two items of one method and image that are no repeats; "
             "build the study again"
         )
-    given = {(one.rater, one.item, one.question): one for one in study.scores()}
-    everyone = [*dict.fromkeys([*study.raters(), *(rater for rater, _, _ in given)])]
+    image_of = {name: images[of_image[one.data_set, one.pair]] for name, one in items.items()}
+    given = _Given(study, items, image_of)
     raters = [
-        r for r in everyone if any((r, i, q) in given for i in results for q in study.questions)
+        rater
+        for rater in given.raters
+        if any((rater, item, q) in given.scores for item in results for q in study.questions)
     ]
     shape = (len(raters), len(images), len(methods))
     scores = {question: np.full(shape, np.nan) for question in study.questions}
@@ -168,9 +171,8 @@ def answers(study: Study, key: Key) -> Answers:
         for name, one in results.items():
             at = row, of_image[one.data_set, one.pair], of_method[one.method]
             for question in study.questions:
-                scores[question][at] = _score(given, rater, name, question)
-    name_of = {name: images[of_image[one.data_set, one.pair]] for name, one in items.items()}
-    image_of_set = {one.set: name_of[one.items[0]] for one in study.sets if one.items}
+                scores[question][at] = given.score(rater, name, question)
+    image_of_set = {one.set: image_of[one.items[0]] for one in study.sets if one.items}
     return Answers(
         raters=tuple(raters),
         images=tuple(images),
@@ -178,25 +180,17 @@ def answers(study: Study, key: Key) -> Answers:
         methods=methods,
         labels=dict(key.labels),
         scores=scores,
-        repeats=_repeats(study, items, given, everyone, name_of),
-        catches=_catches(study, items, given, everyone, name_of),
-        records=tuple(_record(study, rater, results, given) for rater in everyone),
+        repeats=tuple(given.repeats()),
+        catches=tuple(given.catches()),
+        records=tuple(given.record(rater, results) for rater in given.raters),
         comments=tuple(
             Comment(rater=rater, image=image_of_set.get(one, one), text=text)
             for (rater, one), text in sorted(study.comments().items())
         ),
-        repeated=sum(bool(one.repeat_of) and not one.catch for one in items.values()),
+        repeated=len(given.shown_again),
         caught=sum(one.catch for one in items.values()),
         shown={m: sum(one.method == m for one in results.values()) for m in methods},
     )
-
-
-Given = Mapping[tuple[str, str, str], Score]
-
-
-def _score(given: Given, rater: str, item: str, question: str) -> float:
-    found = given.get((rater, item, question))
-    return float(found.score) if found else math.nan
 
 
 def _names(places: Sequence[tuple[str, str]]) -> list[str]:
@@ -217,79 +211,73 @@ def _in_order(key: Key, methods: set[str]) -> tuple[str, ...]:
     return (*known, *listed, *sorted(methods - {*known, *listed}))
 
 
-def _repeats(
-    study: Study,
-    items: Mapping[str, KeyItem],
-    given: Given,
-    raters: Sequence[str],
-    name_of: Mapping[str, str],
-) -> tuple[RepeatScore, ...]:
-    found = []
-    for rater in raters:
-        for name, one in items.items():
-            if not one.repeat_of or one.catch:
-                continue
-            for question in study.questions:
-                first = _score(given, rater, one.repeat_of, question)
-                again = _score(given, rater, name, question)
+class _Given:
+    """The scores that hold, and the items that they are of."""
+
+    def __init__(
+        self, study: Study, items: Mapping[str, KeyItem], image_of: Mapping[str, str]
+    ) -> None:
+        self.study, self.items, self.image_of = study, items, image_of
+        self.scores = {(one.rater, one.item, one.question): one for one in study.scores()}
+        scored = (rater for rater, _, _ in self.scores)
+        self.raters = list(dict.fromkeys([*study.raters(), *scored]))
+        self.shown_again = {n: one for n, one in items.items() if one.repeat_of and not one.catch}
+
+    def score(self, rater: str, item: str | None, question: str) -> float:
+        found = self.scores.get((rater, item or "", question))
+        return float(found.score) if found else math.nan
+
+    def repeats(self) -> Iterator[RepeatScore]:
+        """Yield what was scored both times."""
+        for rater, (name, one) in product(self.raters, self.shown_again.items()):
+            for question in self.study.questions:
+                first = self.score(rater, one.repeat_of, question)
+                again = self.score(rater, name, question)
                 if math.isfinite(first) and math.isfinite(again):
-                    found.append(
-                        RepeatScore(
-                            rater=rater,
-                            question=question,
-                            image=name_of[name],
-                            method=one.method,
-                            first=first,
-                            again=again,
-                        )
-                    )
-    return tuple(found)
+                    yield RepeatScore(
+                        rater=rater, question=question, image=self.image_of[name],
+                        method=one.method, first=first, again=again,
+                    )  # fmt: skip
 
+    def catches(self) -> Iterator[CatchScore]:
+        """Yield what every rater gave to every catch item, or did not."""
+        for rater, one, question in product(self.raters, self.study.sets, self.study.questions):
+            beside = [
+                self.score(rater, name, question)
+                for name in one.items
+                if not self.items[name].catch
+            ]
+            best = max(filter(math.isfinite, beside), default=math.nan)
+            for name in one.items:
+                if self.items[name].catch:
+                    yield CatchScore(
+                        rater=rater, question=question, image=self.image_of[name],
+                        score=self.score(rater, name, question), best=best,
+                    )  # fmt: skip
 
-def _catches(
-    study: Study,
-    items: Mapping[str, KeyItem],
-    given: Given,
-    raters: Sequence[str],
-    name_of: Mapping[str, str],
-) -> tuple[CatchScore, ...]:
-    found = []
-    for rater in raters:
-        for one in study.sets:
-            truths = [name for name in one.items if items[name].catch]
-            for question in study.questions:
-                rest = [
-                    _score(given, rater, name, question) for name in one.items if name not in truths
-                ]
-                best = max(filter(math.isfinite, rest), default=math.nan)
-                found += [
-                    CatchScore(
-                        rater=rater, question=question, image=name_of[name],
-                        score=_score(given, rater, name, question), best=best,
-                    )
-                    for name in truths
-                ]  # fmt: skip
-    return tuple(found)
-
-
-def _record(study: Study, rater: str, results: Mapping[str, KeyItem], given: Given) -> RaterRecord:
-    """Return what a rater was asked and has answered."""
-    every = [(item, question) for item in study.set_of() for question in study.questions]
-    mine = {(item, q): given[rater, item, q] for item, q in every if (rater, item, q) in given}
-    of_results = np.array([one.score for (item, _), one in mine.items() if item in results], float)
-    times = [one.seconds for one in mine.values() if math.isfinite(one.seconds)]
-    complete = sum(
-        all((item, q) in mine for item in one.items for q in study.questions) for one in study.sets
-    )
-    return RaterRecord(
-        rater=rater,
-        asked=len(every),
-        given=len(mine),
-        sets=len(study.sets),
-        complete=complete,
-        mean=float(of_results.mean()) if len(of_results) else math.nan,
-        sd=float(of_results.std(ddof=1)) if len(of_results) > 1 else math.nan,
-        lowest=float(of_results.min()) if len(of_results) else math.nan,
-        highest=float(of_results.max()) if len(of_results) else math.nan,
-        seconds=float(np.median(times)) if times else math.nan,
-    )
+    def record(self, rater: str, results: Mapping[str, KeyItem]) -> RaterRecord:
+        """Return what a rater was asked and has answered."""
+        questions = self.study.questions
+        mine = {
+            (item, q): self.scores[rater, item, q]
+            for item, q in product(self.items, questions)
+            if (rater, item, q) in self.scores
+        }
+        of_results = np.array([one.score for (item, _), one in mine.items() if item in results])
+        times = [one.seconds for one in mine.values() if math.isfinite(one.seconds)]
+        some = len(of_results) > 0
+        return RaterRecord(
+            rater=rater,
+            asked=len(self.items) * len(questions),
+            given=len(mine),
+            sets=len(self.study.sets),
+            complete=sum(
+                all(place in mine for place in product(one.items, questions))
+                for one in self.study.sets
+            ),
+            mean=float(of_results.mean()) if some else math.nan,
+            sd=float(of_results.std(ddof=1)) if len(of_results) > 1 else math.nan,
+            lowest=float(of_results.min()) if some else math.nan,
+            highest=float(of_results.max()) if some else math.nan,
+            seconds=float(np.median(times)) if times else math.nan,
+        )
