@@ -1,4 +1,4 @@
-"""Units of files are understood: prefixes, twins of signs, products; nothing is guessed."""
+"""Units of files are understood: prefixes, words, twins of signs, products; nothing is guessed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from afmsr_core.io.units import from_file, to_si
+from afmsr_core.io.units import from_file, is_known, to_si
+
+WORDS = {
+    (1.0, "m"): ("meters", "metre"),
+    (1e-6, "m"): ("micrometers", "Micron", "microns", "(µm)"),
+    (1e-9, "m"): ("nanometers", "Nanometer", "nanometres", "[nm]"),
+    (1e-10, "m"): ("Angstroms", "angstrom", "Ångström"),
+    (1e-12, "m"): ("picometers",),
+    (1.0, "deg"): ("degrees", "Degree", "Deg"),
+    (1.0, "V"): ("Volts",),
+    (1e-3, "V"): ("millivolts",),
+    (1.0, "A"): ("Amps", "A"),  # ampere, never ångström
+    (1e-9, "A"): ("nanoamperes", "nA"),
+    (1e-9, "N"): ("nanonewtons",),
+    (1.0, "N/m"): ("newtons/meter",),
+    (1.0, "Hz"): ("Hertz",),
+    (1e3, "Hz"): ("kilohertz",),
+}
 
 
 @pytest.mark.parametrize(
@@ -53,6 +70,19 @@ def test_units_lose_their_prefix(unit: str, factor: float, base: str) -> None:
     found = to_si(unit)
     assert found[0] == pytest.approx(factor, rel=1e-12)
     assert found[1] == base
+
+
+@pytest.mark.parametrize("word", [word for words in WORDS.values() for word in words])
+def test_names_of_units_are_understood(word: str) -> None:
+    factor, base = next(unit for unit, words in WORDS.items() if word in words)
+    assert to_si(word) == (pytest.approx(factor, rel=1e-12), base)
+    assert is_known(word)
+
+
+@pytest.mark.parametrize("unit", ["a.u.", "counts", "nm]", "nanometre units", "NM", "mm?", "m/(s)"])
+def test_what_is_not_understood_is_left_as_it_is(unit: str) -> None:
+    assert from_file(unit) == (1.0, unit)
+    assert not is_known(unit)
 
 
 def test_lengths_are_in_nm_and_nm_are_exact() -> None:

@@ -1,4 +1,4 @@
-"""What people type is understood or its fault is named: commas, encodings, words for units."""
+"""What people type is understood or its fault is named: commas, encodings, unknown units."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ from afmsr_core.errors import (
     UnsupportedContentError,
 )
 from afmsr_core.io import gsf
-from afmsr_core.io.units import from_file, is_known, to_si
 from afmsr_core.pairing import find_pairs
 
 VALUES = np.random.default_rng(2).random((6, 5))
@@ -34,51 +33,7 @@ def array(folder: Path, notes: bytes) -> Path:
     return path
 
 
-# --- words for units ---------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("word", "factor", "base"),
-    [
-        ("nanometers", 1e-9, "m"),
-        ("Nanometer", 1e-9, "m"),
-        ("nanometres", 1e-9, "m"),
-        ("micrometers", 1e-6, "m"),
-        ("Micron", 1e-6, "m"),
-        ("microns", 1e-6, "m"),
-        ("Angstroms", 1e-10, "m"),
-        ("angstrom", 1e-10, "m"),
-        ("Ångström", 1e-10, "m"),
-        ("picometers", 1e-12, "m"),
-        ("meters", 1.0, "m"),
-        ("metre", 1.0, "m"),
-        ("[nm]", 1e-9, "m"),
-        ("(µm)", 1e-6, "m"),
-        ("degrees", 1.0, "deg"),
-        ("Degree", 1.0, "deg"),
-        ("Deg", 1.0, "deg"),
-        ("Volts", 1.0, "V"),
-        ("millivolts", 1e-3, "V"),
-        ("nanoamperes", 1e-9, "A"),
-        ("Amps", 1.0, "A"),
-        ("nanonewtons", 1e-9, "N"),
-        ("Hertz", 1.0, "Hz"),
-        ("kilohertz", 1e3, "Hz"),
-        ("newtons/meter", 1.0, "N/m"),
-        ("A", 1.0, "A"),  # ampere, never ångström
-        ("nA", 1e-9, "A"),
-    ],
-)
-def test_names_of_units_are_understood(word: str, factor: float, base: str) -> None:
-    found = to_si(word)
-    assert found == (pytest.approx(factor, rel=1e-12), base)
-    assert is_known(word)
-
-
-@pytest.mark.parametrize("unit", ["a.u.", "counts", "nm]", "nanometre units", "NM", "mm?", "m/(s)"])
-def test_what_is_not_understood_is_left_as_it_is(unit: str) -> None:
-    assert from_file(unit) == (1.0, unit)
-    assert not is_known(unit)
+# --- units in notes ----------------------------------------------------------------------
 
 
 def test_a_word_in_a_json_file_makes_heights(tmp_path: Path) -> None:

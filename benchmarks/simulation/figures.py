@@ -17,6 +17,7 @@ from afmsr_core.alignment.maps import apply
 from afmsr_core.errors import FieldError
 from afmsr_core.metrics.streaks import NORMAL, Rule, find_scars
 from afmsr_core.surfaces import fit_plane, fit_polynomial
+from afmsr_core.trust.resolution import resolved_frequency
 
 Field = NDArray[np.float64]
 
@@ -148,7 +149,7 @@ def measure(trace: Field, retrace: Field, pixel_nm: tuple[float, float] | None =
         bow=float(np.ptp(bow)) / peak,
         scars=_scars(flat, peak) * 256 / yres,
         psnr=float(-10 * np.log10(np.mean((fit_plane(apart).subtracted_from(apart) / peak) ** 2))),
-        resolution=ring_correlation(flat[inside], shifted[inside]),
+        resolution=resolved_frequency(flat[inside], shifted[inside]),
         slope=slope,
     )
 
@@ -193,23 +194,3 @@ def _exponent(power: Field) -> float:
     """Return how fast a spectrum falls, from its third line to a quarter of the sampling rate."""
     f = np.arange(2, power.size // 2)
     return float(-np.polyfit(np.log(f), np.log(power[f] + np.finfo(float).tiny), 1)[0])
-
-
-def ring_correlation(one: Field, two: Field, threshold: float = 0.5) -> float:
-    """Return the frequency in cycles per pixel at which two fields no longer agree."""
-    side = min(one.shape)
-    window = np.outer(np.hanning(side), np.hanning(side))
-    a, b = (
-        np.fft.fft2((part[:side, :side] - part[:side, :side].mean()) * window)
-        for part in (one, two)
-    )
-    f = np.hypot(np.fft.fftfreq(side)[:, None], np.fft.fftfreq(side)[None])
-    ring = np.rint(f * side).astype(int).ravel()
-    rings = side // 2
-    sums = [
-        np.bincount(ring, part.ravel(), minlength=rings + 1)[1 : rings + 1]
-        for part in ((a * b.conj()).real, np.abs(a) ** 2, np.abs(b) ** 2)
-    ]
-    correlation = ndimage.uniform_filter1d(sums[0] / np.sqrt(sums[1] * sums[2]), 3)
-    below = np.flatnonzero(correlation < threshold)
-    return float((below[0] + 1) / side) if below.size else 0.5
