@@ -11,7 +11,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
+
+from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
 IMAGES = ROOT / "docs" / "images"
@@ -49,8 +52,16 @@ def _page(folder: Path) -> None:
     with browsing(folder / "profile") as tab:
         tab.size(*WINDOW)
         tab.go((folder / "checked.html").as_uri())
-        tab.until("document.readyState == 'complete'")
-        tab.picture(IMAGES / "tutorial-page.png")
+        tab.until("document.querySelector('#views[data-ready]')")
+        x, y = tab.js(
+            "(() => { const box = document.querySelector('#views canvas').getBoundingClientRect();"
+            " return [box.x + box.width * 0.45, box.y + box.height * 0.4]; })()"
+        )
+        tab.mouse("mouseMoved", x, y)  # reads heights there, and draws the profile across
+        time.sleep(0.5)
+        tab.picture(folder / "page.png")
+    with Image.open(folder / "page.png") as taken:
+        taken.convert("RGB").save(IMAGES / "tutorial-page.webp", quality=88, method=6)
 
 
 if __name__ == "__main__":
