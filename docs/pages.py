@@ -125,8 +125,9 @@ def _command(parser: argparse.ArgumentParser, level: int, inner: bool = True) ->
     """Yield what a parser says of itself, and below it what its commands do."""
     yield f"{'#' * level} {parser.prog}\n"
     if parser.description:
-        yield _plain(parser.description) + "\n"
-    yield f"```text\n{parser.format_usage().strip()}\n```\n"
+        laid_out = "\n" in parser.description.strip()
+        yield (_verbatim if laid_out else _plain)(parser.description) + "\n"
+    yield _verbatim(parser.format_usage()) + "\n"
     for group in parser._action_groups:
         rows = [
             f"| {_invocation(action)} | {_help(action, parser)} |"
@@ -137,7 +138,7 @@ def _command(parser: argparse.ArgumentParser, level: int, inner: bool = True) ->
         if rows:
             yield f"| {group.title} | |\n|---|---|\n" + "\n".join(rows) + "\n"
     if parser.epilog:
-        yield f"```text\n{parser.epilog.strip()}\n```\n"
+        yield _verbatim(parser.epilog) + "\n"
     if inner:
         for one in _inner(parser).values():
             yield from _command(one, level + 1)
@@ -157,6 +158,10 @@ def _invocation(action: argparse.Action) -> str:
 def _help(action: argparse.Action, parser: argparse.ArgumentParser) -> str:
     """Return the help of an option with its default filled in."""
     return _plain((action.help or "") % (vars(action) | {"prog": parser.prog}))
+
+
+def _verbatim(text: str) -> str:
+    return f"```text\n{text.strip()}\n```"
 
 
 def _plain(text: str) -> str:

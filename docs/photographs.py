@@ -24,6 +24,8 @@ WINDOW = (1280, 860)  # pixels of the page that is shown
 SCAN = "afmsr-demo/example_low.gwy"
 COMMANDS = (
     ("demo",),
+    ("upscale", SCAN, "-o", "fine.gwy"),
+    ("picture", "fine.gwy", "--all-channels", "--level", "plane", "-o", "figure.png"),
     ("upscale", SCAN, "-o", "checked.gwy", "--confidence", "--residual", "--report"),
 )
 
@@ -60,8 +62,11 @@ def _page(folder: Path) -> None:
         tab.mouse("mouseMoved", x, y)  # reads heights there, and draws the profile across
         time.sleep(0.5)
         tab.picture(folder / "page.png")
-    with Image.open(folder / "page.png") as taken:
-        taken.convert("RGB").save(IMAGES / "tutorial-page.webp", quality=88, method=6)
+    for name in ("figure", "page"):
+        with Image.open(folder / f"{name}.png") as taken:
+            shown = taken.convert("RGB")
+            shown.thumbnail(WINDOW)
+            shown.save(IMAGES / f"tutorial-{name}.webp", quality=88, method=6)
 
 
 if __name__ == "__main__":
