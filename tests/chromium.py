@@ -21,6 +21,7 @@ FLAGS = (
     *("--disable-component-update", "--disable-sync", "--disable-dev-shm-usage"),
     *("--no-first-run", "--remote-debugging-port=0", "--remote-allow-origins=*"),
 )
+COMPLAINTS = ("Log.entryAdded", "Runtime.consoleAPICalled", "Runtime.exceptionThrown")
 START, PATIENCE = 40.0, 30.0  # seconds that a loaded machine may take
 
 
@@ -33,6 +34,7 @@ class Tab:
         self._socket = websocket.create_connection(address, timeout=PATIENCE)
         self._number = 0
         self.requests: list[dict[str, Any]] = []
+        self.said: list[dict[str, Any]] = []  # on the console, warnings and errors too
         for domain in ("Page", "Runtime", "Network"):
             self.call(f"{domain}.enable")
 
@@ -44,6 +46,8 @@ class Tab:
             told = json.loads(self._socket.recv())
             if told.get("method") == "Network.requestWillBeSent":
                 self.requests.append(told["params"]["request"])
+            if told.get("method") in COMPLAINTS:
+                self.said.append(told["params"])
             if told.get("id") == self._number:
                 assert "error" not in told, told
                 return dict(told["result"])

@@ -110,7 +110,7 @@ def test_the_shipped_example_from_files_to_report_and_again(tmp_path: Path) -> N
         assert fields["afm"].shape == fields["high"].shape == tuple(pair["crop"][2:])
     page = (output / "report.html").read_text(encoding="utf-8")
     assert "PSNR" in page and pair["id"] in page
-    assert list(output.glob("tables/*.csv")) and list(output.glob("figures/*.png"))
+    assert list(output.glob("tables/*.csv")) and list(output.glob("figures/*.svg"))
 
     before = {p: p.stat().st_mtime_ns for p in output.rglob("*") if p.name != "settings.json"}
     told, spent = run()

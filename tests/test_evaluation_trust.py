@@ -28,9 +28,9 @@ from afmsr_core.evaluation.trust import COVERAGE, REGION, Witness, detail_in, in
 from afmsr_core.levelling import level
 from afmsr_core.metrics.grains import Rule
 from afmsr_core.metrics.numbers import numbers_of
-from afmsr_core.report import write_report
+from afmsr_core.report import trust, write_report
 from afmsr_core.report.contents import Results
-from afmsr_core.report.sections import trusted
+from afmsr_core.report.trust_figures import worst
 from afmsr_core.trust.assessment import assess
 from afmsr_core.trust.calibration import Calibration, shipped
 from afmsr_core.trust.detail import compare_detail
@@ -261,9 +261,9 @@ def test_the_report_shows_what_the_records_hold(reported: Path) -> None:
     assert len(rows_of(folder, "trust-intervals")) == 10
     for form in ("csv", "md", "tex"):
         assert (folder / "tables" / f"detail.{form}").is_file()
-    for name in ("calibration.svg", "calibration.png", "trust-worst.svg", "trust-worst.png"):
+    for name in ("calibration.svg", "trust-worst-1.svg"):
         assert (folder / "figures" / name).stat().st_size > 3000
-    for part in ('id="trust"', 'id="figure-calibration"', 'id="figure-trust-worst"', "above 5 σ"):
+    for part in ('id="trust"', 'id="figure-calibration"', 'id="figure-trust-worst-1"', "above 5 σ"):
         assert part in page
 
 
@@ -364,13 +364,13 @@ def test_without_a_calibrated_method_one_line_says_so(tmp_path: Path) -> None:
     )
     assert "half_width" not in outcome.fields
     methods = [{"name": name, "label": name, "kind": "interpolation"} for name in METHODS]
-    shown = trusted(Results(tmp_path, {"methods": methods, "pairs": [outcome.record]}))
-    assert shown.sentences == [
+    results = Results(tmp_path, {"methods": methods, "pairs": [outcome.record]})
+    assert list(trust.sentences(results)) == [
         "Intervals: none, because no method that ran has a calibration for its weights."
     ]
-    (part,) = shown.parts
-    assert part.detail is not None and len(part.detail.rows) == len(METHODS)
-    assert part.intervals is part.curve is shown.worst is None
+    detail = trust.detail(results, "")
+    assert detail is not None and len(detail.rows) == len(METHODS)
+    assert trust.intervals(results, "") is None and worst(results) == []
 
 
 def test_without_heights_one_line_says_so(tmp_path: Path) -> None:
@@ -378,5 +378,6 @@ def test_without_heights_one_line_says_so(tmp_path: Path) -> None:
         write_pair(tmp_path, "a", coarse(surface(8)), surface(8))
     )
     assert outcome.record["trust"] is None
-    shown = trusted(Results(tmp_path, {"pairs": [outcome.record]}))
-    assert shown.parts == [] and len(shown.sentences) == 1 and "protocol nm" in shown.sentences[0]
+    results = Results(tmp_path, {"pairs": [outcome.record]})
+    (sentence,) = trust.sentences(results)
+    assert "protocol nm" in sentence and trust.detail(results, "") is None

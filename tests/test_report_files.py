@@ -6,11 +6,10 @@ import hashlib
 import re
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from afmsr_core.report import files
-from afmsr_core.report.contents import Fields, Results
+from afmsr_core.report.contents import Results
 from afmsr_core.report.pair_tables import pairs
 from afmsr_core.report.table import Cell, Table, as_latex
 from afmsr_core.report.words import summary
@@ -151,25 +150,3 @@ def test_a_periodic_pair_is_told_in_summary_and_table() -> None:
     assert table.head[-1].text == "Ambiguity"
     assert [row[-1].text for row in table.rows] == ["0.97", "0.10"]
     assert table.rows[0][-1].note == "periodic sample: compare" and table.remarks
-
-
-# --- errors in the panels ----------------------------------------------------------------
-
-
-def test_errors_share_symmetric_colours_and_have_no_datum_or_tilt() -> None:
-    from afmsr_core.report import panels
-
-    y, x = np.mgrid[0:64, 0:64].astype(float)
-    truth = np.sin(x / 5) * np.cos(y / 7)
-    off = 0.1 * np.sin(x / 3)
-    fields = Fields(None, truth, {"a": truth + 5 + 0.1 * x, "b": truth + off}, (1.0, 1.0))
-    found = results(methods=[method("a"), method("b")])
-    errors = panels._errors(found, fields, list(panels._images(found, fields)))
-    assert set(errors) == {"A", "B"}
-    assert np.abs(errors["A"]).max() < 1e-9  # datum and tilt are not errors
-    assert np.corrcoef(errors["B"].ravel(), off.ravel())[0, 1] > 0.99
-    colours = panels.Off.of(list(errors.values()))
-    assert 0.05 < colours.most <= 0.11
-    above, right, below = colours.colours(np.array([[colours.most, 0.0, -colours.most]]))[0]
-    assert above[0] > above[2] and below[2] > below[0] and right.min() > 0.95
-    assert np.allclose(colours.colours(np.array([[np.nan]])), 0.5)

@@ -39,7 +39,7 @@ def test_the_same_results_give_the_same_bytes(small: Path, tmp_path: Path) -> No
     for folder in (small, other):
         write_report(folder)
     files = [p.relative_to(small) for p in sorted(small.rglob("*")) if p.is_file()]
-    assert len(files) > 30
+    assert len(files) > 20
     for path in files:
         assert (small / path).read_bytes() == (other / path).read_bytes(), path
 
@@ -95,7 +95,8 @@ def test_what_is_missing_is_no_error(harm: Any, small: Path) -> None:
     harm(raw, small)
     save(small, raw)
     text = write_report(small).read_text(encoding="utf-8")
-    assert "<h1>" in text and "nan" not in re.sub(r'base64,[^"]*', "", text).lower().split()
+    told = re.sub(r'base64,[^"]*', "", text.partition("<script>")[0])
+    assert "<h1>" in told and "nan" not in re.findall(r"\w+", told.lower())
     if harm is all_failed:
         assert "copy it again" in text and "No pair of this data set was scored" in text
 

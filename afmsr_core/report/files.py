@@ -8,8 +8,9 @@ import re
 from pathlib import Path
 
 from afmsr_core.io.atomic import make_folder, writing
-from afmsr_core.report.drawing import Picture
-from afmsr_core.report.table import FORMS, Table
+from afmsr_core.report.table import FORMS, Table, as_html
+from afmsr_core.report.tiles import Panel
+from afmsr_core.webpage.chart import Figure
 
 __all__ = ["FOLDERS", "LIST", "Files"]
 
@@ -54,16 +55,16 @@ class Files:
             file.write(data)
         self._written[name] = hashlib.sha256(data).hexdigest()
 
-    def write_table(self, table: Table) -> None:
-        """Write a table in each of its forms."""
+    def write_table(self, table: Table) -> str:
+        """Write a table in each of its forms, and return it as HTML."""
         for ending, form in FORMS.items():
             self.write(f"tables/{table.name}.{ending}", form(table))
+        return as_html(table, csv=f"tables/{table.name}.csv")
 
-    def write_picture(self, picture: Picture) -> None:
-        """Write a figure; a JPEG has fewer pixels and is for the page alone."""
-        for ending, data in picture.files.items():
-            if ending != "jpg":
-                self.write(f"figures/{picture.name}.{ending}", data)
+    def write_figure(self, figure: Figure | Panel) -> str:
+        """Write a figure, and return it as HTML."""
+        self.write(f"figures/{figure.name}.svg", figure.svg)
+        return figure.html
 
     def finish(self) -> None:
         """Remove what the report before wrote and this one did not, and write the list.

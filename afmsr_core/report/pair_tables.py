@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
+from afmsr_core.quantity import readable
 from afmsr_core.report.contents import Record, Results, slug
-from afmsr_core.report.setup_tables import flat, plain
 from afmsr_core.report.table import MISSING, Cell, Table, digits, number
 from afmsr_core.report.tables import groups
 
-__all__ = ["alignment_facts", "pair_scores", "pairs", "per_method_alignment"]
+__all__ = ["facts", "pair_scores", "pairs", "per_method_alignment"]
 
 AMBIGUITY = (
     "Ambiguity: correlation at the best other place by that at the one taken; 0 if there is no "
@@ -89,25 +89,47 @@ def _size(scan: Record | None) -> str:
     return f"{scan['xres']}×{scan['yres']}" if scan and "xres" in scan else MISSING
 
 
-def alignment_facts(results: Results, pair: Record) -> list[tuple[str, str]]:
-    """Return the facts of a pair in words, for its section."""
-    facts = []
+def facts(results: Results, pair: Record) -> Iterator[tuple[str, str]]:
+    """Return what is known of a pair in words, for its section."""
     for word, key in (("Low resolution", "low"), ("High resolution", "high")):
-        scan = pair.get(key) or {}
-        if scan:
-            unit = scan.get("lateral_unit") or "nm"
-            size = " × ".join(f"{scan[side]:.5g}" for side in ("xreal", "yreal") if side in scan)
+        if scan := pair.get(key) or {}:
+            unit = str(scan.get("lateral_unit") or "nm")
+            sides = (readable(scan[side], unit) for side in ("xreal", "yreal") if side in scan)
             title = f", “{scan['title']}”" if scan.get("title") else ""
             hashed = f", sha256 {str(scan['sha256'])[:12]}…" if scan.get("sha256") else ""
-            facts.append(
-                (word, f"{scan.get('path')}{title}: {_size(scan)} px, {size} {unit}{hashed}")
-            )
-    for key, value in flat(pair.get("alignment") or {}):
-        facts.append((f"Alignment: {key.replace('_', ' ')}", plain(value)))
-    seconds = ", ".join(f"{key} {plain(v)} s" for key, v in flat(pair.get("seconds") or {}))
-    if seconds:
-        facts.append(("Time", seconds))
-    return facts
+            yield word, f"{scan.get('path')}{title}: {_size(scan)} px, {' × '.join(sides)}{hashed}"
+    if aligned := pair.get("alignment") or {}:
+        yield "Alignment", _alignment(aligned)
+        for warning in aligned.get("warnings") or []:
+            yield "Beware", str(warning)
+    if taken := (pair.get("seconds") or {}).get("all"):
+        yield "Time", f"{taken:.2g} s for all methods and scores"
+
+
+def _alignment(aligned: Record) -> str:
+    """Return where a result lies on its truth, in words."""
+
+    def told(key: str, form: str, factor: float = 1.0) -> str:
+        value = aligned.get(key)
+        return form.format(factor * value) if isinstance(value, int | float) else ""
+
+    shift = _shift(aligned.get("shift_px"))
+    residual = told("residual_px", "{:.2g} px left") + told("residual_nm", " ({:.2g} nm)")
+    gains = [number(one, 2) for one in aligned.get("gains") or []]
+    matches = _of_matches(aligned)
+    parts = [
+        str(aligned.get("kind") or "unknown map") + ", refined" * bool(aligned.get("refined")),
+        told("scale", "scale {:.4f}"),
+        told("rotation_deg", "turned by {:.2f}°"),
+        f"shifted by {shift} px" if shift != MISSING else "",
+        f"features agree: {matches}" if matches != MISSING else "",
+        residual,
+        told("overlap", "{:.0f} % of the area in common", 100),
+        told("correlation", "correlation {:.3f}"),
+        f"heights differ by a factor of {' to '.join(gains)}" if gains else "",
+        told("ambiguity", "ambiguity {:.2f}"),
+    ]
+    return "; ".join(filter(None, parts)).replace("-", "−")
 
 
 def per_method_alignment(results: Results, pair: Record, name: str) -> Table | None:

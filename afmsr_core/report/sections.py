@@ -1,10 +1,10 @@
-"""What the report shows of one data set: tables, figures, an example pair."""
+"""What the page shows of one data set, and of trust: tables and figures, also as files."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from html import escape
 
 import numpy as np
 
@@ -12,178 +12,88 @@ from afmsr_core.report import (
     figures,
     gains,
     numbers,
-    panels,
+    p_values,
     spectra,
     tables,
     trust,
     trust_figures,
+    words,
 )
-from afmsr_core.report.contents import Fields, Metric, Record, Results, slug
-from afmsr_core.report.drawing import Picture
+from afmsr_core.report.contents import Fields, Metric, Record, Results
+from afmsr_core.report.files import Files
 from afmsr_core.report.spectra import Curves
-from afmsr_core.report.table import Table
+from afmsr_core.report.tiles import Panel
+from afmsr_core.webpage.html import details, notes, titled
 
-__all__ = ["Chapter", "Section", "Trust", "TrustPart", "panels_of", "section", "trusted"]
-
-PAGE_DPI, FEWEST_DPI = 96.0, 55.0
-ROOMY = 16
-"""Pairs whose panels are shown at `PAGE_DPI`; with more, each gets fewer pixels, so that the page
-can still be mailed."""
+__all__ = ["data_set", "example", "fields_of", "trusted"]
 
 NUMBER = re.compile(r"(?<![\w.])\d+(?:\.\d+)?(?![\w.]*\w)")
 """A number that stands by itself in a note."""
 
 
-@dataclass(frozen=True)
-class Chapter:
-    """One protocol on one data set."""
-
-    protocol: str
-    tables: list[Table]
-    paired: Table | None
-    boxes: Picture | None
-    differences: Picture | None
-    triangles: list[Picture]
-    rests_on: list[tuple[str, str]]
-    notes: list[str]
-
-
-@dataclass(frozen=True)
-class Section:
-    """One data set.
-
-    Attributes
-    ----------
-    example : str
-        Id of the pair in the panel; empty if there is none.
-    why_example : str
-        How it was chosen.
-    """
-
-    data_set: str
-    title: str
-    anchor: str
-    chapters: list[Chapter]
-    example: str
-    why_example: str
-    panel: Picture | None
-    spectra: Picture | None
-    curves: Curves | None
-
-
-@dataclass(frozen=True)
-class TrustPart:
-    """What is shown of one data set on how far its results are to be trusted."""
-
-    data_set: str
-    detail: Table | None
-    intervals: Table | None
-    curve: Picture | None
-    numbers: Table | None
-    quality: Table | None
-
-    @property
-    def tables(self) -> list[Table]:
-        """Those that there are."""
-        every = (self.numbers, self.quality, self.detail, self.intervals)
-        return [table for table in every if table]
-
-
-@dataclass(frozen=True)
-class Trust:
-    """How far results are to be trusted: data set by data set, and where that fails most."""
-
-    parts: list[TrustPart]
-    worst: Picture | None
-    sentences: list[str]
-
-
-def trusted(results: Results) -> Trust:
-    """Return what the trust section shows."""
-    parts = []
-    for data_set in results.data_sets:
-        lost, held = trust.detail(results, data_set), trust.intervals(results, data_set)
-        told, good = numbers.reported(results, data_set), numbers.quality(results, data_set)
-        if lost or held or told or good:
-            drawn = trust_figures.curve(results, data_set)
-            parts.append(TrustPart(data_set, lost, held, drawn, told, good))
-    return Trust(parts, trust_figures.worst(results), list(trust.sentences(results)))
-
-
-def section(results: Results, data_set: str, shown: dict[str, Picture]) -> Section:
-    """Return the section of a data set; `shown` holds the panels of pairs by id."""
-    chapters = [_chapter(results, data_set, protocol) for protocol in results.protocols]
-    example, why = _example(results, data_set, set(shown))
-    curves = spectra.collect(results, _fields_of(results, data_set))
-    return Section(
-        data_set=data_set,
-        title=f"Data set {data_set}" if data_set else "Results",
-        anchor=results.slug("set", data_set),
-        chapters=chapters,
-        example=example,
-        why_example=why,
-        panel=shown.get(example),
-        spectra=spectra.figure(results, data_set, curves) if curves else None,
-        curves=curves,
-    )
-
-
-def panels_of(
-    results: Results, data_set: str, names: dict[str, str]
-) -> Iterator[tuple[str, Picture]]:
-    """Return id and panel of every pair of a data set whose fields were kept."""
-    kept = [(pair, fields) for pair, fields in _fields_of(results, data_set)]
-    scale = panels.scale_of([fields.truth for _, fields in kept])
-    example, _ = _example(results, data_set, {str(pair["id"]) for pair, _ in kept})
-    count = len(results.pairs)
-    dpi = max(FEWEST_DPI, PAGE_DPI * min(1.0, (ROOMY / max(count, 1)) ** 0.5))
-    crop = int(results.setting("report", "crop", default=panels.CROP))
-    detail = int(results.setting("report", "detail", default=panels.DETAIL))
-    for pair, fields in kept:
-        key = str(pair["id"])
-        chosen = key == example
-        yield (
-            key,
-            panels.panel(
-                results,
-                pair,
-                fields,
-                scale,
-                slug("panel", names[key]),
-                dpi=PAGE_DPI * 1.25 if chosen else dpi,
-                fine=chosen,
-                crop=crop,
-                detail=detail,
-            ),
-        )
-
-
-def _fields_of(results: Results, data_set: str) -> Iterator[tuple[Record, Fields]]:
-    for pair in results.pairs_of(data_set):
+def fields_of(results: Results, name: str) -> Iterator[tuple[Record, Fields]]:
+    """Return the pairs of a data set whose fields were kept, with these."""
+    for pair in results.pairs_of(name):
         fields = results.fields(pair)
         if fields is not None and np.isfinite(fields.truth).any():
             yield pair, fields
 
 
-def _chapter(results: Results, data_set: str, protocol: str) -> Chapter:
-    told = list(results.analyses(data_set, protocol))
-    made = list(tables.means(results, data_set, protocol))
-    gained = gains.table(results, data_set, protocol)
-    verdict = tables.significance(results, data_set, protocol)
-    return Chapter(
-        protocol=protocol,
-        tables=[one for one in (gained, *made, verdict) if one],
-        paired=tables.paired(results, data_set, protocol),
-        boxes=figures.boxes(results, data_set, protocol),
-        differences=figures.differences(results, data_set, protocol),
-        triangles=[
-            drawn
-            for metric, analysis in told
-            if (drawn := figures.triangles(results, data_set, metric, analysis))
-        ],
-        rests_on=list(tables.rests_on(results, data_set, protocol)),
-        notes=list(_notes(told)),
-    )
+def data_set(
+    results: Results, files: Files, name: str, panel: Panel | None, why: str, curves: Curves | None
+) -> str:
+    """Return the section of a data set as HTML.
+
+    Parameters
+    ----------
+    results, files
+        What is told, and where tables and figures go.
+    name : str
+        Of the data set.
+    panel, why : Panel or None, str
+        The pair that is shown, and how it was chosen.
+    curves : Curves or None
+        Its spectra.
+    """
+    inner = []
+    if not results.pairs_of(name):
+        inner.append("<p>No pair of this data set was scored; see “Failures”.</p>")
+    inner += [_chapter(results, files, name, protocol) for protocol in results.protocols]
+    if panel:
+        link = f'<p class="screen">{escape(why)} All pairs are <a href="#pairs">below</a>.</p>'
+        inner.append(f"<h3>Images</h3>{link}{panel.html}")
+    if curves:
+        drawn = spectra.figure(results, name, curves)
+        inner.append(f"<h3>Power spectra</h3>{files.write_figure(drawn)}")
+    title = f"Data set {name}" if name else "Results"
+    return titled(results.slug("set", name), title, "".join(inner))
+
+
+def _chapter(results: Results, files: Files, name: str, protocol: str) -> str:
+    """Return what one data set says on one scale: means on top, the rest folded."""
+    told = list(results.analyses(name, protocol))
+    inner = [files.write_table(one) for one in tables.means(results, name, protocol)]
+    if single := gains.table(results, name, protocol):
+        inner.append(details(single.caption, files.write_table(single)))
+    if boxes := figures.boxes(results, name, protocol):
+        inner.append(details("Every metric, pair by pair", files.write_figure(boxes)))
+    tests = [tables.significance(results, name, protocol), tables.paired(results, name, protocol)]
+    told_tests = "".join(files.write_table(one) for one in tests if one)
+    found = [p_values.triangles(results, metric, analysis) for metric, analysis in told]
+    if any(found):
+        told_tests += (
+            "<h4>p-values of every two methods</h4><p>Left as in the paper, one-way Tukey HSD; "
+            "right Tukey’s test on images as blocks. Dark: the two methods differ surely.</p>"
+            f'<div class="ps">{"".join(found)}</div>'
+        )
+    if said := list(_notes(told)):
+        told_tests += notes("To know before reading the tests:", said)
+    if told_tests:
+        inner.append(details("Tests (Tukey and others)", told_tests))
+    if rests := list(tables.rests_on(results, name, protocol)):
+        listed = "".join(f"<dt>{escape(a)}</dt><dd>{escape(b)}</dd>" for a, b in rests)
+        inner.append(details("What the values rest on", f"<dl>{listed}</dl>"))
+    return f"<h3>{escape(words.short(results, protocol))}</h3>{''.join(inner)}"
 
 
 def _notes(told: Sequence[tuple[Metric, Record]]) -> Iterator[str]:
@@ -204,9 +114,9 @@ def _notes(told: Sequence[tuple[Metric, Record]]) -> Iterator[str]:
         yield f"{who}: {pattern}."
 
 
-def _example(results: Results, data_set: str, among: set[str]) -> tuple[str, str]:
+def example(results: Results, name: str, among: set[str]) -> tuple[str, str]:
     """Return the pair whose score is nearest to the median of the data set, and say so."""
-    pairs = [pair for pair in results.pairs_of(data_set) if str(pair["id"]) in among]
+    pairs = [pair for pair in results.pairs_of(name) if str(pair["id"]) in among]
     if not pairs:
         return "", ""
     for protocol in results.protocols:
@@ -224,3 +134,27 @@ def _mean(results: Results, pair: Record, protocol: str, metric: str) -> float:
     scores = (results.score(pair, protocol, method, metric).value for method in results.ran)
     values = [value for value in scores if value is not None]
     return float(np.mean(values)) if values else float("nan")
+
+
+def trusted(results: Results, files: Files) -> str:
+    """Return the section on how far the results are to be trusted, as HTML."""
+    inner = [f"<p>{escape(one)}</p>" for one in trust.sentences(results)]
+    for name in results.data_sets:
+        lost, held = trust.detail(results, name), trust.intervals(results, name)
+        told = [numbers.reported(results, name), numbers.quality(results, name), lost]
+        if any((*told, held)) and len(results.data_sets) > 1:
+            inner.append(f"<h3>{escape(name or 'No data set')}</h3>")
+        if held:
+            drawn = trust_figures.curve(results, name)
+            beside = files.write_table(held) + (files.write_figure(drawn) if drawn else "")
+            inner.append(f'<div class="two">{beside}</div>')
+        shown = "".join(files.write_table(one) for one in told if one)
+        inner += [f'<div class="screen">{shown}</div>'] if shown else []
+    if cases := trust_figures.worst(results):
+        shown = "".join(map(files.write_figure, cases))
+        inner.append(
+            '<div class="screen"><h3>Where the intervals fail most</h3><p>The regions of all pairs '
+            "with the largest mean error over mean half-width. Error, half-width, and what of the "
+            f"error lies outside have the same colours per height in a row.</p>{shown}</div>"
+        )
+    return titled("trust", "Trust", "".join(inner))

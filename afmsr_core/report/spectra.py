@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -12,8 +11,9 @@ from afmsr_core.errors import FieldError
 from afmsr_core.metrics.spectrum import power_spectrum
 from afmsr_core.quantity import counted
 from afmsr_core.report.contents import Fields, Floats, Record, Results
-from afmsr_core.report.drawing import INK, Picture, canvas, curve_styles, finish
+from afmsr_core.report.figures import kinds
 from afmsr_core.report.table import csv_text
+from afmsr_core.webpage.chart import Axes, Chart, Figure
 
 __all__ = ["Curves", "as_csv", "collect", "figure"]
 
@@ -21,6 +21,10 @@ LOW, TRUTH = "low", "high"
 
 DECADES, RATIOS = 1e-7, (1e-2, 20.0)
 """What the axes show at most: the densities below the top, and the ratios to the truth's."""
+
+WIDTH, HEIGHT = 480.0, 330.0
+LEGEND = 18.0
+"""Pixels of a line of the legend."""
 
 
 @dataclass(frozen=True)
@@ -30,16 +34,16 @@ class Curves:
     Attributes
     ----------
     frequency : ndarray, shape (n,)
-        In 1/µm.
+        In units of the Nyquist frequency of the low-resolution scan, of its coarser axis.
     density : dict of str to ndarray
         Geometric mean over pairs, in nm² times the square of the unit of the values, by name of the
         method, and of `LOW` and `TRUTH`.
     nyquist : float
-        Of the low-resolution scans in 1/µm, median over pairs; NaN where it is not known.
+        Of the low-resolution scans in 1/µm, median over pairs.
     pairs : int
         Number of pairs.
     left_out : int
-        Pairs with pixels that are not finite, which have no spectrum.
+        Pairs with pixels that are not finite, or of scans whose size is not known.
     """
 
     frequency: Floats
@@ -59,14 +63,17 @@ def collect(results: Results, fields_of: Iterator[tuple[Record, Fields]]) -> Cur
         if fields.low is not None:
             arrays[LOW] = fields.low
         curves: dict[str, Floats] = {}
+        nyquist = nyquist_of(pair)
         try:
             for name, array in arrays.items():
                 frequency, curves[name] = power_spectrum(array, fields.pixel_size).radial()
         except FieldError:
+            nyquist = float("nan")
+        if not np.isfinite(nyquist):
             left_out += 1
             continue
-        single.append((1000 * frequency, curves))
-        nyquists.append(nyquist_of(pair))
+        single.append((1000 * frequency / nyquist, curves))
+        nyquists.append(nyquist)
     if not single:
         return None
     grid = min((frequency for frequency, _ in single), key=lambda f: float(f[-1]))
@@ -79,9 +86,7 @@ def collect(results: Results, fields_of: Iterator[tuple[Record, Fields]]) -> Cur
             for f, c in single
         ]
         density[name] = np.exp(np.mean(logs, axis=0))
-    known = [one for one in nyquists if np.isfinite(one)]
-    middle = float(np.median(known)) if known else float("nan")
-    return Curves(grid, density, middle, len(single), left_out)
+    return Curves(grid, density, float(np.median(nyquists)), len(single), left_out)
 
 
 def nyquist_of(pair: Record) -> float:
@@ -94,63 +99,66 @@ def nyquist_of(pair: Record) -> float:
     return 500.0 / coarse if coarse > 0 and low.get("lateral_unit", "nm") == "nm" else float("nan")
 
 
-def figure(results: Results, data_set: str, curves: Curves) -> Picture:
+def figure(results: Results, data_set: str, curves: Curves) -> Figure:
     """Return the spectra, and their ratio to the truth's."""
-    styles = curve_styles(results.ran, results.networks)
     of = results.of(data_set)
     truth = curves.density[TRUTH]
-    with canvas(12.2, 4.1) as drawn:
-        left = drawn.add_axes((0.06, 0.12, 0.365, 0.84))
-        right = drawn.add_axes((0.485, 0.12, 0.365, 0.84))
-        for axes in (left, right):
-            axes.set_xscale("log")
-            axes.set_yscale("log")
-            axes.set_xlabel("spatial frequency (1/µm)")
-            axes.grid(which="major")
-            if np.isfinite(curves.nyquist):
-                axes.axvline(curves.nyquist, color="#6b7480", linewidth=0.8, linestyle=":")
-        left.plot(curves.frequency, truth, color=INK, linewidth=2.2, label="truth", zorder=5)
-        right.axhline(1.0, color=INK, linewidth=2.2)
-        measured = curves.frequency <= (curves.nyquist if np.isfinite(curves.nyquist) else np.inf)
-        if LOW in curves.density:
-            # Beyond its Nyquist frequency the repeated pixels of the low scan are no relief.
-            here = curves.frequency[measured]
-            low = curves.density[LOW][measured]
-            style: dict[str, Any] = {"color": "#c9a227", "linewidth": 2.4, "alpha": 0.8}
-            left.plot(here, low, label="low-resolution scan", **style)
-            right.plot(here, low / truth[measured], **style)
-        for method in results.ran:
-            if method in curves.density:
-                density = curves.density[method]
-                left.plot(curves.frequency, density, label=results.label(method), **styles[method])
-                right.plot(curves.frequency, density / truth, **styles[method])
-        unit = results.height_unit
-        squared = "nm⁴" if unit == "nm" else f"{unit}² nm²" if unit else "nm²"
-        left.set_ylabel(f"power spectral density ({squared})")
-        right.set_ylabel("density over the truth's")
-        right.yaxis.set_major_formatter("{x:g}")
-        left.set_ylim(*_span(curves))
-        right.set_ylim(*_span(curves, truth))
-        if np.isfinite(curves.nyquist):
-            for axes in (left, right):
-                axes.text(
-                    curves.nyquist, 0.99, " Nyquist, low", transform=axes.get_xaxis_transform(),
-                    fontsize=6.8, color="#454c55", va="top", ha="left",
-                )  # fmt: skip
-        handles, labels = left.get_legend_handles_labels()
-        drawn.legend(handles, labels, loc="center left", bbox_to_anchor=(0.862, 0.53))
-        out = f" {curves.left_out} pairs hold pixels without a height and are left out."
-        return finish(
-            drawn,
-            results.slug("spectra", data_set),
-            f"Power spectral density against spatial frequency of the truth, the low-resolution "
-            f"scan and all methods{of}, and their ratio to the truth.",
-            f"Power spectral density averaged over all directions{of}, geometric mean of "
-            f"{counted(curves.pairs, 'pair')} (Hann window, plane removed). "
-            "Left: densities. Right: over the truth's; below 1 relief is missing, above it is "
-            "invented or noise. Right of the dotted line the low-resolution scan measured nothing."
-            + (out if curves.left_out else ""),
+    unit = results.height_unit
+    squared = "nm⁴" if unit == "nm" else f"{unit}² nm²" if unit else "nm²"
+    left, right = (
+        _axes(curves, _span(curves, over), label, f"{alt} of truth, low-resolution scan and all "
+              f"methods{of} against spatial frequency.")
+        for over, label, alt in (
+            (None, f"power spectral density ({squared})", "Power spectral density"),
+            (truth, "density over the truth’s", "Power spectral density over the truth’s,"),
         )
+    )  # fmt: skip
+    for axes, over in ((left, None), (right, truth)):
+        for name, density in curves.density.items():
+            # Beyond its Nyquist frequency the repeated pixels of the low scan are no relief.
+            shown = curves.frequency <= (1.0 if name == LOW else np.inf)
+            values = density if over is None else density / over
+            kind = {TRUTH: "truth", LOW: "low"}.get(name) or kinds(results)[name]
+            axes.curve(curves.frequency[shown], values[shown], kind)
+    out = f" {counted(curves.left_out, 'pair')} left out: not measured everywhere, or no size."
+    return Figure(
+        results.slug("spectra", data_set),
+        f"Relief at every length{of}: power spectral density, averaged over all directions, "
+        f"geometric mean of {counted(curves.pairs, 'pair')} (Hann window, plane removed). Below 1 "
+        "in the right chart relief is missing, above it is invented or noise. At 1 the wave is two "
+        f"pixels of the low-resolution scan long (median: {1000 / curves.nyquist:.3g} nm); to the "
+        "right of it that scan measured nothing. The charts end at that of "
+        "the truth." + (out if curves.left_out else ""),
+        [left.chart, right.chart, _legend(results, list(curves.density))],
+        2,
+    )
+
+
+def _axes(curves: Curves, ends: tuple[float, float], label: str, alt: str) -> Axes:
+    chart = Chart(WIDTH, HEIGHT, alt)
+    box = (52.0, 28.0, WIDTH - 66, HEIGHT - 70)
+    axes = Axes(chart, box, (float(curves.frequency[0]), float(curves.frequency[-1])), ends,
+                (True, True))  # fmt: skip
+    if curves.frequency[-1] > 1 > curves.frequency[0]:
+        start, end = axes.x(1.0), box[0] + box[2]
+        chart.rect(start, box[1], end - start, box[3], "band")
+        chart.text((start + end) / 2, box[1] + 14, "beyond the scan", "soft", "middle")
+        chart.line(start, box[1], start, box[1] + box[3], "zero dashed")
+    axes.across("spatial frequency / Nyquist frequency of the scan")
+    axes.upwards(label)
+    return axes
+
+
+def _legend(results: Results, names: list[str]) -> Chart:
+    """Return names and lines of all curves."""
+    labels = {TRUTH: "truth", LOW: "low-resolution scan"}
+    chart = Chart(170, LEGEND * len(names) + 34, "Legend")
+    for place, name in enumerate(names):
+        y = 30 + LEGEND * place
+        kind = {TRUTH: "truth", LOW: "low"}.get(name) or kinds(results)[name]
+        chart.line(2, y, 36, y, f"line {kind}")
+        chart.text(44, y + 4, labels.get(name) or results.label(name))
+    return chart
 
 
 def _span(curves: Curves, over: Floats | None = None) -> tuple[float, float]:
@@ -171,4 +179,4 @@ def as_csv(results: Results, found: Mapping[str, Curves]) -> str:
         for name, density in curves.density.items()
         for frequency, value in zip(curves.frequency, density, strict=True)
     ]
-    return csv_text([("data set", "curve", "frequency (1/um)", "density (nm^4)"), *rows])
+    return csv_text([("data set", "curve", "frequency (of Nyquist, low)", "density (nm^4)"), *rows])

@@ -29,7 +29,7 @@ __all__ = [
 
 BESIDE = (
     "The tables are beside this page in tables/ (CSV in full precision, Markdown, LaTeX for "
-    "booktabs), the figures in figures/ (PNG, SVG)"
+    "booktabs), the figures in figures/"
 )
 
 MISSING = "–"
@@ -148,8 +148,16 @@ def digits(values: Iterable[float]) -> int:
     return min(max(3 - power, 0) if power >= 0 else 2 - power, 9)
 
 
-def as_html(table: Table) -> str:
-    """Return the table as HTML that sorts, in a frame that scrolls where it is too wide."""
+def as_html(table: Table, csv: str = "") -> str:
+    """Return the table as HTML that sorts, in a frame that scrolls where it is too wide.
+
+    Parameters
+    ----------
+    table : Table
+        The table.
+    csv : str
+        Address of the same as CSV, beside the page; empty if there is none.
+    """
     head = "".join(
         f'<th scope="col"{" class=words" if column < table.words else ""}>'
         f"{_html_of(cell, table)}</th>"
@@ -168,7 +176,7 @@ def as_html(table: Table) -> str:
         f"<p><sup>{letter}</sup> {linked(note)}</p>" for note, letter in table.letters.items()
     ) + "".join(f"<p>{linked(remark)}</p>" for remark in table.remarks)
     name = escape(table.name)
-    more = f'<a href="tables/{name}.csv" download>CSV</a>'
+    more = f'<a href="{escape(csv)}" download>CSV</a>' if csv else ""
     return (
         f'<div class="table" id="table-{name}"><table class="sortable">'
         f"<caption>{escape(table.caption)}{more}</caption><thead><tr>{head}</tr></thead>"

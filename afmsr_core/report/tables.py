@@ -14,7 +14,7 @@ from afmsr_core.report.table import MISSING, Cell, Table, digits, number
 
 __all__ = ["groups", "means", "paired", "rests_on", "significance"]
 
-WIDEST = 8
+WIDEST = 10
 """Columns of metrics that fit on a page."""
 
 EQUIVALENT = {True: "yes", False: "not shown", None: MISSING}

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from afmsr_core.report.drawing import INK, Picture, canvas, finish, kind_colour
 from afmsr_core.survey.answers import Answers
+from afmsr_core.survey.drawing import INK, Picture, canvas, finish, kind_colour
 from afmsr_core.survey.outcome import QuestionAnalysis, SurveyAnalysis
 from afmsr_core.survey.study import HIGHEST, LOWEST
 

@@ -12,12 +12,12 @@ from typing import Any
 
 from afmsr_core import __version__
 from afmsr_core.quantity import counted
-from afmsr_core.report.drawing import Picture, as_figure
 from afmsr_core.report.files import Files
 from afmsr_core.report.table import BESIDE, Cell, Table, as_html, number
 from afmsr_core.statistics import plain
 from afmsr_core.survey import analysis_figures
 from afmsr_core.survey.answers import Answers
+from afmsr_core.survey.drawing import Picture, as_figure
 from afmsr_core.survey.outcome import MODEL, QuestionAnalysis, SurveyAnalysis
 from afmsr_core.survey.result_tables import all_tables, best, p_text
 from afmsr_core.survey.study import Key, Study
@@ -70,7 +70,8 @@ def write_analysis(
     for table in tables:
         files.write_table(table)
     for picture in pictures:
-        files.write_picture(picture)
+        for ending, data in picture.files.items():
+            files.write(f"figures/{picture.name}.{ending}", data)
     files.write(RESULT, json.dumps(_record(made, found, result), indent=1, allow_nan=False))
     files.write(PAGE, _page(study, found, result, tables, pictures, made))
     return folder / PAGE
@@ -142,7 +143,7 @@ def _page(
     pictures: Sequence[Picture],
     made: dict[str, Any],
 ) -> str:
-    of = {table.name: as_html(table) for table in tables}
+    of = {table.name: as_html(table, csv=f"tables/{table.name}.csv") for table in tables}
     title = f"Blind survey: {study.title}" if study.title else "Blind survey"
     scores = [*map(as_figure, pictures)]
     scores.insert(1, of["survey-scores"])

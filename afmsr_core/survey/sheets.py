@@ -134,7 +134,7 @@ FORMATS: dict[str, Callable[[Study, str, str, float], Iterator[tuple[str, bytes]
 
 
 def _figures(study: Study, rater: str) -> Iterator[Figure]:
-    from afmsr_core.report.drawing import canvas
+    from afmsr_core.survey.drawing import canvas
 
     sets = {one.set: one for one in study.sets}
     plan = study.plan(rater)

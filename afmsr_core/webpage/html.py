@@ -35,7 +35,7 @@ def shipped(name: str) -> str:
 
 
 def document(title: str, body: str, *, css: str = "", script: str = "") -> str:
-    """Return a whole page with the shared style sheet and the script of the tables.
+    """Return a whole page with the shared style sheets and the script of the tables.
 
     Parameters
     ----------
@@ -44,14 +44,14 @@ def document(title: str, body: str, *, css: str = "", script: str = "") -> str:
     body : str
         HTML.
     css, script : str
-        What this page needs beyond ``style.css`` and ``table.js``.
+        What this page needs beyond ``style.css``, ``chart.css`` and ``table.js``.
     """
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{ALLOWED}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="color-scheme" content="light dark">\n<link rel="icon" href="data:,">\n'
-        f"<title>{escape(title)}</title>\n<style>\n{shipped('style.css')}{css}</style>\n</head>\n"
+        f"<title>{escape(title)}</title>\n<style>\n{shipped('style.css')}{shipped('chart.css')}{css}</style>\n</head>\n"
         f"<body>\n{body}\n<script>\n{shipped('table.js')}{script}</script>\n</body>\n</html>\n"
     )
 

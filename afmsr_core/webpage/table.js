@@ -46,20 +46,22 @@
     }
   }
 
-  // <input data-filter="#pairs"> shows those elements with data-name in it that hold all words.
+  // <input data-filter=".pair"> shows those of these elements whose name holds all of its words;
+  // the name of a row of a table is in its columns of words.
+  const nameOf = (one) =>
+    one.dataset.name ?? [...one.querySelectorAll(".words")].map((c) => c.textContent).join(" ");
   for (const field of document.querySelectorAll("input[data-filter]")) {
-    const scope = document.querySelector(field.dataset.filter);
+    const every = [...document.querySelectorAll(field.dataset.filter)];
+    const named = every.filter((one) => one.dataset.name !== undefined);
     const told = field.parentElement.querySelector("output");
     field.addEventListener("input", () => {
       const words = field.value.toLowerCase().split(/\s+/).filter(Boolean);
-      const names = new Set(), shown = new Set();
-      for (const one of scope.querySelectorAll("[data-name]")) {
-        const name = one.dataset.name.toLowerCase();
+      for (const one of every) {
+        const name = nameOf(one).toLowerCase();
         one.hidden = !words.every((word) => name.includes(word));
-        names.add(name);
-        if (!one.hidden) shown.add(name);
       }
-      if (told) told.textContent = words.length ? `${shown.size} of ${names.size}` : "";
+      const shown = named.filter((one) => !one.hidden).length;
+      if (told) told.textContent = words.length ? `${shown} of ${named.length}` : "";
     });
   }
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afmsr_core.io.atomic import writing
-from afmsr_core.report.drawing import CURVES, INK, canvas, finish
+from afmsr_core.survey.drawing import CURVES, INK, canvas, finish
 from benchmarks.retrace.score import CEILING, Outcome
 from benchmarks.retrace.table import REFERENCE
 
