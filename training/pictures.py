@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from afmsr_core.picture import Panel, Range, drawn
+from afmsr_core.quantity import readable
 from afmsr_core.simulation.acquisition import Acquisition, coarse_scan
 from training.corpus import Scan
 from training.score import FACTOR, Score, Upscaler
@@ -52,46 +54,44 @@ def draw(
     legends = {}
     for word, index in chosen.items():
         scan, name = scans[int(index)], f"card-{word}.png"
-        _picture(scan, methods).savefig(folder / name, dpi=80)
+        (folder / name).write_bytes(_picture(scan, methods))
         gain = f"{gains[int(index)]:+.2f} dB"
         licence = scan.licence.split(" (")[0]
         legends[name] = f"The {word}, {gain} over bicubic: {scan.sample} ({scan.source}, {licence})"
     return legends
 
 
-def _picture(scan: Scan, methods: Mapping[str, Upscaler]):  # type: ignore[no-untyped-def]
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
+def _picture(scan: Scan, methods: Mapping[str, Upscaler]) -> bytes:
+    """Return the whole fields in a row, and below them the square where bicubic is worst."""
     truth = scan.levelled
     truth = truth[: truth.shape[0] // FACTOR * FACTOR, : truth.shape[1] // FACTOR * FACTOR]
     truth = truth[:LARGEST, :LARGEST]
     acquisition = Acquisition(row=ROW)
     coarse = coarse_scan(truth, acquisition, np.random.default_rng(0))
-    panels = {"coarse scan": np.kron(coarse, np.ones((FACTOR, FACTOR)))}
+    fields = {"coarse scan": np.kron(coarse, np.ones((FACTOR, FACTOR)))}
     for name, upscale in methods.items():
         if name not in ("bilinear", "lanczos4"):
-            panels[name] = ndimage.shift(upscale(coarse), acquisition.offset, mode="nearest")
-    panels["full scan"] = truth
+            fields[name] = ndimage.shift(upscale(coarse), acquisition.offset, mode="nearest")
+    fields["full scan"] = truth
+    detail = _worst_square(fields[REFERENCE] - truth)
+    shown, near = Range.of([truth]), Range.of([truth[detail]])
+    whole = [_panel(scan, heights, shown, name, truth) for name, heights in fields.items()]
+    parts = [_panel(scan, heights[detail], near) for heights in fields.values()]
+    count = len(fields)
+    return drawn([*whole, *parts], width=12 + 44 * count, dpi=120, columns=count)
 
-    detail = _worst_square(panels[REFERENCE] - truth)
-    low, high = np.percentile(truth, [0.5, 99.5])
-    near = np.percentile(truth[detail], [0.5, 99.5])
-    figure = Figure(figsize=(2.1 * len(panels), 4.6), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.subplots(2, len(panels))
-    inside = np.s_[BORDER:-BORDER, BORDER:-BORDER]
-    for (top, bottom), (name, heights) in zip(axes.T, panels.items(), strict=True):
-        top.imshow(heights, cmap="afmhot", vmin=low, vmax=high, interpolation="nearest")
-        bottom.imshow(
-            heights[detail], cmap="afmhot", vmin=near[0], vmax=near[1], interpolation="nearest"
-        )
-        error = np.sqrt(np.mean((heights[inside] - truth[inside]) ** 2))
-        known = name in ("coarse scan", "full scan")
-        top.set_title(name if known else f"{name}\nRMSE {error:.3g} nm", size=9)
-        top.set_axis_off()
-        bottom.set_axis_off()
-    return figure
+
+def _panel(
+    scan: Scan, heights: Heights, shown: Range, name: str = "", truth: Heights | None = None
+) -> Panel:
+    pixel, unit = (scan.nm_per_px, "nm") if scan.nm_per_px else (1.0, "px")
+    across, down = (pixel * side for side in heights.shape[::-1])
+    error = ""
+    if truth is not None and name not in ("coarse scan", "full scan"):
+        inside = np.s_[BORDER:-BORDER, BORDER:-BORDER]
+        rmse = np.sqrt(np.mean((heights[inside] - truth[inside]) ** 2))
+        error = f"RMSE {readable(rmse, 'nm', 3)}"
+    return Panel(heights, across, down, shown, lateral_unit=unit, title=name, subtitle=error)
 
 
 def _worst_square(error: Heights) -> tuple[slice, slice]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -52,6 +52,7 @@ _FAMILY = ["DejaVu Sans"]  # comes with Matplotlib: the same everywhere
 _STYLE: dict[str, Any] = {
     "font.family": _FAMILY,
     "text.color": _INK,
+    "text.hinting": "none",  # which would move letters to whole pixels, and lines out of the figure
     "svg.fonttype": "none",  # text stays text
     "svg.hashsalt": "afmsr",
     "pdf.fonttype": 42,  # as journals want it
@@ -78,23 +79,24 @@ def format_of(path: Path) -> str:
 
 
 def drawn(
-    panels: Sequence[Panel],
+    panels: Sequence[Panel | None],
     kind: str = "png",
     *,
     width: float | None = None,
     dpi: float = 300.0,
     title: str = "",
+    columns: int | None = None,
 ) -> bytes:
     """Return a figure of panels side by side as the bytes of a file.
 
-    Each panel has the proportions of its area, a scale bar below and its title above. Panels with
-    the same range, unit and palette share a colour bar. How the ends of the colours were chosen is
-    told below.
+    Each panel has the proportions of its area, a scale bar below and its title above. Where the
+    panels of every row have the same range, unit and palette, a row has one colour bar. How the
+    ends of the colours were chosen is told below.
 
     Parameters
     ----------
-    panels : sequence of Panel
-        At least one.
+    panels : sequence of Panel or None
+        At least one; None leaves a place empty.
     kind : {"png", "svg", "pdf", "tiff"}
         Text stays text in SVG and PDF, and pixels stay pixels.
     width : float, optional
@@ -103,6 +105,8 @@ def drawn(
         Of PNG and TIFF, which tell it.
     title : str
         Above all.
+    columns : int, optional
+        In a row; by default up to four, in rows as long as each other.
 
     Returns
     -------
@@ -114,7 +118,7 @@ def drawn(
     UsageError
         If the panels do not fit into the width.
     """
-    if not panels:
+    if not any(panels):
         raise UsageError("a figure needs something to show; give a channel")
     if width is not None and not 0 < width <= _WIDEST:
         raise UsageError(f"--width {width:g}: give mm, up to {_WIDEST:g}")
@@ -122,7 +126,7 @@ def drawn(
         raise UsageError(f"--dpi {dpi:g}: give {_COARSEST:g} to {_FINEST:g}")
     width = width or (ONE_WIDE if len(panels) == 1 else MANY_WIDE)
     with _styled():
-        layout = _Layout.of(panels, width, title)
+        layout = _Layout.of(panels, width, title, columns)
         if kind in _RASTER:
             if layout.width * layout.height * (dpi / _INCH) ** 2 > _MOST_PIXELS:
                 raise UsageError(
@@ -210,11 +214,16 @@ class _Layout:
     legend: Sequence[tuple[tuple[int, int, int], str]]
 
     @classmethod
-    def of(cls, panels: Sequence[Panel], width: float, title: str) -> _Layout:
-        """Lay panels out in rows of the same length, as far as that goes."""
-        rows = -(-len(panels) // _COLUMNS)
-        columns = -(-len(panels) // rows)
-        shared = len({(one.shown, one.unit, one.palette) for one in panels}) == 1
+    def of(
+        cls, places_of: Sequence[Panel | None], width: float, title: str, columns: int | None
+    ) -> _Layout:
+        """Lay panels out in rows."""
+        columns = columns or -(-len(places_of) // -(-len(places_of) // _COLUMNS))
+        rows = [places_of[at : at + columns] for at in range(0, len(places_of), columns)]
+        panels = [one for one in places_of if one is not None]
+        shared = all(
+            len({(one.shown, one.unit, one.palette) for one in row if one}) <= 1 for row in rows
+        )
         room = max(_bar_room(one) for one in panels)
         bars = 1 if shared else columns
         wide = (width - 2 * _MARGIN - (columns - 1) * _GAP - bars * room) / columns
@@ -227,26 +236,25 @@ class _Layout:
         top = _MARGIN + (_lines(head, _HEAD) + 1.0 if head else 0.0)
         places: list[_Place] = []
         step = wide + _GAP + (0.0 if shared else room)
-        for start in range(0, len(panels), columns):
-            row = panels[start : start + columns]
-            titles = [_wrapped(one.title, _TITLE, wide, bold=True) for one in row]
-            subtitles = [_wrapped(one.subtitle, _TEXT, wide) for one in row]
-            top += max(_head_of(title, sub) for title, sub in zip(titles, subtitles, strict=True))
-            sizes = [_fitted(wide, one.aspect) for one in row]
-            for column, (across, down) in enumerate(sizes):
-                places.append(
-                    _Place(
-                        _MARGIN + column * step, top, across, down,
-                        bar=not shared or column == len(row) - 1,
-                        title=titles[column], subtitle=subtitles[column],
-                    )
-                )  # fmt: skip
-            top += max(down for _, down in sizes) + _FOOT + 1.0
+        for row in rows:
+            found = {column: one for column, one in enumerate(row) if one is not None}
+            placed = [
+                _Place(
+                    _MARGIN + column * step, 0.0, *_fitted(wide, one.aspect),
+                    bar=not shared or column == max(found),
+                    title=_wrapped(one.title, _TITLE, wide, bold=True),
+                    subtitle=_wrapped(one.subtitle, _TEXT, wide),
+                )
+                for column, one in found.items()
+            ]  # fmt: skip
+            top += max((_head_of(one.title, one.subtitle) for one in placed), default=0.0)
+            places += [replace(one, top=top) for one in placed]
+            top += max((one.height for one in placed), default=0.0) + _FOOT + 1.0
         legend = _legend(panels)
         top += _NOTE * _POINT * _LEADING + 0.5 if legend else 0.0
         words = " ".join(f"{note}." for note in _notes(panels))
         foot = _wrapped(words, _NOTE, width - 2 * _MARGIN, lines=20)
-        name = title or ", ".join(dict.fromkeys(one.title for one in panels))
+        name = title or ", ".join(dict.fromkeys(one.title for one in panels if one.title))
         return cls(panels, places, width, top + _lines(foot, _NOTE) + _MARGIN - 1.0,
                    name, head, words, foot, legend)  # fmt: skip
 
@@ -277,16 +285,22 @@ def _notes(panels: Sequence[Panel]) -> tuple[str, ...]:
         for note in (*ends, *panel.notes):
             told.setdefault(note, []).append(panel.title)
     return tuple(
-        note if len(titles) == len(panels) else f"{', '.join(dict.fromkeys(titles))}: {note}"
+        note if len(titles) == len(panels) else f"{_listed(titles)}{note}"
         for note, titles in told.items()
     )
+
+
+def _listed(titles: Sequence[str]) -> str:
+    """Return of what a note is true, if that has a name."""
+    named = ", ".join(dict.fromkeys(filter(None, titles)))
+    return f"{named}: " if named else ""
 
 
 def _legend(panels: Sequence[Panel]) -> list[tuple[tuple[int, int, int], str]]:
     """Return what the colours mean that are no heights."""
     found = [(unmeasured_colour(one.palette), "not measured") for one in panels if one.lacks]
     found += [
-        (MASK_COLOUR, "mask") for one in panels if one.mask is not None and bool(one.mask.any())
+        (MASK_COLOUR, one.marks) for one in panels if one.mask is not None and bool(one.mask.any())
     ]
     return list(dict.fromkeys(found))
 

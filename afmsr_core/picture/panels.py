@@ -43,6 +43,8 @@ class Panel:
         As for :func:`afmsr_core.picture.palette`.
     mask : ndarray of bool, shape (yres, xres), optional
         Pixels to tint.
+    marks : str
+        What that tint means.
     notes : tuple of str
         What must be told below, as sentences without their full stop.
     """
@@ -57,6 +59,7 @@ class Panel:
     subtitle: str = ""
     palette: str = DEFAULT
     mask: NDArray[np.bool_] | None = None
+    marks: str = "mask"
     notes: tuple[str, ...] = ()
 
     @classmethod
@@ -110,7 +113,7 @@ class Panel:
             f"{xres} × {yres} px" if subtitle is None else subtitle,
             palette or look.palette or DEFAULT,
             marks,
-            notes,
+            notes=notes,
         )
 
     @property

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from afmsr_core.io.atomic import writing
+from afmsr_core.picture import DIFFERENCE, Panel, Range, drawn
 from afmsr_core.survey.drawing import CURVES, INK, canvas, finish
 from benchmarks.retrace.score import CEILING, Outcome
 from benchmarks.retrace.table import REFERENCE
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 
@@ -24,7 +23,6 @@ GREYS = ("#9aa2ab", "#5b636d")
 MARKERS = "osD^vP*X"
 WINDOW = 112  # pixels of the truth that a panel shows
 STRIDE = 8
-STRETCH = (0.5, 99.5)  # percentiles of the truth that span the greys
 
 
 def gains(outcomes: Sequence[Outcome], methods: Sequence[str], folder: Path) -> None:
@@ -79,50 +77,44 @@ def cases(outcomes: Sequence[Outcome], name: str, folder: Path) -> None:
         Gets ``cases.png`` and ``cases.svg``.
     """
     scored = sorted((one for one in outcomes if one.scores), key=lambda one: _gain(one, name))
-    shown = list(dict.fromkeys([scored[-1], scored[0]]))
     columns = ("low", REFERENCE, name, CEILING, "truth")
-    with canvas(8.4, 3.5 * len(shown)) as figure:
-        figure.set_layout_engine("constrained")
-        grid = figure.subplots(2 * len(shown), len(columns), squeeze=False)
-        for case, one in enumerate(shown):
-            _case(grid[2 * case : 2 * case + 2], one, name, columns)
-        _save(figure, folder, "cases")
+    panels: list[Panel | None] = []
+    for one in dict.fromkeys([scored[-1], scored[0]]):
+        panels += _case(one, name, columns)
+    for ending in ("png", "svg"):
+        made = drawn(panels, ending, width=200, dpi=200, columns=len(columns))
+        with writing(folder / f"cases.{ending}", force=True) as file:
+            file.write(made)
 
 
-def _case(axes: NDArray[Any], one: Outcome, name: str, columns: Sequence[str]) -> None:
+def _case(one: Outcome, name: str, columns: Sequence[str]) -> list[Panel | None]:
+    """Return a row of heights and, below all but the truth, one of errors."""
     part = _window(one, name)
-    truth = one.fields["truth"][part]
-    low, high = np.percentile(truth, STRETCH)
-    errors = {key: one.fields[key][part] - truth for key in columns if key != "truth"}
-    limit = float(np.percentile(np.abs(errors[REFERENCE]), 98)) or 1.0
+    fields = {key: one.fields[key][part] for key in columns}
+    errors = {key: fields[key] - fields["truth"] for key in columns if key != "truth"}
+    shown = Range.of([fields["truth"]])
+    off = Range.symmetric([errors[REFERENCE]], 98, "differences of bicubic from the truth")
     titles = {"low": "low resolution", CEILING: "retrace, full", "truth": "truth (trace)"}
-    for place, key in enumerate(columns):
-        above, below = axes[:, place]
-        above.imshow(one.fields[key][part], cmap="gray", vmin=low, vmax=high, interpolation="none")
-        gain = f"{_gain(one, key):+.2f} dB".replace("-", "−") if key in (name, CEILING) else ""
-        above.set_title(f"{titles.get(key, key)} {gain}".strip(), fontsize=8)
-        if key == "truth":
-            _words(below, one, part, high - low, limit)
-        else:
-            below.imshow(errors[key], cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="none")
-        for each in (above, below):
-            each.set_xticks([])
-            each.set_yticks([])
-    axes[0, 0].set_ylabel("heights")
-    axes[1, 0].set_ylabel("result - truth")
+    across, down = one.pair.pixel_nm if one.pair.size_known else (1.0, 1.0)
+    rows, wide = fields["truth"].shape
+
+    def panel(heights: NDArray[Any], ends: Range, **words: str) -> Panel:
+        unit = "nm" if one.pair.size_known else "px"
+        return Panel(heights, wide * across, rows * down, ends, lateral_unit=unit, **words)
+
+    above = [
+        panel(field, shown, title=titles.get(key, key), subtitle=_told(one, key, name))
+        for key, field in fields.items()
+    ]
+    below = [panel(error, off, palette=DIFFERENCE) for error in errors.values()]
+    return [*above, *below, None]
 
 
-def _words(axes: Axes, one: Outcome, part: tuple[slice, slice], span: float, limit: float) -> None:
-    axes.axis("off")
-    rows, columns = (piece.stop - piece.start for piece in part)
-    width, height = (n * p for n, p in zip((columns, rows), one.pair.pixel_nm, strict=True))
-    size = f"{_number(width)} x {_number(height)} nm\n" if one.pair.size_known else ""
-    axes.text(
-        0.02, 0.95,
-        f"{fill(one.pair.sample, 22)}\n\ndetail {size}({columns} x {rows} px)\n"
-        f"greys: {_number(span)} nm\ncolours: ±{_number(limit)} nm",
-        va="top", fontsize=7.5, transform=axes.transAxes,
-    )  # fmt: skip
+def _told(one: Outcome, key: str, name: str) -> str:
+    """Return what stands above a panel: whose scan it is, or what was gained."""
+    if key == "low":
+        return one.pair.sample
+    return f"{_gain(one, key):+.2f} dB".replace("-", "−") if key in (name, CEILING) else ""
 
 
 def _window(one: Outcome, name: str) -> tuple[slice, slice]:
@@ -161,11 +153,7 @@ def _short(one: Outcome) -> str:
     return name if len(name) <= 18 else f"…{name[-17:]}"
 
 
-def _number(value: float) -> str:
-    return f"{value:,.0f}" if value >= 100 else f"{value:.2g}"
-
-
 def _save(figure: Figure, folder: Path, name: str) -> None:
-    for ending, drawn in finish(figure, name, "", "").files.items():
+    for ending, data in finish(figure, name, "", "").files.items():
         with writing(folder / f"{name}.{ending}", force=True) as file:
-            file.write(drawn)
+            file.write(data)

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
+from afmsr_core.picture import ERROR, Panel, Range, drawn
 from afmsr_core.trust.calibration import SHIPPED, Calibration
 from afmsr_core.trust.regions import flagged
-from benchmarks.trust.cases import CONDITIONS, Method, cases
+from benchmarks.trust.cases import CONDITIONS, Case, Method, cases
 from training import corpus
 
 FOLDER = Path(__file__).parents[2] / "docs" / "images"
@@ -23,9 +24,6 @@ SIDE = 224  # fine pixels that are shown
 
 def draw(folder: Path) -> list[Path]:
     """Draw every picture and return the files."""
-    import matplotlib as mpl
-
-    mpl.use("Agg")
     method, calibration = Method("afm"), Calibration.read(SHIPPED)
     scans = {scan.id: scan for scan in corpus.dev_scans(folder)}
     made = []
@@ -35,9 +33,7 @@ def draw(folder: Path) -> list[Path]:
     return made
 
 
-def _draw(case, method, calibration, target: Path) -> Path:  # type: ignore[no-untyped-def]
-    import matplotlib.pyplot as plt
-
+def _draw(case: Case, method: Method, calibration: Calibration, target: Path) -> Path:
     result, evidence = case.gathered(method)
     half = calibration.scales(0.9) * calibration.scale_of(evidence)
     doubt = case.inside(flagged(half, block=4))
@@ -45,26 +41,28 @@ def _draw(case, method, calibration, target: Path) -> Path:  # type: ignore[no-u
     error = np.abs(moved - case.right)
     squares = case.registered_map(np.repeat(np.repeat(case.coarse, 4, axis=0), 4, axis=1))
     part = np.s_[:SIDE, :SIDE]
-    low, high = np.percentile(case.right[part], [0.5, 99.5])
-    top = float(np.quantile(error[part], 0.995))
     held = float(np.mean(error <= width))
-    panels = (
-        (f"scan, {case.coarse.shape[1]} x {case.coarse.shape[0]} px", squares, "afmhot", low, high),
-        ("upscaled, flagged pixels outlined", moved, "afmhot", low, high),
-        ("full scan", case.right, "afmhot", low, high),
-        (f"half-width of the 90 % interval\nholds in {held:.0%}", width, "viridis", 0.0, top),
-        ("true error", error, "viridis", 0.0, top),
+    fields = [field[part] for field in (squares, moved, case.right, width, error)]
+    pixel, unit = (case.scan.nm_per_px, "nm") if case.scan.nm_per_px else (1.0, "px")
+    across, down = (pixel * side for side in fields[0].shape[::-1])
+    heights = Range.of(fields[2:3])
+    errors = Range(0.0, Range.of(fields[3:]).high, "0 to 99.5 % of the errors")
+    words = (
+        ("Scan", f"{case.coarse.shape[1]} × {case.coarse.shape[0]} px in all"),
+        ("Upscaled by afm", "with what is flagged as uncertain"),
+        ("Full scan", ""),
+        ("Half-width of the 90 % interval", f"it holds in {held:.0%}"),
+        ("Size of the true error", ""),
     )
-    figure, axes = plt.subplots(1, 5, figsize=(12, 2.9), layout="constrained")
-    for ax, (title, field, palette, least, most) in zip(axes, panels, strict=True):
-        shown = ax.imshow(field[part], cmap=palette, vmin=least, vmax=most, interpolation="nearest")
-        ax.set_title(title, size=9)
-        ax.set_axis_off()
-        if palette == "viridis":
-            figure.colorbar(shown, ax=ax, shrink=0.8, label="nm")
-    axes[1].contour(doubt[part].astype(float), [0.5], colors="cyan", linewidths=0.4)
+    panels = [
+        Panel(field, across, down, shown, lateral_unit=unit, title=title, subtitle=subtitle)
+        for field, shown, (title, subtitle) in zip(
+            fields, [heights] * 3 + [errors] * 2, words, strict=True
+        )
+    ]
+    panels[1] = panels[1].replace(mask=doubt[part], marks="flagged as uncertain")
+    panels[3:] = [one.replace(palette=ERROR) for one in panels[3:]]
     target.parent.mkdir(exist_ok=True)
-    figure.savefig(target, dpi=80)
-    plt.close(figure)
+    target.write_bytes(drawn(panels, width=180, dpi=120, columns=3))
     print(f"{target.name}: {case.scan.id}, the interval holds in {held:.1%} of the pixels")
     return target
