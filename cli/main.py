@@ -76,9 +76,15 @@ def build_parser(command: str | None = None) -> argparse.ArgumentParser:
     parser = Parser(
         prog="afmsr",
         usage="afmsr COMMAND ...",
-        description=f"Upscale AFM scans 4x, in nanometres.\n\n{_listed()}",
+        description="Upscale AFM scans 4x, in nanometres.",
         epilog=_EPILOG,
     )
+    width = max(map(len, COMMANDS)) + 2
+    for title, group in GROUPS.items():
+        listed = "\n".join(f"{name:<{width}}{does}" for name, does in group.items())
+        parser.add_argument_group(title, listed)
+    options = parser._action_groups.pop(1)
+    parser._action_groups.append(options)  # below the commands
     parser.add_argument("--version", action="version", version=f"afmsr {__version__}")
     commands = add_actions(parser, "command", prog=parser.prog, help=argparse.SUPPRESS)
     for name, summary in COMMANDS.items():
@@ -87,15 +93,6 @@ def build_parser(command: str | None = None) -> argparse.ArgumentParser:
         else:
             commands.add_parser(name, help=summary)
     return parser
-
-
-def _listed() -> str:
-    """Return the commands with what they do, a paragraph a group."""
-    width = max(map(len, COMMANDS)) + 2
-    return "\n\n".join(
-        "\n".join([f"{title}:", *(f"  {name:<{width}}{does}" for name, does in group.items())])
-        for title, group in GROUPS.items()
-    )
 
 
 def main(argv: Sequence[str] | None = None) -> int:

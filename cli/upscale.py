@@ -7,7 +7,7 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -112,6 +112,12 @@ def add_parser(commands: Any) -> None:
         help="a page about each first result, as of afmsr report; best with --confidence",
     )
     parser.add_argument(
+        "--summary",
+        type=Path,
+        metavar="FILE",
+        help="a .csv with a line for each channel: verdict, noise, Sa, Sq, Sdq, grains, settings",
+    )
+    parser.add_argument(
         "--open", action="store_true", help="open the results in the Gwyddion that is running"
     )
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="files at a time")
@@ -125,6 +131,7 @@ def add_parser(commands: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Upscale everything that was asked for."""
     from afmsr_core.batch.many import each, planned
+    from afmsr_core.batch.summary import Summary
     from afmsr_core.batch.trust import Trust
     from afmsr_core.batch.work import Work
     from afmsr_core.grid import Grid
@@ -160,7 +167,13 @@ def run(args: argparse.Namespace) -> int:
         args.dry_run,
         trust,
         grid,
+        numbers=args.summary is not None,
     )
+    table = None
+    if args.summary is not None:
+        table = Summary(args.summary, found.jobs, args.force, found.skipped)
+    if args.dry_run:
+        table = None
     tally = Tally(
         found.jobs,
         found.skipped,
@@ -178,8 +191,10 @@ def run(args: argparse.Namespace) -> int:
             within=tally.progress.within,
             tell=lambda sentence: tally.progress.say(f"afmsr: {sentence}"),
         )
-        with closing(records):
+        with closing(records), table or nullcontext():
             for record in records:
+                if table is not None:
+                    table.add(record)
                 tally.add(record, _told(record), _verdicts(record))
     finally:
         status = tally.finish()

@@ -184,7 +184,7 @@ def test_nothing_is_overwritten_unasked(tmp_path: Path, capsys: pytest.CaptureFi
     [
         (("--pairs", "0"), "--pairs 0"), (("--size", "63"), "size 63"),
         (("--seed", "-1"), "--seed -1"), (("--preset", "none"), "typical"),
-        (("--specimen", "none"), "film"), (("--set", "none=1"), "there are pixel"),
+        (("--specimen", "none"), "film"), (("--set", "none=1"), "There are: pixel"),
         (("--set", "white=much"), "give a number"), (("--set", "white=-1"), "white -1"),
         (("--channel", "1"), "--surface"), (("--tip", "ball"), "parabolic, cone, pyramid"),
     ],

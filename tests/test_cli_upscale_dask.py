@@ -57,10 +57,12 @@ def test_the_same_files_and_a_broken_one_is_named(
     paths = scans(tmp_path / "in", COUNT)
     paths[5].write_bytes(b"broken")
     common = ["upscale", str(tmp_path / "in"), "--threads", "1", "--quiet"]
-    assert main([*common, "-o", str(tmp_path / "here")]) == 1
+    tables = tmp_path / "here.csv", tmp_path / "there.csv"
+    assert main([*common, "-o", str(tmp_path / "here"), "--summary", str(tables[0])]) == 1
     capsys.readouterr()
     there = ["-o", str(tmp_path / "there"), "--scheduler-file", str(running.file)]
-    assert main([*common, *there]) == 1
+    assert main([*common, *there, "--summary", str(tables[1])]) == 1
+    assert tables[0].read_text() == tables[1].read_text().replace("/there/", "/here/")
     assert paths[5].name in capsys.readouterr().err
     assert outputs(tmp_path / "here") == outputs(tmp_path / "there")
     assert main([*common, *there, "--resume"]) == 1  # only the broken one is tried again

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from afmsr_core.batch.overlapping import overlapping
 from afmsr_core.batch.plan import Job, plan
+from afmsr_core.batch.summary import Summary
 from afmsr_core.batch.trust import Trust
 from afmsr_core.batch.work import Work
 from afmsr_core.errors import UsageError, naming
@@ -255,6 +256,7 @@ def upscale_many(
     calibration: Path_ | None = None,
     preview: bool = False,
     report: bool = False,
+    summary: Path_ | None = None,
     force: bool = False,
     resume: bool = False,
     jobs: int = 1,
@@ -288,6 +290,9 @@ def upscale_many(
         File of ``afmsr calibrate`` for `confidence`; the shipped one by default.
     preview, report : bool
         A PNG, or a page as of :func:`afmsr.report`, beside each result.
+    summary : path, optional
+        A ``.csv`` with a line for each channel: verdict, noise, Sa, Sq, Sdq and grains of scan and
+        result, settings. Takes about as long as upscaling.
     force : bool
         Replace results that are there.
     resume : bool
@@ -372,13 +377,19 @@ def upscale_many(
         report,
         trust=trust,
         grid=grid,
+        numbers=summary is not None,
     )
+    table = None
+    if summary is not None:
+        table = Summary(Path(summary), run.jobs, force, run.skipped)
     found = {job.source: Upscaled(job.source, job.target, "skipped") for job in run.skipped}
     done = each(run.left, work, settings, processes=jobs, scheduler=scheduler, tell=_warn)
-    with closing(done):
+    with closing(done), table or nullcontext():
         for record in done:
             one = Upscaled.of(record)
             found[one.input] = one
+            if table is not None:
+                table.add(record)
             if progress is not None:
                 progress(one)
     return [found[job.source] for job in run.jobs]

@@ -109,6 +109,8 @@ def coarseness_of(channel: Channel, settings: Settings) -> dict[str, Any]:
         As from :meth:`afmsr_core.trust.coarseness.Coarseness.as_dict`; of a scan that cannot be
         judged, only ``verdict``, which is ``"not judged"``, and ``advice``, which tells why.
     """
+    import numpy as np
+
     from afmsr_core.errors import FieldError
     from afmsr_core.levelling import level
     from afmsr_core.trust.coarseness import judge
@@ -117,6 +119,7 @@ def coarseness_of(channel: Channel, settings: Settings) -> dict[str, Any]:
     relief = level(channel, settings.level, settings.mask).channel.heights
     pixel = (channel.dy, channel.dx) if channel.is_height else None
     try:
-        return judge(relief, noise_of(relief), pixel).as_dict()
+        with np.errstate(all="ignore"):  # of heights whose squares are no numbers
+            return judge(relief, noise_of(relief), pixel).as_dict()
     except FieldError as error:
         return {"verdict": "not judged", "advice": f"not judged: {error}"}
