@@ -7,8 +7,17 @@ rejected with its reasons.
 
 from __future__ import annotations
 
-from afmsr_core.alignment.cascade import align
+from afmsr_core.alignment.cascade import Ground, align
 from afmsr_core.alignment.result import Alignment, Attempt, Crop, warp
 from afmsr_core.alignment.settings import KINDS, AlignmentSettings
 
-__all__ = ["KINDS", "Alignment", "AlignmentSettings", "Attempt", "Crop", "align", "warp"]
+__all__ = [
+    "KINDS",
+    "Alignment",
+    "AlignmentSettings",
+    "Attempt",
+    "Crop",
+    "Ground",
+    "align",
+    "warp",
+]

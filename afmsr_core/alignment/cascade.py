@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from afmsr_core.alignment.ambiguity import Rival, find_rival
 from afmsr_core.alignment.area import fit_map, shrinkings, start_by_phase
-from afmsr_core.alignment.features import FeatureMap, by_features
+from afmsr_core.alignment.features import FeatureMap, KeyPoints, by_features
 from afmsr_core.alignment.maps import Shape, expected, largest_rectangle
 from afmsr_core.alignment.result import Alignment, Attempt, Crop, filled, warp
 from afmsr_core.alignment.settings import AlignmentSettings
@@ -19,7 +19,7 @@ from afmsr_core.alignment.verify import Check, check_map
 from afmsr_core.errors import FieldError, PairError, UsageError
 from afmsr_core.surfaces import fit_polynomial
 
-__all__ = ["align"]
+__all__ = ["Ground", "align"]
 
 Field = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -46,9 +46,56 @@ class _Candidate:
     warped: Field | None = None  # the result on the pixels of the truth, where the map is sane
 
 
+class Ground:
+    """A field on its way to an alignment; what belongs to it alone is made once.
+
+    Of a truth it serves every result that is aligned with it.
+
+    Parameters
+    ----------
+    field : array_like of float, shape (yres, xres)
+        Heights; NaN or infinite where not measured.
+    name : str
+        For messages.
+
+    Raises
+    ------
+    PairError, FieldError
+        As :func:`align`.
+    """
+
+    def __init__(self, field: ArrayLike, name: str = "truth") -> None:
+        self.heights = _checked(field, name)
+        self.measured = np.isfinite(self.heights)
+        self.complete = bool(self.measured.all())
+        self._levelled: dict[int, Field] = {}
+        self._points: dict[tuple[object, ...], KeyPoints] = {}
+
+    def levelled(self, background: int) -> Field:
+        """Return the heights less the polynomial of this total degree, without gaps."""
+        if background not in self._levelled:
+            surface = fit_polynomial(self.heights, background)
+            self._levelled[background] = surface.subtracted_from(filled(self.heights))
+        return self._levelled[background]
+
+    def points(self, settings: AlignmentSettings) -> KeyPoints:
+        """Return the features that count by some settings."""
+        chosen = (
+            settings.background,
+            settings.stretch,
+            settings.max_features,
+            settings.contrast,
+        )
+        if chosen not in self._points:
+            mask = None if self.complete else self.measured
+            level = self.levelled(settings.background)
+            self._points[chosen] = KeyPoints.of(level, settings, mask)
+        return self._points[chosen]
+
+
 def align(
     result: ArrayLike,
-    truth: ArrayLike,
+    truth: ArrayLike | Ground,
     *,
     pixel_nm: Pixel | None = None,
     result_pixel_nm: Pixel | None = None,
@@ -62,8 +109,8 @@ def align(
     result : array_like of float, shape (yres, xres)
         Upscaled heights; NaN marks pixels that were not measured. No unit is assumed, and gain
         and background may differ from the truth's.
-    truth : array_like of float, shape (yres, xres)
-        Measured heights on their own grid.
+    truth : array_like of float, shape (yres, xres), or Ground
+        Measured heights on their own grid; a :class:`Ground` of them for several results.
     pixel_nm : float or tuple of float, optional
         Pixel size of the truth, or width and height of its pixels, in nm. Only needed for
         lengths in nm and with `result_pixel_nm`.
@@ -102,8 +149,9 @@ def align(
     ('accepted', [2.5, 0.0])
     """
     settings = settings or AlignmentSettings()
-    fields = {"result": _checked(result, "result"), "truth": _checked(truth, "truth")}
-    shapes = fields["truth"].shape, fields["result"].shape
+    moved = Ground(result, "result")
+    ground = truth if isinstance(truth, Ground) else Ground(truth)
+    shapes = ground.heights.shape, moved.heights.shape
     pixel = _pixel(pixel_nm, "pixel_nm")
     if guess is not None:
         promised = np.asarray(guess, dtype=np.float64)
@@ -113,7 +161,7 @@ def align(
         promised = expected(
             *shapes, _scale(shapes, pixel, _pixel(result_pixel_nm, "result_pixel_nm"))
         )
-    pair = _Pair(fields["result"], fields["truth"], promised, settings)
+    pair = _Pair(moved, ground, promised, settings)
 
     attempts: list[Attempt] = []
     candidates: list[_Candidate] = []
@@ -172,25 +220,23 @@ class _Pair:
     """Two fields on the way to their alignment; what several attempts need is made once."""
 
     def __init__(
-        self, result: Field, truth: Field, promised: Field, settings: AlignmentSettings
+        self, result: Ground, truth: Ground, promised: Field, settings: AlignmentSettings
     ) -> None:
-        self.result, self.truth = result, truth
+        self.of_result, self.of_truth = result, truth
+        self.result, self.truth = result.heights, truth.heights
         self.promised, self.settings = promised, settings
-        self.measured = np.isfinite(result), np.isfinite(truth)
-        self.complete = bool(self.measured[0].all() and self.measured[1].all())
+        self.measured = result.measured, truth.measured
+        self.complete = result.complete and truth.complete
         self.level_result, self.level_truth = (
-            fit_polynomial(field, settings.background).subtracted_from(filled(field))
-            for field in (result, truth)
+            one.levelled(settings.background) for one in (result, truth)
         )
         self._start: Field | None = None
         self._searched = False
 
     def features(self) -> FeatureMap:
+        settings = self.settings
         return by_features(
-            self.level_result,
-            self.level_truth,
-            self.settings,
-            None if self.complete else self.measured,
+            self.of_result.points(settings), self.of_truth.points(settings), settings
         )
 
     def homography(self, features: FeatureMap) -> _Candidate | None:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from afmsr_core.alignment.settings import AlignmentSettings
 
-__all__ = ["FeatureMap", "by_features", "eight_bit"]
+__all__ = ["FeatureMap", "KeyPoints", "by_features", "eight_bit"]
 
 Field = NDArray[np.float64]
 
@@ -69,37 +68,68 @@ def eight_bit(field: Field, stretch: tuple[float, float]) -> NDArray[np.uint8]:
     return np.rint(np.clip((field - low) / (high - low), 0, 1) * 255).astype(np.uint8)
 
 
-def by_features(
-    result: Field,
-    truth: Field,
-    settings: AlignmentSettings,
-    measured: tuple[NDArray[np.bool_], NDArray[np.bool_]] | None = None,
-) -> FeatureMap:
-    """Estimate a homography from SIFT features; the same input gives the same map.
+@dataclass(frozen=True, eq=False)
+class KeyPoints:
+    """SIFT features of one field.
+
+    Attributes
+    ----------
+    at : ndarray of float64, shape (count, 2)
+        Places (x, y) in pixels.
+    descriptors : ndarray of float32, shape (count, 128), or None
+        None if there are none.
+    """
+
+    at: Field
+    descriptors: NDArray[np.float32] | None
+
+    @classmethod
+    def of(
+        cls, field: Field, settings: AlignmentSettings, measured: NDArray[np.bool_] | None = None
+    ) -> KeyPoints:
+        """Return the strongest features.
+
+        Parameters
+        ----------
+        field : ndarray of float64, shape (yres, xres)
+            Levelled and finite.
+        settings : AlignmentSettings
+            Stretch, contrast and number.
+        measured : ndarray of bool, shape (yres, xres), optional
+            Where it was measured; features elsewhere do not count.
+        """
+        import cv2
+
+        points, descriptors = cv2.SIFT.create(
+            nfeatures=settings.max_features,
+            contrastThreshold=settings.contrast,
+            # Else OpenCV doubles the image about its first pixel's corner, and points lie 0.25 px
+            # to the lower right: of no matter on equal grids, a shift on others.
+            enable_precise_upscale=True,
+        ).detectAndCompute(
+            eight_bit(field, settings.stretch),
+            None if measured is None else measured.astype(np.uint8),
+        )
+        return cls(np.array([point.pt for point in points]).reshape(-1, 2), descriptors)
+
+
+def by_features(result: KeyPoints, truth: KeyPoints, settings: AlignmentSettings) -> FeatureMap:
+    """Estimate a homography from features; the same input gives the same map.
 
     Parameters
     ----------
-    result, truth : ndarray of float64
-        Levelled and finite.
+    result, truth : KeyPoints
+        Of both fields, by the same settings.
     settings : AlignmentSettings
-        Contrast, number of features, ratio, estimator, threshold.
-    measured : tuple of ndarray of bool, optional
-        Where result and truth were measured; features elsewhere do not count.
+        Ratio, estimator, threshold.
     """
     import cv2
 
-    found = []
-    for field, mask in zip((truth, result), (measured or (None, None))[::-1], strict=True):
-        grey = eight_bit(field, settings.stretch)
-        where = None if mask is None else mask.tobytes()
-        found.append(
-            _sift(grey.tobytes(), grey.shape, where, settings.max_features, settings.contrast)
-        )
-    (at_truth, of_truth), (at_result, of_result) = found
+    at_truth, at_result = truth.at, result.at
     counts = (len(at_truth), len(at_result))
     if min(counts) < 2:
         return FeatureMap(None, counts, reason=f"{counts[0]} and {counts[1]} features")
-    candidates = cv2.BFMatcher(cv2.NORM_L2).knnMatch(of_truth, of_result, k=2)
+    candidates = cv2.BFMatcher(cv2.NORM_L2).knnMatch(truth.descriptors, result.descriptors, k=2)
     kept = [best for best, next_ in candidates if best.distance < settings.ratio * next_.distance]
     if len(kept) <= ALPHA:
         return FeatureMap(
@@ -125,23 +155,3 @@ def by_features(
     distance = np.linalg.norm(there - target, axis=1)[inside.ravel() > 0]
     rms = float(np.sqrt(np.mean(distance**2)))
     return FeatureMap(matrix, counts, len(kept), inliers, rms)
-
-
-@lru_cache(maxsize=2)  # every method's result is held against the same truth
-def _sift(
-    grey: bytes, shape: tuple[int, ...], mask: bytes | None, strongest: int, contrast: float
-) -> tuple[Field, NDArray[np.float32] | None]:
-    """Return places and descriptors of the strongest features, where the mask allows them."""
-    import cv2
-
-    points, descriptors = cv2.SIFT.create(
-        nfeatures=strongest,
-        contrastThreshold=contrast,
-        # Else OpenCV doubles the image about its first pixel's corner, and points lie 0.25 px to
-        # the lower right: of no matter on equal grids, a shift on others.
-        enable_precise_upscale=True,
-    ).detectAndCompute(
-        np.frombuffer(grey, np.uint8).reshape(shape),
-        None if mask is None else np.frombuffer(mask, np.uint8).reshape(shape),
-    )
-    return np.array([point.pt for point in points]).reshape(-1, 2), descriptors

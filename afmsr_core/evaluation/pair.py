@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +28,7 @@ from afmsr_core.upscale import Settings, Upscaler
 
 __all__ = ["Evaluator", "Outcome"]
 
+T = TypeVar("T")
 Field = NDArray[np.float64]
 MEMORY = "run fewer --jobs, or crop the scans"
 
@@ -175,13 +178,17 @@ class Evaluator:
                 "low": crop.of(scene.coarse(shared, results[NEUTRAL].shape[0])),
             }
             reference = self._reference(protocol, fields["high"], scene)
-            found_by: dict[str, dict[str, Any]] = {}  # what the metrics made of each result
-            for name in names:  # the fields of the last protocol are kept: nm, where it is run
+            # What the metrics made of each result.
+            found_by: dict[str, dict[str, Any]] = {name: {} for name in names if name in maps}
+            # The fields of the last protocol are kept: nm, where it is run.
+            fields |= {name: crop.of(maps[name].warp(results[name])) for name in found_by}
+            score = partial(self._scores, fields, results, scene, reference, found_by)
+            found = self._side_by_side(score, found_by)
+            for name in names:
                 if name in maps:
-                    fields[name] = crop.of(maps[name].warp(results[name]))
-                    told = found_by.setdefault(name, {})
-                    found = self._scores(fields[name], results[name], scene, reference, told)
-                    scores[name] = {metric: value.as_dict() for metric, value in found.items()}
+                    scores[name] = {
+                        metric: value.as_dict() for metric, value in next(found).items()
+                    }
                 else:
                     scores[name] = _not_scored(protocol, reasons[name])
                 step()
@@ -238,11 +245,16 @@ class Evaluator:
             return shared, dict.fromkeys(names, shared), {}
         maps: dict[str, Alignment] = {}
         reasons: dict[str, str] = {}
-        for name in names:
+
+        def aligned(name: str) -> Alignment | PairError:
             try:
-                found = shared if name == NEUTRAL else scene.aligned(results[name], chosen)
+                return shared if name == NEUTRAL else scene.aligned(results[name], chosen)
             except PairError as error:  # such as a network that made a constant of it
-                reasons[name] = str(error)
+                return error
+
+        for name, found in zip(names, self._side_by_side(aligned, names), strict=True):
+            if isinstance(found, PairError):
+                reasons[name] = str(found)
                 continue
             record["alignment_per_method"][name] = scene.described(found)
             if found.accepted:
@@ -250,6 +262,11 @@ class Evaluator:
             else:
                 reasons[name] = "; ".join(found.reasons)
         return shared, maps, reasons
+
+    def _side_by_side(self, work: Callable[[str], T], names: Iterable[str]) -> Iterator[T]:
+        """Yield what came of each name, in their order; as many at a time as there are threads."""
+        with ThreadPoolExecutor(self.settings.threads or 1) as pool:
+            yield from pool.map(work, names)
 
     def _reference(self, protocol: str, truth: Field, scene: Scene) -> metrics.Reference:
         """Return the truth as a protocol scores it, which is the same for all methods."""
@@ -267,19 +284,21 @@ class Evaluator:
 
     def _scores(
         self,
-        warped: Field,
-        result: Field,
+        fields: Mapping[str, Field],
+        results: Mapping[str, Field],
         scene: Scene,
         reference: metrics.Reference,
-        made: dict[str, Any],
+        made: Mapping[str, dict[str, Any]],
+        name: str,
     ) -> dict[str, metrics.Value]:
         """Score a result as the protocol of the reference does; `made` gets what metrics share.
 
         On paper grey values, each member of the pair by its own minimum and maximum.
         """
+        warped = fields[name]
         if reference.context.protocol == "paper":
             return reference.evaluate(to_8bit(Normalisation.of(scene.relief).apply(warped)))
-        return reference.evaluate(warped, upscaled=result, shared=made)
+        return reference.evaluate(warped, upscaled=results[name], shared=made[name])
 
     def _metrics(self, scene: Scene) -> dict[str, Any]:
         """Return the choices in metrics; how much coarser the low scan was is the pair's own."""

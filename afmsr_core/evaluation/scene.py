@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from afmsr_core.alignment import Alignment, AlignmentSettings, align, warp
+from afmsr_core.alignment import Alignment, AlignmentSettings, Ground, align, warp
 from afmsr_core.channel import Channel
 from afmsr_core.levelling import level
 
@@ -45,12 +46,16 @@ class Scene:
         """Height and width of a pixel of the truth."""
         return self.high.dy, self.high.dx
 
+    @cached_property
+    def _ground(self) -> Ground:
+        return Ground(self.truth)
+
     def aligned(self, result: Field, chosen: AlignmentSettings) -> Alignment:
         """Align a result with the truth, starting from what the pixel sizes promise."""
         rows, columns = result.shape
         return align(
             result,
-            self.truth,
+            self._ground,
             pixel_nm=(self.high.dx, self.high.dy),
             result_pixel_nm=(self.low.xreal / columns, self.low.yreal / rows),
             settings=chosen,

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import RLock
 from typing import Any, Literal, TypeVar
 
 import numpy as np
@@ -116,6 +118,8 @@ class Context:
     of_pair : dict
         What metrics need of the truth or of the low-resolution scan alone, by name: the same for
         all results that are compared with them; see :meth:`once_for_pair`.
+    of_pair_lock : context manager
+        Held while something of `of_pair` is made.
     """
 
     protocol: Protocol
@@ -129,14 +133,19 @@ class Context:
     memo: dict[str, Value] = field(default_factory=dict)
     shared: dict[str, Any] = field(default_factory=dict)
     of_pair: dict[str, Any] = field(default_factory=dict)
+    of_pair_lock: AbstractContextManager[Any] = field(default_factory=RLock)
 
     def once(self, name: str, make: Callable[[], T]) -> T:
         """Return what `make` returns, without calling it again for the same `name`."""
         return _once(self.shared, name, make)
 
     def once_for_pair(self, name: str, make: Callable[[], T]) -> T:
-        """As :meth:`once`, for all results; `make` must not look at the result."""
-        return _once(self.of_pair, name, make)
+        """As :meth:`once`, for all results; `make` must not look at the result.
+
+        Results may be scored side by side: the others wait for the first.
+        """
+        with self.of_pair_lock:
+            return _once(self.of_pair, name, make)
 
 
 def _once(made: dict[str, Any], name: str, make: Callable[[], T]) -> T:
