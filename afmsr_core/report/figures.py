@@ -11,7 +11,13 @@ from afmsr_core.report.contents import Floats, Metric, Record, Results
 from afmsr_core.report.table import number
 from afmsr_core.webpage.chart import LETTER, Axes, Chart, Figure
 
-__all__ = ["boxes", "gained", "kinds"]
+__all__ = ["LEGEND", "boxes", "gained", "kinds"]
+
+LEGEND = (
+    "Dots: one pair each. Ring and bar: mean with its 95 % interval. +1 dB is an RMS error 11 % "
+    "smaller."
+)
+"""Of the charts of gains."""
 
 NETWORKS, INTERPOLATIONS = 10, 3
 """Ways in which ``chart.css`` draws methods, each in a colour and a dash of its own."""
@@ -85,12 +91,7 @@ def gained(results: Results, data_set: str, protocol: str, most: int) -> Figure 
         result = f"{mean}{one['wins']} of {len(one['gains'])}"
         chart.text(WIDTH - right + 10, y - 2, result, "bold")
         chart.text(WIDTH - right + 10, y + 11, CHANCE[one["chance"]], "soft")
-    bar = " and bar: mean with its 95 % interval" if any(one["low"] for one in every) else ": mean"
-    return Figure(
-        results.slug("gains", data_set, protocol),
-        f"Dots: one pair each. Ring{bar}. +1 dB is an RMS error 11 % smaller.",
-        [chart],
-    )
+    return Figure(results.slug("gains", data_set, protocol), "", [chart])
 
 
 def _signed(value: float) -> str:

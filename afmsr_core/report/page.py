@@ -12,7 +12,7 @@ from afmsr_core.report.panels import panel, side_of
 from afmsr_core.report.sections import data_set, example, fields_of, trusted
 from afmsr_core.report.table import BESIDE
 from afmsr_core.report.tiles import Panel
-from afmsr_core.webpage.html import bullets, document, header, linked, nav, titled
+from afmsr_core.webpage.html import bullets, details, document, header, linked, nav, titled
 
 __all__ = ["page"]
 
@@ -26,6 +26,9 @@ FOR_PAPERS = (
     "like, and save it as PDF or, with the dots per inch that are asked for, as PNG or TIFF; "
     "“afmsr picture” draws a single scan."
 )
+MOST_SAID = 4
+"""Sentences that stand beside the chart; of more, the last, on the best method, does."""
+
 PAPER = (
     "The protocol is that of Beilstein J. Nanotechnol. 2025, 16, 1129–1140, "
     "doi 10.3762/bjnano.16.83."
@@ -43,26 +46,29 @@ def page(results: Results, files: Files) -> str:
         Where the tables and figures go.
     """
     names = unique_slugs([str(pair.get("id")) for pair in results.pairs])
-    every = {name: list(fields_of(results, name)) for name in results.data_sets}
-    side = side_of(results, sum(map(len, every.values())))
+    side = side_of(results, sum(1 for pair in results.pairs if pair.get("fields")))
     panels: dict[str, Panel] = {}
     sections, above = [], set()
     curves = {}
-    for name, kept in every.items():
-        for pair, fields in kept:
+    for name in results.data_sets:
+        mean, shown = spectra.Mean(results), set()
+        for pair, fields in fields_of(results, name):
             key = str(pair["id"])
+            mean.add(pair, fields)
             panels[key] = panel(results, pair, fields, names[key], side)
             files.write_figure(panels[key])
-        chosen, why = example(results, name, {str(pair["id"]) for pair, _ in kept})
+            shown.add(key)
+        chosen, why = example(results, name, shown)
         above.add(chosen)
-        found = spectra.collect(results, iter(kept))
+        found = mean.curves()
         if found:
             curves[name] = found
         sections.append(data_set(results, files, name, panels.get(chosen), why, found))
     if curves:
         files.write("tables/spectra.csv", spectra.as_csv(results, curves))
     links = [
-        (results.slug("set", name), f"Data set {name}" if name else "Results") for name in every
+        (results.slug("set", name), f"Data set {name}" if name else "Results")
+        for name in results.data_sets
     ]
     links += [("trust", "Trust"), ("failures", "Failures"), ("pairs", "Pairs")]
     links += [("made-with", "Methods, metrics, settings, versions")]
@@ -89,9 +95,13 @@ def _head(results: Results, files: Files) -> str:
         heading = f"{said.data_set}: {said.heading}" if said.data_set else said.heading
         drawn = figures.gained(results, said.data_set, said.protocol, MOST_ROWS)
         shown = files.write_figure(drawn) if drawn else ""
-        parts.append(
-            f'<div class="first"><h2>{escape(heading)}</h2>{bullets(said.sentences)}{shown}</div>'
-        )
+        told = bullets(said.sentences)
+        if len(said.sentences) > MOST_SAID:  # the chart tells the same of each
+            *each, best = said.sentences
+            told = f"<div>{bullets([best])}{details('Method by method', bullets(each))}</div>"
+        parts.append(f'<div class="first"><h2>{escape(heading)}</h2>{told}{shown}</div>')
+    if len(parts) > 1:
+        parts.append(f'<p class="notes">{escape(figures.LEGEND)}</p>')
     made_with = f"afmsr {version}" + (f", {created}" if created else "")
     return header(TITLE, made_with, "".join(parts) + bullets(rest))
 

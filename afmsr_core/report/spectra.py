@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +15,7 @@ from afmsr_core.report.figures import kinds
 from afmsr_core.report.table import csv_text
 from afmsr_core.webpage.chart import Axes, Chart, Figure
 
-__all__ = ["Curves", "as_csv", "collect", "figure"]
+__all__ = ["Curves", "Mean", "as_csv", "figure"]
 
 LOW, TRUTH = "low", "high"
 
@@ -53,12 +53,17 @@ class Curves:
     left_out: int
 
 
-def collect(results: Results, fields_of: Iterator[tuple[Record, Fields]]) -> Curves | None:
-    """Return the mean spectra over pairs with all fields of the methods that ran, or None."""
-    single: list[tuple[Floats, dict[str, Floats]]] = []
-    nyquists = []
-    left_out = 0
-    for pair, fields in fields_of:
+class Mean:
+    """Takes pairs one by one, so that not all of their fields are in memory, and averages."""
+
+    def __init__(self, results: Results) -> None:
+        self._names = (TRUTH, LOW, *results.ran)
+        self._single: list[tuple[Floats, dict[str, Floats]]] = []
+        self._nyquists: list[float] = []
+        self._left_out = 0
+
+    def add(self, pair: Record, fields: Fields) -> None:
+        """Add the spectra of a pair."""
         arrays = {TRUTH: fields.truth, **fields.of_methods}
         if fields.low is not None:
             arrays[LOW] = fields.low
@@ -69,24 +74,28 @@ def collect(results: Results, fields_of: Iterator[tuple[Record, Fields]]) -> Cur
                 frequency, curves[name] = power_spectrum(array, fields.pixel_size).radial()
         except FieldError:
             nyquist = float("nan")
-        if not np.isfinite(nyquist):
-            left_out += 1
-            continue
-        single.append((1000 * frequency / nyquist, curves))
-        nyquists.append(nyquist)
-    if not single:
-        return None
-    grid = min((frequency for frequency, _ in single), key=lambda f: float(f[-1]))
-    grid = grid[grid >= max(float(frequency[0]) for frequency, _ in single)]
-    names = [name for name in (TRUTH, LOW, *results.ran) if all(name in c for _, c in single)]
-    density = {}
-    for name in names:
-        logs = [
-            np.interp(np.log(grid), np.log(f), np.log(np.maximum(c[name], 1e-300)))
-            for f, c in single
-        ]
-        density[name] = np.exp(np.mean(logs, axis=0))
-    return Curves(grid, density, float(np.median(nyquists)), len(single), left_out)
+        if np.isfinite(nyquist):
+            self._single.append((1000 * frequency / nyquist, curves))
+            self._nyquists.append(nyquist)
+        else:
+            self._left_out += 1
+
+    def curves(self) -> Curves | None:
+        """Return the mean of all, of the methods that all have, or None without any."""
+        if not self._single:
+            return None
+        grid = min((frequency for frequency, _ in self._single), key=lambda f: float(f[-1]))
+        grid = grid[grid >= max(float(frequency[0]) for frequency, _ in self._single)]
+        density = {}
+        for name in self._names:
+            if all(name in curves for _, curves in self._single):
+                logs = [
+                    np.interp(np.log(grid), np.log(f), np.log(np.maximum(c[name], 1e-300)))
+                    for f, c in self._single
+                ]
+                density[name] = np.exp(np.mean(logs, axis=0))
+        nyquist = float(np.median(self._nyquists))
+        return Curves(grid, density, nyquist, len(self._single), self._left_out)
 
 
 def nyquist_of(pair: Record) -> float:

@@ -175,6 +175,7 @@ def colour_bar(shown: Range, name: str, label: str, unit: str) -> Chart:
     chart = Chart(left + width + 60, 34, f"{label}: {shown.low:.3g} to {shown.high:.3g} {unit}")
     chart.text(0, 13, label)
     chart.picture(left, 3, width, thick, _ramp(name))
+    chart.rect(left, 3, width, thick, "axis")
     span = (shown.high - shown.low) or 1.0
     for value, text in ticks(shown.low, shown.high, unit, 5):
         at = left + (value - shown.low) / span * width

@@ -20,6 +20,8 @@ DECADE = (1.0, 2.0, 5.0)
 FINER = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)
 """Ticks in a decade of a logarithmic axis, and where less than a few of these would be shown."""
 FEW, MANY = 3, 7
+ROOM = 40.0
+"""Pixels that a tick needs, with its number."""
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 GAP = 14.0
@@ -56,9 +58,9 @@ class Scale:
 
     def ticks(self) -> list[tuple[float, str]]:
         """Return values with their numbers, few enough to be read."""
+        most = max(2, min(MANY, int(abs(self.end - self.start) / ROOM)))
         if not self.log:
-            room = abs(self.end - self.start)
-            return round_numbers(self.low, self.high, "", max(2, min(MANY, int(room / 45))))
+            return round_numbers(self.low, self.high, "", most)
         first, last = math.floor(math.log10(self.low)), math.ceil(math.log10(self.high))
         for steps in ((1.0,), DECADE, FINER):
             found = [
@@ -68,8 +70,8 @@ class Scale:
                 if self.low * 0.9999 <= step * 10.0**power <= self.high * 1.0001
             ]
             if len(found) >= FEW:
-                return [(value, plain(value)) for value in found[:: -(-len(found) // MANY)]]
-        return round_numbers(self.low, self.high, "", 5)
+                return [(value, plain(value)) for value in found[:: -(-len(found) // most)]]
+        return round_numbers(self.low, self.high, "", most)
 
 
 def plain(value: float) -> str:
