@@ -10,6 +10,8 @@ Celgard and titanium in the paper, doi 10.3762/bjnano.16.83):
 - folders ``low`` and ``high`` with the same names in both,
 - ``pairs.csv`` with the columns ``id, low, high`` and, if wanted, ``channel, data set``; paths
   are relative to it, and it speaks for all that lies below.
+
+A folder ``truth`` beside them holds what is no scan: the exact surfaces of ``afmsr simulate``.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ import io as textio
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -73,6 +75,9 @@ class Pair:
         Which channel to read of both; None for the first with heights.
     data_set : str
         Sub-folder or column ``data set``; empty for the folder itself.
+    exact : Path or None
+        What the fine scan would be without any error of its own, as ``afmsr simulate`` knows it:
+        ``truth/NAME.*`` beside the pair. It is no scan of it.
     """
 
     id: str
@@ -80,6 +85,7 @@ class Pair:
     high: Path
     channel: str | None = None
     data_set: str = ""
+    exact: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -157,11 +163,8 @@ def find_pairs(folder: str | Path, *, channel: str | None = None) -> Pairing:
     for manifest in lists:
         if not any(other.parent in manifest.parent.parents for other in lists):
             pairs += _listed(manifest, _data_set(manifest.parent, folder), channel)
-    rest = [
-        file
-        for file in files
-        if file not in lists and _TRUTH not in file.relative_to(folder).parts[:-1]
-    ]
+    exact = [file for file in files if _TRUTH in file.relative_to(folder).parts[:-1]]
+    rest = [file for file in files if file not in lists and file not in exact]
     listed_folders = {manifest.parent for manifest in lists}
     used = {os.path.realpath(path) for pair in pairs for path in (pair.low, pair.high)}
     unpaired = []
@@ -189,6 +192,7 @@ def find_pairs(folder: str | Path, *, channel: str | None = None) -> Pairing:
         unpaired += left
     if not lists:
         pairs.sort(key=lambda pair: pair.id)
+    pairs = _with_exact(pairs, exact)
     return Pairing(_unique(pairs), tuple(sorted(unpaired, key=lambda one: one.path)))
 
 
@@ -212,6 +216,18 @@ def _unique(pairs: Iterable[Pair]) -> tuple[Pair, ...]:
                 f"give every pair its own"
             )
     return tuple(seen.values())
+
+
+def _with_exact(pairs: Sequence[Pair], exact: Sequence[Path]) -> list[Pair]:
+    """Give every pair the file in a folder ``truth`` that has its name, where there is one."""
+    known = {(file.parent, file.stem.casefold()): file for file in exact}
+    found = []
+    for pair in pairs:
+        home = pair.low.parent
+        home = home.parent if home.name.casefold() in SIDES else home
+        name = pair.id.rpartition("/")[2].casefold()
+        found.append(replace(pair, exact=known.get((home / _TRUTH, name))))
+    return found
 
 
 def _data_set(home: Path, folder: Path) -> str:

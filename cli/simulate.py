@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,14 +35,15 @@ examples:
   afmsr-eval pairs/
       scores every method on them
   afmsr simulate -o pairs/ --preset worn-tip --specimen chains --size 256 --seed 3 --truth
-      and what the surface really is, with where every pixel was: pairs/truth/
+      and the surface on an ideal grid, with where every pixel was, in pairs/truth/
   afmsr simulate -o quiet/ --set white=0.001 --set scars=0 --set drift=0.01
   afmsr simulate -o again/ --surface scan.gwy --channel Height --size 256
       a measured field is the surface; its middle is scanned
 
 A pair is one surface, scanned with a quarter of the lines and pixels, and then with all of them,
-as an instrument does: each file has trace and retrace. The same seed gives the same pair; pair
-number n has the seed SEED + n. Every number that was drawn is in settings.json and in the
+as an instrument does: each file has trace and retrace. FOLDER/truth/ holds the exact surface at the
+pixels of each fine scan, which afmsr-eval scores against, too. The same seed gives the same pair;
+pair number n has the seed SEED + n. Every number that was drawn is in settings.json and in the
 channels' metadata.
 
 presets:
@@ -114,7 +115,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--truth",
         action="store_true",
-        help=f"write the surface and where every pixel was into FOLDER/{TRUTH}/",
+        help=f"into FOLDER/{TRUTH}/ also the surface on an ideal grid, and where every pixel was",
     )
     parser.add_argument("--force", action="store_true", help="overwrite existing outputs")
     parser.add_argument("--json", action="store_true", help="settings as JSON on stdout, too")
@@ -148,8 +149,8 @@ def run(args: argparse.Namespace) -> int:
         from afmsr_core import io
 
         surface = io.select(io.read(args.surface), args.channel)[0]
-    _check(args.output, _targets(args.output, seeds, args.truth), args.force)
     known = _known(args.output / SETTINGS, args.force)
+    _check(args.output, _targets(args.output, seeds), args.force)
     records: dict[str, Any] = {}
     with Progress(len(seeds), args.quiet) as progress:
         for name, seed in seeds.items():
@@ -186,11 +187,12 @@ def _simulated(
         pair = simulate_pair(
             surface, size=args.size, preset_name=args.preset, tip=args.tip, seed=seed, fixed=fixed
         )
-        files = _targets(args.output, [name], args.truth)
-        channels: list[Sequence[Channel]] = [pair.low, pair.high, (*pair.truth, *pair.maps())]
+        files = _targets(args.output, [name])
+        more = (*pair.truth, *pair.maps()) if args.truth else ()
+        channels: list[Sequence[Channel]] = [pair.low, pair.high, (*more, *pair.exact)]
         # What is opened last takes its name first.
         with writing(manifest, True) as settings, writing_all(files, args.force) as opened:
-            for path, file, group in zip(files, opened, channels, strict=False):  # truth if wanted
+            for path, file, group in zip(files, opened, channels, strict=True):
                 io.GwyFile.new(group).write_to(file, path.name)
             settings.write(_as_text(before | {name: pair.settings}))
     except (Cancelled, UsageError, MissingExtraError):
@@ -203,13 +205,12 @@ def _simulated(
     return pair.settings
 
 
-def _targets(folder: Path, names: Sequence[str] | dict[str, int], truth: bool) -> list[Path]:
-    """Return the files of these pairs: low, high, and the truth of each if it is wanted."""
+def _targets(folder: Path, names: Iterable[str]) -> list[Path]:
+    """Return the files of these pairs: low, high, and the truth of each."""
     found = []
     for name in names:
         found += [folder / f"{name}_low.gwy", folder / f"{name}_high.gwy"]
-        if truth:
-            found.append(folder / TRUTH / f"{name}.gwy")
+        found.append(folder / TRUTH / f"{name}.gwy")
     return found
 
 

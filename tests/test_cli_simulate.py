@@ -17,6 +17,7 @@ pytest.importorskip("scipy", reason="the extra `eval` is not installed")
 from afmsr_cli.main import main
 from afmsr_core import io
 from afmsr_core.pairing import find_pairs
+from afmsr_core.simulation.pair import EXACT
 
 
 def simulate(folder: Path, *options: str) -> int:
@@ -47,15 +48,32 @@ def test_the_same_seed_writes_the_same_files(tmp_path: Path) -> None:
         assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
 
 
+def test_the_exact_surface_lies_beside_every_pair_and_is_no_scan_of_it(tmp_path: Path) -> None:
+    assert simulate(tmp_path, "--set", "bow=0", "--set", "tilt=0", "--set", "line_step=0") == 0
+    pair, *others = find_pairs(tmp_path).pairs
+    assert not others and pair.exact == tmp_path / "truth" / "typical-0000.gwy"
+    surface, traced = io.read(pair.exact)
+    assert (surface.title, traced.title) == EXACT
+    high = io.read(pair.high)[0]
+    assert np.array_equal(traced.heights.shape, high.heights.shape)
+    off = high.heights - traced.heights
+    settings = settings_of(tmp_path)["typical-0000"]
+    noise = np.hypot(settings["conditions"]["white"], settings["conditions"]["correlated"])
+    assert np.median(np.abs(off)) < settings["range_nm"] * noise
+    # A dilated surface is never below the bare one.
+    assert (traced.heights >= surface.heights - 1e-6).all()
+
+
 def test_the_truth_lies_apart_with_the_maps(tmp_path: Path) -> None:
     options = ("--truth", "--preset", "ideal", "--specimen", "film", "--tip", "pyramid")
     assert simulate(tmp_path, *options) == 0
     truth = io.read(tmp_path / "truth" / "ideal-0000.gwy")
     titles = [channel.title for channel in truth]
     assert titles[:3] == ["Truth", "Truth through the tip", "Map low trace x"]
-    assert len(titles) == 10
+    assert len(titles) == 12 and tuple(titles[-2:]) == EXACT
     high = io.read(tmp_path / "ideal-0000_high.gwy")[0]
-    assert np.abs(truth[0].heights - high.heights).max() < 1e-6
+    for surface in (truth[0], *truth[-2:]):
+        assert np.abs(surface.heights - high.heights).max() < 1e-6
     found = find_pairs(tmp_path)
     assert len(found.pairs) == 1 and not found.unpaired
 

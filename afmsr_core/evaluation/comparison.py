@@ -43,6 +43,9 @@ def analyses_of(records: Sequence[Record], settings: EvaluationSettings) -> dict
 def gains_of(records: Sequence[Record], settings: EvaluationSettings) -> dict[str, Any]:
     """Return the gains of all methods over the reference, by protocol and data set.
 
+    Beside the protocols stands ``"exact"``, where exact surfaces are known: the same errors in
+    heights, against what the tip traces.
+
     Parameters
     ----------
     records : sequence of mapping
@@ -55,24 +58,43 @@ def gains_of(records: Sequence[Record], settings: EvaluationSettings) -> dict[st
     dict
         JSON-serialisable, see :class:`afmsr_core.statistics.Gains`.
     """
+    found: dict[str, Any] = {}
+    for data_set, rows in _data_sets(records).items():
+        for protocol in settings.protocols:
+            levels = _levels(rows, protocol, FIRST[protocol], settings.methods)
+            found.setdefault(protocol, {})[data_set] = _gains(
+                rows, levels, FIRST[protocol], settings
+            )
+        known = [row for row in rows if (row["trust"] or {}).get("exact")]
+        if known:
+            levels = -statistics.decibels(_exact_errors(known, settings.methods))
+            found.setdefault("exact", {})[data_set] = _gains(known, levels, "rmse", settings)
+    return found
+
+
+def _gains(
+    rows: Sequence[Record], levels: Scores, metric: str, settings: EvaluationSettings
+) -> dict[str, Any]:
     names = settings.methods
     asked = settings.statistics.reference
-    return {
-        protocol: {
-            data_set: statistics.gains(
-                _levels(rows, protocol, FIRST[protocol], names),
-                names,
-                [methods.get(name).kind for name in names],
-                [row["id"] for row in rows],
-                metric=FIRST[protocol],
-                reference=asked or (REFERENCE if REFERENCE in names else names[0]),
-                alpha=settings.statistics.alpha,
-                confidence=settings.statistics.confidence,
-            ).as_dict()
-            for data_set, rows in _data_sets(records).items()
-        }
-        for protocol in settings.protocols
-    }
+    found = statistics.gains(
+        levels,
+        names,
+        [methods.get(name).kind for name in names],
+        [row["id"] for row in rows],
+        metric=metric,
+        reference=asked or (REFERENCE if REFERENCE in names else names[0]),
+        alpha=settings.statistics.alpha,
+        confidence=settings.statistics.confidence,
+    )
+    return dict(found.as_dict())
+
+
+def _exact_errors(rows: Sequence[Record], names: Sequence[str]) -> Scores:
+    found = [row["trust"]["exact"]["methods"] for row in rows]
+    return np.array(
+        [[of_pair[n]["rmse"] if n in of_pair else np.nan for n in names] for of_pair in found]
+    )
 
 
 def _data_sets(records: Sequence[Record]) -> dict[str, list[Record]]:

@@ -21,6 +21,7 @@ from afmsr_core.evaluation.numbers import numbers_in, quality_in
 from afmsr_core.evaluation.scene import Scene
 from afmsr_core.evaluation.settings import NEUTRAL, EvaluationSettings
 from afmsr_core.evaluation.trust import Witness
+from afmsr_core.evaluation.truth import Backing, exact_of, told_of
 from afmsr_core.normalisation import Normalisation, from_8bit, to_8bit
 from afmsr_core.pairing import Pair, check_pair
 from afmsr_core.trust.calibration import Calibration
@@ -121,12 +122,16 @@ class Evaluator:
         traceback = None
         fields: dict[str, NDArray[Any]] = {}
         try:
-            low, high = (_channel(path, pair.channel) for path in (pair.low, pair.high))
+            low, channels = _channel(pair.low, pair.channel), io.read(pair.high)
+            high = io.select(channels, pair.channel)[0]
             record |= {"low": _described(low), "high": _described(high)}
             _note(record, low, high)
             check_pair(low, high)
             scene = Scene.of(low, high, self.settings.level)
-            fields = self._score(scene, record, progress or (lambda fraction: None))
+            exact, why_not = exact_of(pair, scene, self.settings.level)
+            record["notes"] += [why_not] if why_not else []
+            backing = Backing(tuple(channels), exact)
+            fields = self._score(scene, backing, record, progress or (lambda fraction: None))
             record["status"] = "scored"
         except Cancelled:
             raise
@@ -143,7 +148,11 @@ class Evaluator:
         return Outcome(record, fields, traceback)
 
     def _score(
-        self, scene: Scene, record: dict[str, Any], progress: Callable[[float], None]
+        self,
+        scene: Scene,
+        backing: Backing,
+        record: dict[str, Any],
+        progress: Callable[[float], None],
     ) -> dict[str, NDArray[Any]]:
         settings, names = self.settings, self.settings.methods
         steps = sum(len(upscalers) + len(names) for upscalers in self._upscalers.values())
@@ -194,7 +203,7 @@ class Evaluator:
                 step()
             if protocol == "nm":
                 began = time.perf_counter()
-                record["trust"], more = self._trust(scene, crop, maps, fields)
+                record["trust"], more = self._trust(scene, backing, crop, maps, fields)
                 record["trust"] |= {
                     "numbers": numbers_in(
                         scene.low, scene.relief, settings.level, reference, found_by
@@ -207,7 +216,12 @@ class Evaluator:
         return kept | {"pixel_size": np.array(scene.pixel_size)}
 
     def _trust(
-        self, scene: Scene, crop: Crop, maps: Mapping[str, Alignment], fields: Mapping[str, Field]
+        self,
+        scene: Scene,
+        backing: Backing,
+        crop: Crop,
+        maps: Mapping[str, Alignment],
+        fields: Mapping[str, Field],
     ) -> tuple[dict[str, Any], dict[str, Field]]:
         """Return what the truth says of trust, and the half-width of the interval, if any."""
 
@@ -215,7 +229,19 @@ class Evaluator:
             return crop.of(warp(field, maps[name].matrix, scene.truth.shape, "linear"))
 
         scans, results = (scene.low, scene.high), {name: fields[name] for name in maps}
-        return self._witness(scans, scene.relief, results, fields["high"], moved)
+        of_truth = told_of(scene, backing, self.settings.level, crop, results)
+        told, more = self._witness(
+            scans,
+            scene.relief,
+            results,
+            fields["high"],
+            moved,
+            noise=of_truth["truth"].get("noise", 0.0),
+            exact_error=None
+            if backing.exact is None
+            else partial(backing.exact.error_of, crop=crop),
+        )
+        return told | of_truth, more
 
     def _maps(
         self,

@@ -53,8 +53,9 @@ FORMAT = 1
 PACKAGES = (  # what scores come from
     *("numpy", "scipy", "opencv-python", "scikit-image", "onnxruntime", "torch", "torchsr"),
 )
-TRUST = 2
-"""Of what a record says of trust; a record of another one is computed again."""
+TRUST = 3
+"""Of what a record says of trust; a record of another one is computed again. 3: the noise of the
+truth, and the exact surface."""
 ALIGNMENT = 2
 """Of how pairs are read and aligned; a record of another one is computed again. 2: lines that were
 never measured are left out, and unequal grids are right."""
@@ -122,7 +123,7 @@ def key_of(pair: Pair, settings: EvaluationSettings) -> str:
     """
     digest = hashlib.sha256(_decisive(settings).encode())
     digest.update(json.dumps([pair.id, pair.data_set, pair.channel]).encode())
-    for path in (pair.low, pair.high):
+    for path in filter(None, (pair.low, pair.high, pair.exact)):
         digest.update(hashlib.sha256(contents(path)).digest())
         # Of a link, companions may stand beside it or beside what it leads to.
         for place in (path, path.resolve()) if path.is_symlink() else (path,):

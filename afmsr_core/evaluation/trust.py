@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from afmsr_core.channel import Channel
 from afmsr_core.errors import FieldError
+from afmsr_core.evaluation.truth import without_line_offsets
 from afmsr_core.surfaces import fit_plane
 from afmsr_core.trust.calibration import Calibration, shipped
 from afmsr_core.trust.detail import compare_detail, detail_of
@@ -18,7 +20,7 @@ from afmsr_core.trust.evidence import gather
 from afmsr_core.trust.noise import noise_of
 from afmsr_core.upscale import Upscaler
 
-__all__ = ["COVERAGE", "Witness", "detail_in", "interval_in"]
+__all__ = ["COVERAGE", "Witness", "detail_in", "interval_in", "judged_in"]
 
 Field = NDArray[np.float64]
 
@@ -117,6 +119,8 @@ class Witness:
         results: Mapping[str, Field],
         truth: Field,
         moved: Callable[[str, Field], Field],
+        noise: float = 0.0,
+        exact_error: Callable[[Field], Field] | None = None,
     ) -> tuple[dict[str, Any], dict[str, Field]]:
         """Return what a record holds of trust, and the half-width at `COVERAGE` as a field.
 
@@ -133,6 +137,10 @@ class Witness:
         moved : callable
             Takes the name of a method and a field on the pixels of its result to those of the
             truth, cropped.
+        noise : float
+            Standard deviation of the noise of the truth.
+        exact_error : callable, optional
+            Takes a result to its error against the exact surface, where that is known.
         """
         low, high = scans
         scale = max(1, round((low.dx * low.dy / (high.dx * high.dy)) ** 0.5))
@@ -153,6 +161,10 @@ class Witness:
             return found | {"interval": {"reason": str(refused)}}, {}
         quantiles = {float(key): value for key, value in calibration.quantiles.items()}
         interval = interval_in(results[name], truth, error, quantiles, REGION * scale)
+        exact = None if exact_error is None else exact_error(results[name])
+        judged = judged_in(results[name] - truth, exact, error, quantiles, noise)
+        for level, more in zip(interval["levels"], judged, strict=False):
+            level |= more
         told = found | {"interval": {"reason": "", "method": name, **interval}}
         return told, {"half_width": calibration.scales(COVERAGE) * error}
 
@@ -224,6 +236,56 @@ def interval_in(
     ]
     width = quantiles[COVERAGE] * scale
     return {"levels": levels, "worst": _worst(error, width, known, side)}
+
+
+def judged_in(
+    error: Field,
+    exact: Field | None,
+    scale: Field,
+    quantiles: Mapping[float, float],
+    noise: float,
+) -> list[dict[str, float | None]]:
+    """Count how often intervals hold what they are for: the surface, not a scan of it.
+
+    Parameters
+    ----------
+    error : ndarray of float64, shape (yres, xres)
+        Result less truth.
+    exact : ndarray of float64 or None
+        Result less exact surface, where that is known.
+    scale, quantiles
+        As of `interval_in`.
+    noise : float
+        Standard deviation of the noise of the truth, in the unit of the heights.
+
+    Returns
+    -------
+    list of dict
+        By stated coverage, shares of the pixels. ``after_noise``: the half-width holds the error
+        once the noise of the truth is added to it, the root of the sum of squares, as far out as
+        the stated coverage lies in a normal distribution; ``within_lines``: and the median of
+        every line is taken off the error; ``exact``: the half-width alone holds the error
+        against the exact surface, None where that is not known.
+    """
+    known = np.isfinite(error) & np.isfinite(scale)
+    if not known.any():
+        return []
+    error = fit_plane(np.where(known, error, np.nan)).subtracted_from(error)
+    in_lines = without_line_offsets(np.where(known, error, np.nan))
+    there = None if exact is None else known & np.isfinite(exact)
+    found: list[dict[str, float | None]] = []
+    for stated, scales in sorted(quantiles.items()):
+        width = scales * scale
+        wider = np.hypot(width, noise * NormalDist().inv_cdf((1.0 + stated) / 2.0))
+        one: dict[str, float | None] = {
+            "after_noise": float((np.abs(error) <= wider)[known].mean()),
+            "within_lines": float((np.abs(in_lines) <= wider)[known].mean()),
+            "exact": None,
+        }
+        if exact is not None and there is not None and there.any():
+            one["exact"] = float((np.abs(exact) <= width)[there].mean())
+        found.append(one)
+    return found
 
 
 def _worst(error: Field, width: Field, known: NDArray[np.bool_], side: int) -> list[dict[str, Any]]:

@@ -41,7 +41,14 @@ PROTOCOLS: Mapping[str, str] = {"nm": "heights in nm", "paper": "8-bit grey valu
 
 @dataclass(frozen=True)
 class Metric:
-    """A metric as the report prints it."""
+    """A metric as the report prints it.
+
+    Attributes
+    ----------
+    of_heights : bool
+        Whether its values are in the unit of the heights. They range over decades with the relief
+        of the pairs, so over several pairs they are told as ratios, see `Results.ratios`.
+    """
 
     name: str
     label: str
@@ -51,6 +58,7 @@ class Metric:
     summary: str
     source: str
     ideal: float | None = None
+    of_heights: bool = False
 
     @property
     def title(self) -> str:
@@ -182,6 +190,7 @@ class Results:
                         summary=str(one.get("summary") or ""),
                         source=str(one.get("source") or ""),
                         ideal=one.get("ideal"),
+                        of_heights=unit == "height",
                     )
                 )
         return found
@@ -214,6 +223,24 @@ class Results:
         """Return the scores of a method on a data set, those that there are."""
         scores = (self.score(p, protocol, method, metric) for p in self.pairs_of(data_set))
         return np.array([one.value for one in scores if one.value is not None], dtype=np.float64)
+
+    @cached_property
+    def reference(self) -> str:
+        """Name of the method that the others are compared with; empty if no method ran."""
+        asked = self.setting("statistics", "reference", default=None)
+        choices = (asked, "bicubic", *self.ran)
+        return next((str(name) for name in choices if name in self.ran), "")
+
+    def ratios(self, data_set: str, protocol: str, method: str, metric: str) -> Floats:
+        """Return the errors of a method over those of the reference, on the pairs with both."""
+        found = []
+        for pair in self.pairs_of(data_set):
+            one, other = (
+                self.score(pair, protocol, name, metric).value for name in (method, self.reference)
+            )
+            if one and other:  # neither absent nor zero
+                found.append(abs(one / other))
+        return np.array(found, dtype=np.float64)
 
     def analysis(self, data_set: str, protocol: str, metric: str) -> Record | None:
         """Return the analysis of a metric, or None."""

@@ -9,9 +9,15 @@ from typing import Any
 from afmsr_core.report.contents import Record, Results
 from afmsr_core.report.table import MISSING, Cell, Table, csv_text, number
 
-__all__ = ["FirstWords", "first_words", "longs", "of_data_set", "table"]
+__all__ = ["EXACT", "FirstWords", "first_words", "longs", "of_data_set", "scales", "table"]
 
-HEADINGS = {"nm": "Heights", "paper": "8-bit grey values, the paper's"}
+EXACT = "exact"
+"""Beside the protocols: heights against the exact surface, which simulated pairs have."""
+
+HEADINGS = {
+    EXACT: "Heights against the exact surface, without the noise of a scan",
+    "paper": "8-bit grey values, as in the paper",
+}
 
 ERRORS = {"rmse": "RMS error", "psnr": "8-bit RMS error"}
 """What a gain in a metric makes smaller."""
@@ -51,14 +57,22 @@ def of_data_set(results: Results, data_set: str, protocol: str) -> Record:
 def first_words(results: Results) -> Iterator[FirstWords]:
     """Return the first words on every data set and scale, heights first."""
     for data_set in results.data_sets:
-        for protocol in results.protocols:
+        for protocol in scales(results):
             said = list(_sentences(results, of_data_set(results, data_set, protocol)))
             if said:
                 yield FirstWords(data_set, protocol, _heading(results, protocol), said)
 
 
+def scales(results: Results) -> list[str]:
+    """Return the protocols with gains, and `EXACT` after the heights where it is known."""
+    found = list(results.protocols)
+    if (results.raw.get("gains") or {}).get(EXACT):
+        found.insert(found.index("nm") + 1 if "nm" in found else 0, EXACT)
+    return found
+
+
 def _heading(results: Results, protocol: str) -> str:
-    if protocol != "nm":
+    if protocol in HEADINGS:
         return HEADINGS[protocol]
     unit = results.height_unit
     return f"Heights in {unit}" if unit == "nm" else f"Values in {unit}" if unit else "Values"
@@ -143,7 +157,7 @@ def _chance(one: Record, count: int) -> str:
         return f"{how} pair{'s' * (count > 1)} cannot tell chance"
     words = "more than chance explains" if one["chance"] == "beyond" else (
         "no more than chance allows")  # fmt: skip
-    tried = f", {one['tried']} comparisons" if one["tried"] > 1 else ""
+    tried = f", corrected for {one['tried']} comparisons" if one["tried"] > 1 else ""
     p = f"{one['p']:.2g}" if one["p"] >= 0.001 else "below 0.001"
     return f"{words} (p {'= ' * (one['p'] >= 0.001)}{p}{tried})"
 
@@ -161,7 +175,7 @@ def _best(results: Results, best: Record, count: int, told: Record) -> str:
     first, second = results.label(best["method"]), results.label(best["reference"])
     if best["mean"] is None:
         return f"Best of the {count} methods is {first}, before {second}."
-    ahead = f"{abs(best['mean']):.{_decimals(best['mean'])}f} dB before {second}, the second"
+    ahead = f"{abs(best['mean']):.{_decimals(best['mean'])}f} dB ahead of {second}"
     return f"Best of the {count} methods is {first}, {ahead}; {_chance(best, len(best['gains']))}."
 
 
@@ -206,7 +220,7 @@ def table(results: Results, data_set: str, protocol: str) -> Table | None:
         name=results.slug("gains", data_set, protocol),
         caption=(
             f"Gain over {reference} on every pair, dB{results.of(data_set)}, "
-            f"{results.scale(protocol)}"
+            f"{HEADINGS[EXACT].lower() if protocol == EXACT else results.scale(protocol)}"
         ),
         head=[Cell("Pair"), *(Cell(results.label(one["method"])) for one in every)],
         rows=rows,
@@ -236,7 +250,7 @@ def longs(results: Results) -> Iterator[tuple[str, str]]:
 def _rows(results: Results) -> Iterator[Sequence[Any]]:
     yield "data set", "protocol", "pair", "method", "reference", "gain (dB)", "error ratio"
     for data_set in results.data_sets:
-        for protocol in results.protocols:
+        for protocol in scales(results):
             for one in of_data_set(results, data_set, protocol).get("against_reference") or []:
                 for pair, gain in zip(one["images"], one["gains"], strict=True):
                     values = (

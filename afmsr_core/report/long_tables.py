@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from afmsr_core.report import verdicts
-from afmsr_core.report.contents import Results
+from afmsr_core.report.contents import Floats, Results
 from afmsr_core.report.table import csv_text
 
 __all__ = ["longs"]
@@ -40,19 +41,31 @@ def _score_rows(results: Results) -> Iterator[Sequence[Any]]:
 
 
 def _summary_rows(results: Results) -> Iterator[Sequence[Any]]:
-    yield "data set", "protocol", "metric", "method", "n", "mean", "sd", "minimum", "maximum"
+    """Yield what is told of all pairs; of errors in heights geometric means of their ratios."""
+    yield (
+        *("data set", "protocol", "metric", "method", "n", "mean", "sd", "minimum", "maximum"),
+        "scale",
+    )
     for data_set in results.data_sets:
         for protocol in results.protocols:
             for metric in results.metrics(protocol):
+                scale = f"ratio to {results.reference}" if metric.of_heights else metric.unit
+                told = results.ratios if metric.of_heights else results.values
                 for method in results.ran:
-                    values = results.values(data_set, protocol, method, metric.name)
-                    told: list[Any] = ["", "", "", ""]
-                    if len(values):
-                        spread = float(np.std(values, ddof=1)) if len(values) > 1 else None
-                        ends = (float(values.min()), float(values.max()))
-                        told = [repr(float(values.mean())), "" if spread is None else repr(spread)]
-                        told += [repr(end) for end in ends]
-                    yield data_set, protocol, metric.name, method, len(values), *told
+                    values = told(data_set, protocol, method, metric.name)
+                    numbers = _summary(np.log(values) if metric.of_heights else values)
+                    if metric.of_heights:
+                        numbers = [None if one is None else math.exp(one) for one in numbers]
+                    written = ("" if one is None else repr(one) for one in numbers)
+                    yield data_set, protocol, metric.name, method, len(values), *written, scale
+
+
+def _summary(values: Floats) -> list[float | None]:
+    """Return mean, SD, minimum and maximum."""
+    if not len(values):
+        return [None] * 4
+    spread = float(np.std(values, ddof=1)) if len(values) > 1 else None
+    return [float(values.mean()), spread, float(values.min()), float(values.max())]
 
 
 def _p_rows(results: Results) -> Iterator[Sequence[Any]]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from afmsr_core.report import (
     figures,
+    floor,
     gains,
     numbers,
     p_values,
@@ -73,8 +74,9 @@ def _chapter(results: Results, files: Files, name: str, protocol: str) -> str:
     """Return what one data set says on one scale: means on top, the rest folded."""
     told = list(results.analyses(name, protocol))
     inner = [files.write_table(one) for one in tables.means(results, name, protocol)]
-    if single := gains.table(results, name, protocol):
-        inner.append(details(single.caption, files.write_table(single)))
+    for scale in (protocol, gains.EXACT) if protocol == "nm" else (protocol,):
+        if single := gains.table(results, name, scale):
+            inner.append(details(single.caption, files.write_table(single)))
     if boxes := figures.boxes(results, name, protocol):
         inner.append(details("Every metric, pair by pair", files.write_figure(boxes)))
     tests = [tables.significance(results, name, protocol), tables.paired(results, name, protocol)]
@@ -142,8 +144,12 @@ def trusted(results: Results, files: Files) -> str:
     for name in results.data_sets:
         lost, held = trust.detail(results, name), trust.intervals(results, name)
         told = [numbers.reported(results, name), numbers.quality(results, name), lost]
-        if any((*told, held)) and len(results.data_sets) > 1:
+        least = floor.table(results, name)
+        if any((*told, held, least)) and len(results.data_sets) > 1:
             inner.append(f"<h3>{escape(name or 'No data set')}</h3>")
+        if least:
+            said = escape(floor.sentence(results, name))
+            inner.append(f"<p>{said}</p>{files.write_table(least)}")
         if held:
             drawn = trust_figures.curve(results, name)
             beside = files.write_table(held) + (files.write_figure(drawn) if drawn else "")

@@ -6,9 +6,11 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import numpy as np
+
 from afmsr_core.quantity import counted
 from afmsr_core.report import verdicts
-from afmsr_core.report.contents import Metric, Record, Results
+from afmsr_core.report.contents import Floats, Metric, Record, Results
 from afmsr_core.report.setup_tables import flat
 from afmsr_core.report.table import MISSING, Cell, Table, digits, number
 
@@ -72,9 +74,10 @@ def means(results: Results, data_set: str, protocol: str) -> Iterator[Table]:
 def _column(
     results: Results, pairs: Sequence[Record], protocol: str, metric: Metric, data_set: str
 ) -> tuple[Cell, list[Cell]]:
-    """Return the head and the cells of a metric."""
-    values = {m: results.values(data_set, protocol, m, metric.name) for m in results.ran}
-    averages = {m: float(v.mean()) for m, v in values.items() if len(v)}
+    """Return the head and the cells of a metric: means, or geometric means of ratios."""
+    told = results.ratios if metric.of_heights else results.values
+    values = {m: told(data_set, protocol, m, metric.name) for m in results.ran}
+    averages = {m: _average(v, metric) for m, v in values.items() if len(v)}
     decimals = digits(averages.values())
     analysis = results.analysis(data_set, protocol, metric.name)
     one_way, blocked = (verdicts.holds(analysis, test) for test in verdicts.TESTS[:2])
@@ -94,15 +97,36 @@ def _column(
                 note=note,
             )
         )
-    spreads = [float(v.std(ddof=1)) for v in values.values() if len(v) > 1]
+    spreads = [
+        _spread(v, metric)
+        for m, v in values.items()
+        if len(v) > 1 and not (metric.of_heights and m == results.reference)
+    ]
     spread = ""
     if spreads:
         enough = max(decimals, digits([max(spreads)]) - 1)
         enough = min(enough, decimals + 1)
         low, high = (number(end, enough) for end in (min(spreads), max(spreads)))
         spread = low if low == high else f"{low}–{high}"
-    head = Cell(f"{metric.title}\u00a0{metric.arrow}".rstrip(), value=metric.title, below=spread)
+    title = _title(results, metric)
+    head = Cell(f"{title}\u00a0{metric.arrow}".rstrip(), value=title, below=spread)
     return head, cells
+
+
+def _title(results: Results, metric: Metric) -> str:
+    """Return what a column of means is called."""
+    if metric.of_heights:
+        return f"{metric.label} ÷ {results.label(results.reference)}’s"
+    return metric.title
+
+
+def _average(values: Floats, metric: Metric) -> float:
+    return float(np.exp(np.log(values).mean()) if metric.of_heights else values.mean())
+
+
+def _spread(values: Floats, metric: Metric) -> float:
+    """Return the SD of values; of ratios that of their logarithms, which is nearly relative."""
+    return float((np.log(values) if metric.of_heights else values).std(ddof=1))
 
 
 def _why(results: Results, pairs: Sequence[Record], protocol: str, method: str, metric: str) -> str:
@@ -137,6 +161,13 @@ def _legend(
         yield (
             "No metric here has every network significantly better than every interpolation, by "
             "one-way Tukey (would be bold) or by Tukey on blocks (would have *)."
+        )
+    if any(metric.of_heights for metric in members):
+        yield (
+            f"÷ {results.label(results.reference)}’s: the error over that of "
+            f"{results.label(results.reference)} on the same pair, geometric mean over the pairs, "
+            "SD relative; below 1 is better. Errors in heights themselves range with the relief "
+            "of the pairs, and are told pair by pair."
         )
     directed = any(metric.lower_is_better is not None for metric in members)
     if not known and directed:
@@ -230,13 +261,14 @@ def paired(results: Results, data_set: str, protocol: str) -> Table | None:
     reference = ""
     for metric, analysis in results.analyses(data_set, protocol):
         told = analysis.get("against_reference") or []
+        told = [_as_ratio(one) for one in told] if analysis.get("ratio") else told
         decimals = min(digits(one["difference"] or 0.0 for one in told), 6)
         for one in told:
             reference = one["reference"]
             equal = one.get("equivalence") or {}
             rows.append(
                 [
-                    Cell(metric.title),
+                    Cell(f"{metric.label} (ratio)" if analysis.get("ratio") else metric.title),
                     Cell(results.label(one["method"]), one["method"]),
                     *(
                         Cell(number(one.get(key), decimals), one.get(key))
@@ -270,8 +302,26 @@ def paired(results: Results, data_set: str, protocol: str) -> Table | None:
         ],
         rows=rows,
         words=2,
-        remarks=["CI: bootstrap (BCa) interval. d_z: mean difference over its SD (Cohen)."],
+        remarks=[
+            "CI: bootstrap (BCa) interval. d_z: mean difference over its SD (Cohen). Ratio: errors "
+            f"over those of {results.label(reference)}, below 1 is better; their SD and margin are "
+            "factors: times or over so much."
+        ],
     )
+
+
+def _as_ratio(one: Record) -> Record:
+    """Return a comparison of levels in dB as one of ratios."""
+    equal = dict(one.get("equivalence") or {})
+    margin = dict(equal.get("margin") or {})
+    margin["value"] = _ratio(margin.get("value"))
+    keys = ("difference", "ci_low", "ci_high", "sd")
+    told = {key: _ratio(one.get(key)) for key in keys}
+    return {**one, **told, "equivalence": {**equal, "margin": margin}}
+
+
+def _ratio(level: float | None) -> float | None:
+    return None if level is None else 10.0 ** (level / 20.0)
 
 
 def _percent(share: float | None) -> float | None:
@@ -280,4 +330,4 @@ def _percent(share: float | None) -> float | None:
 
 def _margin(equivalence: Record) -> str:
     margin = (equivalence.get("margin") or {}).get("value")
-    return MISSING if margin is None else f"{margin:.2g}"
+    return MISSING if margin is None else f"{margin:.3g}" if margin > 1 else f"{margin:.2g}"

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from afmsr_core.quantity import counted
-from afmsr_core.report import gains, trust
+from afmsr_core.report import floor, gains, trust
 from afmsr_core.report.contents import Record, Results
 
 __all__ = ["failures", "short", "summary"]
@@ -27,6 +27,9 @@ def summary(results: Results) -> Iterator[tuple[str, list[str]]]:
     yield _what_was_compared(results), []
     for said in gains.first_words(results):
         yield f"{said.data_set}: {said.heading}" if said.data_set else said.heading, said.sentences
+    for data_set in results.data_sets:
+        if least := floor.sentence(results, data_set):
+            yield least, []
     if held := trust.summary(results):
         yield held, []
     if absent := _not_run(results):

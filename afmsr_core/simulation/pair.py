@@ -19,6 +19,7 @@ from afmsr_core.simulation.specimens import SPECIMENS, specimen
 
 __all__ = [
     "DEFAULT_SIZE",
+    "EXACT",
     "MAX_SIZE",
     "SCALE",
     "SimulatedPair",
@@ -34,6 +35,10 @@ DEFAULT_SIZE = 512
 MIN_SIZE = 4 * MIN_SIDE * 2  # the coarse scan of such a pair is 16 pixels wide
 MAX_SIZE = 4096
 
+EXACT = ("Exact surface, fine scan's pixels", "Exact surface under the tip, fine scan's pixels")
+"""Titles of the channels that tell what the fine scan would hold without any error of its own: the
+surface, and what the tip makes of it. An evaluation knows them by these."""
+
 MARGIN = 8
 """A scan's width over the margin of the surface on each side: drift and creep lead into it."""
 
@@ -48,6 +53,9 @@ class SimulatedPair:
         Trace and retrace, as the instrument gives them, in nm.
     truth : tuple of Channel
         The surface at the pixels of an ideal fine scan, and what the tip makes of it.
+    exact : tuple of Channel
+        The same two where the pixels of the fine scan's trace really were: its heights without
+        noise, scars, background and the loop's faults. The titles are `EXACT`.
     low_scan, high_scan : Scan
         The same scans with their pixel maps: where each pixel really was, in nm from the
         corner of the truth.
@@ -58,6 +66,7 @@ class SimulatedPair:
     low: tuple[Channel, Channel]
     high: tuple[Channel, Channel]
     truth: tuple[Channel, Channel]
+    exact: tuple[Channel, Channel]
     low_scan: Scan
     high_scan: Scan
     settings: dict[str, Any]
@@ -166,6 +175,13 @@ def simulate_pair(
         low=_channels(low, field, area, chosen, settings),
         high=_channels(high, field, area, chosen, settings),
         truth=_truth(instrument, size, settings),
+        exact=_looks(
+            instrument,
+            (high.trace.x, high.trace.y),
+            settings,
+            EXACT,
+            "where the pixels of the fine scan were",
+        ),
         low_scan=low,
         high_scan=high,
         settings=settings,
@@ -266,12 +282,23 @@ def _truth(instrument: Instrument, size: int, settings: dict[str, Any]) -> tuple
     x, y = np.meshgrid(
         (np.arange(size) + 0.5) / size * area.width, (np.arange(size) + 0.5) / size * area.height
     )
-    effect = "on the grid of an ideal scan"
+    titles = "Truth", "Truth through the tip"
+    return _looks(instrument, (x, y), settings, titles, "on the grid of an ideal scan")
+
+
+def _looks(
+    instrument: Instrument,
+    at: tuple[Floats, Floats],
+    settings: dict[str, Any],
+    titles: tuple[str, str],
+    where: str,
+) -> tuple[Channel, Channel]:
+    """Return the surface, and the surface as the tip traces it, at some x and y."""
     surface, traced = (
-        _channel(look(x, y), title, instrument.surface, area, settings, f"{what} {effect}")
+        _channel(look(*at), title, instrument.surface, instrument.area, settings, f"{what} {where}")
         for look, title, what in (
-            (instrument.bare, "Truth", "the surface"),
-            (instrument.under_tip, "Truth through the tip", "what the tip traces"),
+            (instrument.bare, titles[0], "the surface"),
+            (instrument.under_tip, titles[1], "what the tip traces"),
         )
     )
     return surface, traced
