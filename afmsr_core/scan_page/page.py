@@ -19,10 +19,19 @@ from afmsr_core.picture.palettes import unmeasured_colour
 from afmsr_core.picture.scales import unit_for
 from afmsr_core.quantity import readable, shown_unit
 from afmsr_core.scan_page import tables
-from afmsr_core.scan_page.fields import Steps, block_of, packed, packed_mask, thinned, thinned_mask
+from afmsr_core.scan_page.fields import (
+    GAP,
+    Steps,
+    block_of,
+    packed,
+    packed_mask,
+    thinned,
+    thinned_mask,
+)
 from afmsr_core.scan_page.sentence import sentence
 from afmsr_core.scan_page.subject import Subject
 from afmsr_core.scan_page.trusted import Trusted, trusted
+from afmsr_core.scan_page.words import length
 from afmsr_core.surfaces import fit_plane
 from afmsr_core.webpage.html import bullets, document, titled
 
@@ -38,6 +47,14 @@ DOUBT_COLOUR = (0, 200, 255)
 DATUM = 1e3
 """Heights further than this from zero, in units of their span, get a larger unit: readings have
 the datum in them, and seven digits of it help nobody."""
+
+WIDE = 2.0
+"""Width over height of an area from which on fewer views stand side by side."""
+
+FINE = 100
+"""Over the standard deviation of the noise: digits beyond that are only noise."""
+
+MOST_DECIMALS = 8
 
 TITLES = {
     "scan": "Scan",
@@ -82,8 +99,8 @@ def page(subject: Subject) -> str:
         Scan and result.
     """
     known = trusted(subject)
-    fields = _Fields(subject)
-    data = json.dumps(fields.data(known), allow_nan=False).replace("<", "\\u003c")
+    fields = _Fields(subject, known)
+    data = json.dumps(fields.data(), allow_nan=False).replace("<", "\\u003c")
     body = "\n".join(
         (
             _head(subject, known, fields),
@@ -101,10 +118,7 @@ def page(subject: Subject) -> str:
 
 def _head(subject: Subject, known: Trusted, fields: _Fields) -> str:
     scan, result = subject.scan, subject.result
-    area = " x ".join(
-        readable(side, scan.lateral_unit) if scan.lateral_unit else f"{side:.4g}"
-        for side in (scan.xreal, scan.yreal)
-    )
+    area = " x ".join(length(side, scan) for side in (scan.xreal, scan.yreal))
     file = f"{result.path.name}, " if result.path else ""
     meta = f"{file}{area}, {scan.xres} x {scan.yres} px to {result.xres} x {result.yres} px"
     told = " ".join(f"<span>{escape(part)}</span>" for part in sentence(subject, known))
@@ -133,10 +147,12 @@ class _Fields:
     ----------
     subject : Subject
         Scan and result.
+    known : Trusted
+        Of it.
     """
 
-    def __init__(self, subject: Subject) -> None:
-        self.subject = subject
+    def __init__(self, subject: Subject, known: Trusted) -> None:
+        self.subject, self.known = subject, known
         self.scan = subject.scan
         scan, result = subject.scan, subject.result
         self.block = block_of(result.heights.shape)
@@ -152,20 +168,29 @@ class _Fields:
         plane = fit_plane(np.asarray(scan.heights))
         self.plane = plane
         self.steps = Steps.of(list(self.heights.values()), plane)
-        self.shown = self._shown()
 
-    def _shown(self) -> tuple[float, str]:
-        """Return divisor and name of the unit in which all heights of the page are read."""
+    def units(self) -> dict[str, dict[str, Any]]:
+        """Return the unit in which heights are read, datum and all, and that of the relief.
+
+        With as many decimals as steps and noise are worth.
+        """
         reach = (Steps.of([one]) for one in self.heights.values())
-        most = max(max(abs(one.low), abs(one.low + one.step * 65534)) for one in reach)
-        span = 65534 * self.steps.step
-        return unit_for(0.0, max(span, most / DATUM), self.scan.unit)
-
-    @property
-    def decimals(self) -> int:
-        """How many decimals a reading has: as many as its steps are worth."""
-        step = self.steps.step / self.shown[0]
-        return max(0, min(8, math.ceil(-math.log10(step)))) if step > 0 else 3
+        most = max(max(abs(one.low), abs(one.low + one.step * (GAP - 1))) for one in reach)
+        span = self.steps.step * (GAP - 1)
+        noise = self.known.noise.pixel / FINE if self.known.noise else 0.0
+        finest = max(self.steps.step, noise)
+        found = {}
+        flat = most or 1.0  # what a scan without any relief is read in
+        with_datum = max(span, most / DATUM) if span > 0 else flat
+        for name, size in (("heights", with_datum), ("relief", span or flat)):
+            divisor, unit = unit_for(0.0, size, self.scan.unit)
+            decimals = math.ceil(-math.log10(finest / divisor)) if finest > 0 else 3
+            found[name] = {
+                "divisor": divisor,
+                "name": unit,
+                "decimals": max(0, min(MOST_DECIMALS, decimals)),
+            }
+        return found
 
     def ranges(self) -> dict[str, Range]:
         """Return the values at the ends of the colours."""
@@ -187,7 +212,7 @@ class _Fields:
             return None
         return self.heights["result"] - self.heights["bicubic"]
 
-    def data(self, known: Trusted) -> dict[str, Any]:
+    def data(self) -> dict[str, Any]:
         """Return what the script reads, JSON-serialisable."""
         scan = self.scan
         ranges = self.ranges()
@@ -207,11 +232,8 @@ class _Fields:
                 "divisor": divisor,
                 "name": name,
             },
-            "shown": {
-                "divisor": self.shown[0],
-                "name": self.shown[1],
-                "decimals": self.decimals,
-            },
+            "read": self.units(),
+            "relative": self.known.interval is not None and not self.known.interval.calibrated,
             "quantity": "height" if scan.is_height else "value",
             "plane": [plane.datum, plane.slope_x, plane.slope_y],
             "level": self.levels,
@@ -223,7 +245,9 @@ class _Fields:
             },
             "gaps": {name: list(unmeasured_colour(PALETTES[name])) for name in used},
             "masks": {"heights": list(MASK_COLOUR), "half_width": list(DOUBT_COLOUR)},
-            "places": [[one.x - scan.xoff, one.y - scan.yoff, one.size] for one in known.regions],
+            "places": [
+                [one.x - scan.xoff, one.y - scan.yoff, one.size] for one in self.known.regions
+            ],
         }
 
     def _ladder(self) -> list[tuple[float, str]]:
@@ -264,7 +288,7 @@ class _Fields:
         rows, columns = numbers.shape
         return {
             "name": name,
-            "title": title_of(self.subject, name),
+            "title": title_of(self.subject, self.known, name),
             "about": f"{columns} x {rows} px",
             "rows": rows,
             "columns": columns,
@@ -285,12 +309,15 @@ class _Fields:
         return thinned_mask(channel.mask, self.scan_block if name == "scan" else self.block)
 
 
-def title_of(subject: Subject, name: str) -> str:
+def title_of(subject: Subject, known: Trusted, name: str) -> str:
     """Return what a view is called."""
     if name == "result" and subject.settings.method != "unknown":
         return f"Result ({subject.settings.method})"
-    if name == "half_width" and subject.half_width is not None:
-        return subject.half_width.title.partition(",")[0] or TITLES[name]
+    if name == "half_width" and known.interval is not None:
+        interval = known.interval
+        return (
+            f"Half-width, {100 * interval.coverage:g} %" if interval.calibrated else "Uncertainty"
+        )
     return TITLES[name]
 
 
@@ -304,7 +331,7 @@ def _views(fields: _Fields) -> str:
         names.append("difference")
     if fields.half_width is not None:
         names.append("half_width")
-    titles = {name: title_of(subject, name) for name in names}
+    titles = {name: title_of(subject, fields.known, name) for name in names}
     figures = "".join(_figure(name, title) for name, title in titles.items())
     if fields.half_width is None:
         figures += _no_half_width(subject)
@@ -314,8 +341,9 @@ def _views(fields: _Fields) -> str:
         f'<td data-part="read-{name}"></td></tr>'
         for name, title in titles.items()
     )
+    wide = ' class="wide"' if subject.scan.xreal > WIDE * subject.scan.yreal else ""
     return (
-        '<section id="views" aria-label="Linked views">'
+        f'<section id="views"{wide} aria-label="Linked views">'
         f"{_tools(fields, heights)}"
         f'<div class="views">{figures}</div>'
         '<div class="below"><div class="lines"><p data-part="line"></p>'
@@ -385,8 +413,7 @@ def _no_half_width(subject: Subject) -> str:
 
 def _about(fields: _Fields) -> str:
     ranges = fields.ranges()
-    divisor, unit = fields.shown
-    step = f"{float(f'{fields.steps.step / divisor:.2g}'):g} {unit}".rstrip()
+    step = readable(fields.steps.step, fields.scan.unit, 2)
     what = "scan, bicubic and result" if "bicubic" in fields.heights else "scan and result"
     told = [
         f"Readings come in steps of {step}.",

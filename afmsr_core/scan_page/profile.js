@@ -68,7 +68,7 @@ const profile = (() => {
     const y = (value) => box.bottom - ((value - span[0]) / (span[1] - span[0])) * box.height;
     piece(svg, "rect", { class: "frame", x: box.left, y: box.top, width: box.width,
       height: box.height });
-    const values = ticks(...span, Math.max(2, Math.floor(box.height / 34)));
+    const values = ticks(...span, Math.max(3, Math.floor(box.height / 24)));
     const decimals = decimalsOf(values);
     for (const value of values) {
       piece(svg, "line", { class: "grid", x1: box.left, x2: box.left + box.width, y1: y(value),
@@ -100,9 +100,10 @@ const profile = (() => {
     const clip = piece(svg, "clipPath", { id: "within" });
     piece(clip, "rect", { x: LEFT, y: 0, width: inner.width, height: inner.below });
     const drawn = piece(svg, "g", { "clip-path": "url(#within)" });
-    if (lines.half_width) {
+    if (lines.half_width && look.band) {
       piece(drawn, "path", { class: "band",
-        d: bandOf(lines.result, lines.half_width, x, (value) =>
+        d: bandOf(lines.result, lines.half_width.map(([at, value]) => [at, value / look.same]), x,
+          (value) =>
           Math.max(TOP, Math.min(upperBox.bottom, y(value)))) });
     }
     for (const name of heights) {

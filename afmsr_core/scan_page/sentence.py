@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from afmsr_core.quantity import counted, shown_unit
+from afmsr_core.quantity import counted
 from afmsr_core.scan_page.subject import Subject, is_interpolation
 from afmsr_core.scan_page.trusted import Trusted
+from afmsr_core.scan_page.words import digits, rough
 
 __all__ = ["sentence"]
 
@@ -18,9 +19,6 @@ ALIKE = 1.5
 SILENT = 1e-4
 """Noise over Sq below which a scan was filtered or computed: of 340 real scans one has less than
 5e-4, and that one was filtered. Intervals are learnt on real noise, and vanish without it."""
-
-READ = 0.01
-"""In the unit of Sq: smaller values get a unit of their own."""
 
 
 def sentence(subject: Subject, known: Trusted) -> tuple[str, str, str]:
@@ -70,7 +68,7 @@ def _gained(subject: Subject, known: Trusted) -> str:
         return told
     ratio, noise = known.change / known.noise.pixel, _rough(known.noise.pixel, subject, known)
     if ratio > ALIKE:
-        return f"{told}, {float(f'{ratio:.2g}'):g} times the noise of {noise}"
+        return f"{told}, {digits(ratio, 2)} times the noise of {noise}"
     if ratio >= 1 / ALIKE:
         return f"{told}, about as much as the noise of {noise}"
     return f"{told}, less than the noise of {noise}"
@@ -99,12 +97,8 @@ def _not_to_trust(subject: Subject, known: Trusted) -> str:
 
 
 def _is_silent(known: Trusted) -> bool:
-    return known.noise is not None and known.noise.pixel < SILENT * known.sq
+    return known.noise is not None and known.noise.pixel <= SILENT * known.sq
 
 
 def _rough(value: float, subject: Subject, known: Trusted) -> str:
-    """Return a value to two digits, in the unit in which Sq is read."""
-    divisor, unit = shown_unit(known.sq, subject.scan.unit)
-    if abs(value) < READ * divisor:
-        divisor, unit = shown_unit(value, subject.scan.unit)
-    return f"{float(f'{value / divisor:.2g}'):g} {unit}".rstrip()
+    return rough(value, subject.scan.unit, known.sq)

@@ -99,7 +99,7 @@ def subject_of_file(
         If a file or a channel cannot be used.
     """
     channels = io.read(path)
-    result = _result(path, channels, channel)
+    result = _result(path, channels, channel, scan is not None)
     half_width = half_width_of(channels, result)
     others = tuple(one.name for one in results_in(channels) if one is not result)
     if scan is None and scan_channel is None:
@@ -193,16 +193,19 @@ def check_size(result: Channel) -> None:
 # --- finding -----------------------------------------------------------------------------------
 
 
-def _result(path: Path, channels: Sequence[Channel], which: str | int | None) -> Channel:
+def _result(
+    path: Path, channels: Sequence[Channel], which: str | int | None, has_scan: bool
+) -> Channel:
     if which is not None:
         return io.select(channels, which)[0]
     found = results_in(channels)
+    if not found and has_scan and len(channels) == 1:  # of a format without titles or history
+        return channels[0]
     if not found:
-        if len(channels) == 1:  # of a format that holds neither titles nor history
-            return channels[0]
         raise ChannelNotFoundError(
-            f"{path}: no channel is named as afmsr upscale names its results; make one with "
-            f"`afmsr upscale {path.name}`, or choose a channel with --channel"
+            f"{path}: no channel is named as afmsr upscale names its results; if it is a scan, run "
+            f"`afmsr upscale {path.name} --report`; if it is a result, name it with --channel, or "
+            f"its scan with --scan"
         )
     return next((one for one in found if one.shows_relief), found[0])
 

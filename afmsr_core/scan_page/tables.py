@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import platform
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
@@ -17,9 +16,10 @@ from afmsr_core.errors import FieldError
 from afmsr_core.levelling import level
 from afmsr_core.metrics.grains import Rule
 from afmsr_core.metrics.numbers import are_lengths, numbers_of, numbers_of_both
-from afmsr_core.quantity import readable, shown_unit
+from afmsr_core.quantity import shown_unit
 from afmsr_core.scan_page.subject import Subject
 from afmsr_core.scan_page.trusted import Trusted
+from afmsr_core.scan_page.words import digits, length, rough
 from afmsr_core.webpage.html import details
 
 __all__ = ["numbers", "places", "provenance"]
@@ -51,7 +51,7 @@ def numbers(subject: Subject, known: Trusted) -> str:
         "</tr></thead>"
         f"<tbody>{''.join(filter(None, rows))}</tbody></table></div>"
     )
-    least, cutoff = readable(rule["least"], scan.unit, 3), _length(rule["cutoff"], scan)
+    least, cutoff = rough(rule["least"], scan.unit, known.sq), length(rule["cutoff"], scan, 3)
     notes = (
         "In brackets: the 95 % interval of what another place of the same sample may give. How far "
         "the method is off is not in it.",
@@ -112,36 +112,30 @@ def _cell(told: Told, divisor: float) -> str:
     if told["value"] is None:
         return "–"
     whole = isinstance(told["value"], int)
-    text = f"{told['value']}" if whole else _digits(told["value"] / divisor)
+    text = f"{told['value']}" if whole else digits(told["value"] / divisor)
     ends = told["ends"]
     if not ends or None in ends:
         return text
-    low, high = (f"{end:.0f}" if whole else _digits(end / divisor) for end in ends)
+    low, high = (f"{end:.0f}" if whole else digits(end / divisor) for end in ends)
     return f"{text} <small>[{low}, {high}]</small>"
-
-
-def _digits(value: float) -> str:
-    """Return a number to three digits, never with an exponent; all digits before the point."""
-    power = math.floor(math.log10(abs(value))) if value else 0
-    return f"{value:.{max(0, 2 - power)}f}"
 
 
 def _beside(subject: Subject, known: Trusted, found: Told) -> str:
     scan, told = subject.scan, []
     if known.noise is not None:
-        lines = readable(known.noise.lines, scan.unit, 2)
+        lines = rough(known.noise.lines, scan.unit, known.sq)
         told.append(
             (
                 "Noise of the scan",
-                f"{readable(known.noise.white, scan.unit, 2)} a pixel, {lines} between lines",
+                f"{rough(known.noise.white, scan.unit, known.sq)} a pixel, {lines} between lines",
             )
         )
     if known.interval is not None:
         interval = known.interval
         name = f"{100 * interval.coverage:g} % interval" if interval.calibrated else "Uncertainty"
         text = (
-            f"± {readable(interval.median, scan.unit, 2)} in the median, "
-            f"± {readable(interval.high, scan.unit, 2)} in the 5 % least certain pixels"
+            f"± {rough(interval.median, scan.unit, known.sq)} in the median, "
+            f"± {rough(interval.high, scan.unit, known.sq)} in the 5 % least certain pixels"
         )
         told.append((name, text if interval.calibrated else interval.warning or "relative only"))
     bias = found["sq_bias_of_levelling"]
@@ -172,11 +166,11 @@ def places(subject: Subject, known: Trusted) -> str:
         )
     items = []
     for number, one in enumerate(known.regions):
-        x, y = (_length(place, scan) for place in (one.x - scan.xoff, one.y - scan.yoff))
-        value = f"{sign}{readable(one.uncertainty, scan.unit, 2)}"
-        text = f"x {x}, y {y}, {_length(one.size, scan)} wide: {value}"
+        x, y = (length(place, scan) for place in (one.x - scan.xoff, one.y - scan.yoff))
+        value = f"{sign}{rough(one.uncertainty, scan.unit, known.sq)}"
+        text = f"x {x}, y {y}, {length(one.size, scan)} wide: {value}"
         if scan.xoff or scan.yoff:
-            stage = f"{_length(one.x, scan)}, {_length(one.y, scan)}"
+            stage = f"{length(one.x, scan)}, {length(one.y, scan)}"
             text += f" (on the stage {stage})"
         items.append(
             f'<li><button type="button" data-place="{number}">{escape(text)}</button></li>'
@@ -197,7 +191,7 @@ def provenance(subject: Subject) -> str:
         (
             "Pixels",
             f"{scan.xres} x {scan.yres} measured, {result.xres} x {result.yres} in the result, "
-            f"each {_length(result.dx, scan)} x {_length(result.dy, scan)}",
+            f"each {length(result.dx, scan)} x {length(result.dy, scan)}",
         )
     )
     if read is not None:
@@ -242,14 +236,10 @@ def _origin(channel: Channel) -> str:
 
 
 def _area(scan: Channel) -> str:
-    text = f"{_length(scan.xreal, scan)} x {_length(scan.yreal, scan)}"
+    text = f"{length(scan.xreal, scan)} x {length(scan.yreal, scan)}"
     if scan.xoff or scan.yoff:
-        text += f", from x {_length(scan.xoff, scan)}, y {_length(scan.yoff, scan)} on the stage"
+        text += f", from x {length(scan.xoff, scan)}, y {length(scan.yoff, scan)} on the stage"
     return text
-
-
-def _length(value: float, scan: Channel) -> str:
-    return readable(value, scan.lateral_unit) if scan.lateral_unit else f"{value:.4g} px"
 
 
 def _list(rows: list[tuple[str, str]]) -> str:

@@ -5,7 +5,7 @@
   const root = document.getElementById("views");
   const part = (name, within = document) => within.querySelector(`[data-part="${name}"]`);
   const told = part("told"), lines = part("profile");
-  const area = page.area, shown = page.shown;
+  const area = page.area;
   const MOST = 30; // pixels of the screen that the smallest pixel may take
   const STEP = 1.5, PAN = 0.1;
   const state = {
@@ -51,9 +51,15 @@
     return relief + planeAt(...placeOf(view, column, row));
   };
 
-  const said = (value) => {
+  // Readings have the datum in them; colours and profiles do not, unless the tilt is shown.
+  const unitOf = (view, reading) => {
+    const unit = page.read[isHeight(view) && (reading || !state.level) ? "heights" : "relief"];
+    return view.unit === "half_width" && page.relative ? { ...unit, name: "" } : unit;
+  };
+
+  const said = (value, { divisor, decimals, name }) => {
     if (!Number.isFinite(value)) return "not measured";
-    return `${profile.told(value / shown.divisor, shown.decimals)} ${shown.name}`.trim();
+    return `${profile.told(value / divisor, decimals)} ${name}`.trim();
   };
 
   const lengthOf = (value, digits) => {
@@ -203,7 +209,7 @@
     const unit = look.unit === "half_width" || look.palette !== "heights" || !state.level
       ? "" : ", less the plane of the scan";
     canvas.setAttribute("aria-label", `${look.title}: ${look.about}${unit}; colours from `
-      + `${said(look.range[0])} to ${said(look.range[1])}`);
+      + `${said(look.range[0], unitOf(look))} to ${said(look.range[1], unitOf(look))}`);
   };
 
   const drawPlaces = (pen, view, factor) => {
@@ -242,13 +248,14 @@
   };
 
   const drawColourBar = (figure, view) => {
-    const [low, high] = view.range.map((end) => end / shown.divisor);
+    const { divisor, name } = unitOf(view);
+    const [low, high] = view.range.map((end) => end / divisor);
     const decimals = Math.min(8, Math.max(0, 2 - Math.floor(Math.log10(high - low || 1))));
     const middle = profile.told((low + high) / 2, decimals);
     part("low", figure).textContent = profile.told(low, decimals);
     part("middle", figure).textContent = high > low ? middle : "";
     part("high", figure).textContent =
-      high > low ? `${profile.told(high, decimals)} ${shown.name}`.trim() : "";
+      high > low ? `${profile.told(high, decimals)} ${name}`.trim() : "";
     const strip = part("strip", figure);
     if (strip.dataset.palette === view.palette) return;
     strip.dataset.palette = view.palette;
@@ -272,13 +279,13 @@
     const [column, row] = pixelAt(view, state.cursor);
     const count = state.column ? view.rows : view.columns;
     const side = state.column ? area.height : area.width;
-    const [from, to] = alongView();
+    const [from, to] = alongView(), { divisor } = unitOf(view);
     const found = [];
     for (let n = 0; n < count; n += 1) {
       const place = ((n + 0.5) / count) * side;
       if (place < from - side / count || place > to + side / count) continue;
       const value = state.column ? shownAt(view, column, n) : shownAt(view, n, row);
-      found.push([place / area.divisor, value / shown.divisor]);
+      found.push([place / area.divisor, value / divisor]);
     }
     return found;
   };
@@ -291,11 +298,13 @@
 
   const drawProfile = () => {
     const [from, to] = alongView().map((place) => place / area.divisor);
-    const unit = shown.name ? ` (${shown.name})` : "";
+    const bracket = (name) => (name ? ` (${name})` : "");
     profile.draw(lines, Object.fromEntries(views.map((view) => [view.name, lineOf(view)])), {
       from, to, at: state.cursor[state.column ? 1 : 0] / area.divisor,
-      title: `${page.quantity}${unit}`, under: `difference${unit}`,
-      along: `${state.column ? "y" : "x"}${area.name ? ` (${area.name})` : ""}`,
+      title: `${page.quantity}${bracket(unitOf(fine).name)}`,
+      under: `difference${bracket(page.read.relief.name)}`,
+      band: !page.relative, same: unitOf(fine).divisor / page.read.relief.divisor,
+      along: `${state.column ? "y" : "x"}${bracket(area.name)}`,
     });
     part("line").textContent = state.column
       ? `Along the column at x = ${lengthOf(state.cursor[0], 4)}`
@@ -303,7 +312,7 @@
   };
 
   const readings = () =>
-    views.map((view) => [view, said(heightAt(view, state.cursor))]);
+    views.map((view) => [view, said(heightAt(view, state.cursor), unitOf(view, true))]);
 
   const drawReadings = () => {
     for (const [view, value] of readings()) part(`read-${view.name}`).textContent = value;
@@ -470,7 +479,7 @@
   for (const view of views) {
     view.canvas = part(`canvas-${view.name}`);
     view.canvas.style.aspectRatio = String(
-      Math.max(0.6, Math.min(2.5, area.width / area.height)));
+      Math.max(0.6, Math.min(10, area.width / area.height)));
     listen(view);
   }
   const watch = new ResizeObserver(redraw);

@@ -1,0 +1,371 @@
+"""One page about one scan: what it says is what the file holds, and a keyboard reads it."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from chromium import Tab, browsing
+
+import afmsr
+from afmsr_cli.main import main
+from afmsr_core.errors import ChannelNotFoundError, FieldError, UsageError
+from afmsr_core.scan_page.fields import GAP, Steps, thinned
+from afmsr_core.scan_page.sentence import sentence
+from afmsr_core.scan_page.subject import subject_of, subject_of_file
+from afmsr_core.scan_page.trusted import trusted
+from afmsr_core.surfaces import fit_plane
+
+TITLE = "<script>faults.push('title')</script> & \"Height\""
+RNG = np.random.default_rng(16)
+
+
+def relief(rows: int, columns: int, wide: float = 5.0) -> np.ndarray:
+    """Return smooth hills with a standard deviation of 1."""
+    hills = cv2.GaussianBlur(RNG.normal(size=(rows, columns)), (0, 0), wide)
+    return hills / hills.std()
+
+
+def scan_of(rows: int = 64, columns: int = 128, **more: Any) -> afmsr.Channel:
+    """Return a scan with datum, tilt and noise: 20 nm of hills at 3 µm, pixels 2 to 1."""
+    heights = 3000.0 + 20.0 * relief(rows, columns) + RNG.normal(0.0, 0.5, (rows, columns))
+    heights += np.linspace(0.0, 300.0, columns)
+    told = {"xreal": 1280.0, "yreal": 1280.0, "title": "Height"}
+    return afmsr.Channel(heights, **(told | more))
+
+
+SCAN = scan_of(xoff=5e4, yoff=-200.0, title=TITLE)
+MASK = np.zeros(SCAN.heights.shape, bool)
+MASK[10:20, 30:60] = True
+SCAN = SCAN.replace(mask=MASK)
+
+
+# --- the page in a browser -----------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with a result and its page, one of volts, and one with gaps."""
+    made = tmp_path_factory.mktemp("page")
+    afmsr.write(made / "scan.gwy", SCAN)
+    assert main(["upscale", str(made / "scan.gwy"), "--confidence", "--report", "--quiet"]) == 0
+    volts = scan_of(32, 32, unit="V", title="Potential")
+    volts = volts.replace(heights=1e-8 * (volts.heights - 3000.0))
+    afmsr.report(afmsr.upscale(volts, method="bilinear"), made / "volts.html", scan=volts)
+    gaps = scan_of(32, 32)
+    gaps.heights[16:20] = np.nan
+    afmsr.report(afmsr.upscale(gaps), made / "gaps.html", scan=gaps)
+    return made
+
+
+WATCH = """window.faults = []; const fault = (event) => faults.push(String(
+  event.message || event.reason || event.violatedDirective));
+for (const name of ["error", "unhandledrejection", "securitypolicyviolation"]) {
+  addEventListener(name, fault); document.addEventListener(name, fault); }
+const told = console.error; console.error = (...all) => { faults.push(all.join()); told(...all); };
+"""
+READY = "document.getElementById('views')?.dataset.ready"
+
+
+@pytest.fixture(scope="module")
+def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tab]:
+    with browsing(tmp_path_factory.mktemp("profile")) as found:
+        found.call("Page.addScriptToEvaluateOnNewDocument", source=WATCH)
+        yield found
+
+
+def opened(tab: Tab, page: Path, width: int = 1280, scheme: str = "light") -> None:
+    tab.size(width, 900)
+    tab.call(
+        "Emulation.setEmulatedMedia",
+        features=[{"name": "prefers-color-scheme", "value": scheme}],
+    )
+    tab.go(page.as_uri())
+    tab.until(f"location.href === {json.dumps(page.as_uri())} && {READY}")
+
+
+def text(tab: Tab, part: str) -> str:
+    return str(tab.js(f"document.querySelector('[data-part=\"{part}\"]').textContent"))
+
+
+def picture(tab: Tab, view: str) -> str:
+    """Return what a view shows, once it is drawn."""
+    wait = "await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+    one = f"document.querySelector('[data-part=\"canvas-{view}\"]').toDataURL()"
+    return str(tab.js(f"(async () => {{ {wait}; return {one}; }})()"))
+
+
+def number(told: str) -> float:
+    found = re.match(r"[−\d.]+", told)
+    assert found, told
+    return float(found[0].replace("−", "-"))
+
+
+def test_the_page_is_walked_by_keyboard(tab: Tab, folder: Path) -> None:
+    opened(tab, folder / "scan_x4.html")
+    result, half_width = afmsr.read(folder / "scan_x4.gwy")[1:]
+    for _ in range(15):  # from the top of the page
+        tab.key("Tab")
+        if tab.js("document.activeElement.dataset.part") == "canvas-scan":
+            break
+    outline = "getComputedStyle(document.activeElement).outlineStyle"
+    assert tab.js("document.activeElement.dataset.part") == "canvas-scan"
+    assert tab.js(outline) == "solid"
+
+    # The cursor starts in the middle: three pixels right, one up.
+    for key in ("ArrowRight", "ArrowRight", "ArrowRight", "ArrowUp"):
+        tab.key(key, shift=True)
+    row, column = result.yres // 2 - 1, result.xres // 2 + 3
+    whole = picture(tab, "result")
+    for view, field in (("result", result), ("half_width", half_width)):
+        told = text(tab, f"read-{view}")
+        assert told.endswith(" nm")
+        assert number(told) == pytest.approx(field.heights[row, column], abs=0.01), view
+    scan = number(text(tab, "read-scan"))
+    assert scan == pytest.approx(SCAN.heights[row // 4, column // 4], abs=0.01)
+    difference = number(text(tab, "read-result")) - number(text(tab, "read-bicubic"))
+    assert number(text(tab, "read-difference")) == pytest.approx(difference, abs=0.02)
+    tab.until("document.querySelector('[data-part=told]').textContent.includes('result (afm) 3')")
+
+    bicubic = picture(tab, "bicubic")
+    tab.key("f")
+    assert picture(tab, "result") == bicubic != whole
+    tab.key("f")
+    assert picture(tab, "result") == whole
+
+    bars = "[...document.querySelectorAll('[data-part=bar-text]')].map((one) => one.textContent)"
+    before = tab.js(bars)
+    for _ in range(4):
+        tab.key("+")
+    near = picture(tab, "result")
+    after = tab.js(bars)
+    assert near != whole and len(set(after)) == len(set(before)) == 1 and after != before
+    tab.key("ArrowRight")
+    assert picture(tab, "result") != near
+    ticks = "document.querySelector('[data-part=profile]').textContent"
+    assert "x (µm)" in tab.js(ticks)
+    tab.key("p")
+    picture(tab, "result")
+    assert "y (µm)" in tab.js(ticks) and text(tab, "line").startswith("Along the column")
+    tab.key("p")
+    tab.key("0")
+    assert picture(tab, "result") == whole
+
+    # Colours less the plane, or of all that the file holds.
+    assert number(text(tab, "low")) < 0
+    tab.key("t")
+    picture(tab, "result")
+    assert number(text(tab, "low")) > 2900
+    tab.key("t")
+    marked = picture(tab, "scan")
+    tab.key("m")
+    assert picture(tab, "scan") != marked
+    tab.key("m")
+
+    tab.js("document.querySelector('button[data-place]').focus()")
+    tab.key("Enter")
+    near = picture(tab, "result")
+    told = tab.js("document.querySelector('button[data-place]').textContent")
+    assert told.startswith(f"{text(tab, 'read-place')}, ") and near != whole
+    assert "on the stage" in told
+
+    tab.key("0")
+    box = "document.querySelector('[data-part=canvas-scan]').getBoundingClientRect()"
+    x, y = tab.js(f"[{box}.x + {box}.width / 3, {box}.y + {box}.height / 3]")
+    tab.mouse("mouseWheel", x, y, deltaX=0, deltaY=-600)
+    picture(tab, "result")
+    assert tab.js(bars) != before
+    assert tab.js("faults") == []
+    assert [one["url"] for one in tab.requests] == [(folder / "scan_x4.html").as_uri()]
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (400, "dark")])
+def test_the_page_fits(tab: Tab, folder: Path, width: int, scheme: str) -> None:
+    opened(tab, folder / "scan_x4.html", width, scheme)
+    wide = tab.js(
+        "[...document.querySelectorAll('body *')].filter((one) => !one.closest('.sr') && "
+        "one.getBoundingClientRect().right > innerWidth + 0.5).map((one) => one.outerHTML)"
+    )
+    assert wide == []
+    paper = tab.js("getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number)")
+    assert (sum(paper) < 200) == (scheme == "dark")
+    assert tab.js("faults") == []
+
+
+def test_the_page_prints_on_two_sheets_and_is_light(tab: Tab, folder: Path) -> None:
+    opened(tab, folder / "scan_x4.html")
+    printed = tab.call("Page.printToPDF", printBackground=True, preferCSSPageSize=True)["data"]
+    sheets = re.findall(rb"/Type\s*/Page\b", base64.b64decode(printed))
+    assert 1 <= len(sheets) <= 2
+    # 512 x 256 px with half-width here; the limit is 3 MB for 512 x 512.
+    assert (folder / "scan_x4.html").stat().st_size < 1.5e6
+
+
+def test_other_units_and_gaps_are_read(tab: Tab, folder: Path) -> None:
+    opened(tab, folder / "volts.html")
+    assert text(tab, "read-result").endswith(" µV") or text(tab, "read-result").endswith(" nV")
+    assert "Less the plane" not in tab.js("document.body.textContent")
+    assert "afmsr upscale SCAN --confidence" in tab.js("document.body.textContent")
+    opened(tab, folder / "gaps.html")
+    assert text(tab, "read-scan") == text(tab, "read-result") == "not measured"
+    assert tab.js("faults") == []
+
+
+# --- what is on it -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        [],
+        ["--level", "plane+rows-median"],
+        ["--no-restore-background"],
+        ["--scale", "2"],
+        ["--protocol", "paper"],
+        ["--mask", "exclude"],
+    ],
+    ids=" ".join,
+)
+def test_bicubic_is_what_the_command_makes(tmp_path: Path, options: list[str]) -> None:
+    scan = scan_of(20, 24, mask=relief(20, 24) > 1)
+    afmsr.write(tmp_path / "scan.gwy", scan)
+    for method in ("lanczos4", "bicubic"):
+        target = str(tmp_path / f"{method}.gwy")
+        command = ["upscale", str(tmp_path / "scan.gwy"), "-o", target, "--method", method]
+        assert main([*command, "--quiet", *options]) == 0
+    found = subject_of_file(tmp_path / "lanczos4.gwy")
+    wanted = afmsr.read(tmp_path / "bicubic.gwy")[1]
+    assert found.bicubic is not None and found.warnings == ()
+    np.testing.assert_allclose(found.bicubic.heights, wanted.heights, rtol=0, atol=1e-9)
+    assert subject_of_file(tmp_path / "bicubic.gwy").bicubic is None
+
+
+def test_the_scan_is_found_by_title_and_heights(tmp_path: Path) -> None:
+    trace, retrace, other = (scan_of(48, 64, title=title) for title in ("Height", "Height", "Z"))
+    fine = afmsr.upscale(retrace, method="bilinear")
+    path = tmp_path / "both.gwy"
+    afmsr.write(path, [trace, retrace, other, fine, afmsr.upscale(other, method="bilinear")])
+    assert subject_of_file(path).scan.number == 1
+    assert subject_of_file(path).others == ("Z (x4 bilinear)",)
+    assert subject_of_file(path, "Z (*").scan.number == 2
+    wrong = subject_of_file(path, scan_channel=0)
+    assert "hardly follows the scan" in wrong.warnings[0]
+
+
+def test_a_result_alone_needs_its_scan(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    scan = scan_of(20, 24)
+    afmsr.write(tmp_path / "scan.gwy", scan)
+    for name in ("fine.npy", "fine.gsf"):
+        afmsr.write(tmp_path / name, afmsr.upscale(scan, method="bilinear"))
+        fine = str(tmp_path / name)
+        assert main(["report", fine]) == 1
+        assert "--scan FILE" in capsys.readouterr().err
+        page = str(tmp_path / f"{name}.html")
+        scan_file = str(tmp_path / "scan.gwy")
+        assert main(["report", fine, "--scan", scan_file, "-o", page, "--json"]) == 0
+        (told,) = json.loads(capsys.readouterr().out)
+        assert told["output"] == page and Path(page).is_file()
+        unknown = "does not say how the result was made" in "".join(told["warnings"])
+        assert unknown == name.endswith(".gsf")
+    with pytest.raises(FieldError, match="cannot be made from"):
+        subject_of(afmsr.upscale(scan, method="bilinear"), scan.replace(xreal=3.0))
+    with pytest.raises(ChannelNotFoundError, match=r"afmsr upscale scan\.gwy --report"):
+        afmsr.report(tmp_path / "scan.gwy")
+
+
+def test_statuses(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    scan = scan_of(20, 24)
+    afmsr.write(tmp_path / "a.gwy", [scan, afmsr.upscale(scan, method="bilinear")])
+    one = str(tmp_path / "a.gwy")
+    assert main(["report", one, "--dry-run"]) == 0 and not (tmp_path / "a.html").exists()
+    assert main(["report", one]) == 0
+    assert main(["report", one]) == 2 and "--force" in capsys.readouterr().err
+    assert main(["report", one, "--force"]) == 0
+    assert main(["report", one, one.replace("a.gwy", "b.gwy"), "--scan", one, "--force"]) == 2
+    (tmp_path / "empty").mkdir()
+    assert main(["report", str(tmp_path / "empty")]) == 3
+    afmsr.write(tmp_path / "none.gwy", [scan, scan])
+    assert main(["report", str(tmp_path / "none.gwy")]) == 1
+    fine = afmsr.upscale(scan, method="bilinear")
+    with pytest.raises(UsageError, match="scan="):
+        afmsr.report(fine, tmp_path / "x.html")
+
+
+def test_readings_are_true_to_half_a_step() -> None:
+    low, high = scan_of(20, 24).heights, scan_of(40, 48).heights
+    low[3, 4] = np.nan
+    steps = Steps.of([low, high], fit_plane(low))
+    assert steps.step < 300.0 / GAP  # the tilt costs none of them
+    for field in (low, high):
+        read = steps.heights(steps.numbers(field))
+        np.testing.assert_array_equal(np.isnan(read), np.isnan(field))
+        assert np.nanmax(np.abs(read - field)) <= 0.5001 * steps.step
+    flat = Steps.of([np.full((3, 3), 5.0)])
+    assert (flat.heights(flat.numbers(np.full((3, 3), 5.0))) == 5.0).all()
+
+
+def test_large_fields_are_thinned_by_means() -> None:
+    field = RNG.normal(size=(7, 11))
+    field[0:3, 0:3] = np.nan
+    means = thinned(field, 3)
+    assert means.shape == (3, 4) and np.isnan(means[0, 0])
+    assert means[2, 3] == pytest.approx(field[6:, 9:].mean())
+    assert means[1, 1] == pytest.approx(field[3:6, 3:6].mean())
+
+
+# --- the sentence --------------------------------------------------------------------------------
+
+
+def said(scan: afmsr.Channel, method: str = "bilinear") -> str:
+    subject = subject_of(afmsr.upscale(scan, method=method), scan)
+    return " ".join(sentence(subject, trusted(subject)))
+
+
+def test_the_sentence_says_what_the_scan_allows() -> None:
+    fine = scan_of(96, 96)
+    told = said(fine)
+    assert told.startswith("The scan is fine enough: expect the result to be wrong by about ")
+    assert "bilinear interpolation added pixels to it, not detail" in told
+    assert "how far to trust each height is not in this file" in told
+    noise = fine.replace(heights=RNG.normal(0.0, 5.0, (96, 96)))
+    assert said(noise).startswith("The scan is too noisy")
+    spikes = 30.0 * (RNG.random((96, 96)) > 0.98) + RNG.normal(0.0, 0.5, (96, 96))
+    assert re.match(
+        r"The scan is too coarse: .*\(\d+ x \d+ pixels on the", said(fine.replace(heights=spikes))
+    )
+    flat = fine.replace(heights=np.full((96, 96), 5.0))
+    assert "shows no noise" in said(flat)
+    tiny = fine.replace(heights=fine.heights[:10, :10])
+    assert "too small to judge" in said(tiny)
+    network = said(fine, "afm")
+    assert re.search(r"the network afm changed bicubic interpolation by [\d.]+ nm \(rms\)", network)
+
+
+def test_what_the_history_tells_is_not_found_again(folder: Path) -> None:
+    subject = subject_of_file(folder / "scan_x4.gwy")
+    assert subject.half_width is not None
+    step = subject.half_width.history[-1]
+    known = trusted(subject)
+    assert [one.as_dict() for one in known.regions] == step.settings["regions"]
+    assert known.noise is not None and known.noise.white == step.settings["noise"]["white"]
+    told = " ".join(sentence(subject, known))
+    assert "the 90 % interval, median" in told and "check the 5 places" in told
+
+
+def test_a_history_that_was_edited_costs_no_page(folder: Path) -> None:
+    subject = subject_of_file(folder / "scan_x4.gwy")
+    assert subject.half_width is not None
+    step = subject.half_width.history[-1]
+    broken = {"noise": {"white": "nan", "lines": 0}, "coarseness": 3, "regions": [{"x": "?"}]}
+    edited = afmsr.Step("assess", step.version, dict(step.settings) | broken)
+    half_width = subject.half_width.replace(history=(edited,))
+    known = trusted(subject_of(subject.result, subject.scan, half_width))
+    assert known.noise is not None and known.noise.white > 0
+    assert known.coarseness is not None and len(known.regions) == 5
