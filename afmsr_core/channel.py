@@ -331,7 +331,8 @@ class Channel:
             shown |= {"vmin": panel.shown.low, "vmax": panel.shown.high}
         image = axes.imshow(panel.heights, **{**shown, **options})
         axes.set(title=self.name, xlabel=f"x ({lateral_unit})", ylabel=f"y ({lateral_unit})")
-        bar = axes.figure.colorbar(image, ax=axes)
+        beside = axes.inset_axes((1.03, 0.0, 0.05, 1.0))  # as high as the field
+        bar = axes.figure.colorbar(image, cax=beside)
         places = ticks(*image.get_clim(), self.unit)
         bar.set_ticks([value for value, _ in places], labels=[text for _, text in places])
         return axes

@@ -177,7 +177,7 @@ def test_matplotlib_draws_it_in_readable_units() -> None:
     assert axes.images[0].get_extent() == pytest.approx([-0.03, 1.97, 0.904, 0.004])
     assert axes.images[0].get_clim()[0] == 0.0 and axes.get_aspect() == 1.0
     figure.draw_without_rendering()
-    texts = [one.get_text() for one in figure.axes[1].get_yticklabels()]
+    texts = [one.get_text() for one in axes.child_axes[0].get_yticklabels()]
     assert texts[-1].endswith(" µm") and all("e" not in text for text in texts), "a colour bar"
 
 

@@ -196,7 +196,7 @@ def test_ticks_stand_at_the_values_that_they_name(seed: int) -> None:
     low = random.normal() * 10.0 ** random.uniform(-3, 5)
     high = low + 10.0 ** random.uniform(-3, 5)
     found = ticks(low, high, "nm")
-    assert 2 <= len(found) <= 6
+    assert 2 <= len(found) <= 6 and 2 <= len(ticks(low, high, "nm", 2)) <= 5
     *_, unit = found[-1][1].split()
     for value, text in found:
         assert low - 1e-6 * (high - low) <= value <= high + 1e-6 * (high - low)

@@ -84,11 +84,6 @@ def as_png(picture: NDArray[np.uint8]) -> bytes:
     return data.tobytes()
 
 
-def colours_of(heights: NDArray[np.float64], low: float, high: float) -> NDArray[np.uint8]:
-    """Return `colours` between two heights."""
-    return colours(heights, Range(low, high))
-
-
 def thinned(field: Any, largest: int) -> NDArray[Any]:
     """Return every so many pixels of a large field, so that no side exceeds `largest`."""
     step = max(1, -(-max(field.shape) // largest))

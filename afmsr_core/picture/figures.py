@@ -35,7 +35,9 @@ _MOST_PIXELS = 2e8  # of PNG and TIFF: what fits into the memory of any computer
 _INCH = 25.4
 _COLUMNS = 4  # panels in a row
 _NARROWEST = 15.0  # mm of a panel, in which a scale bar can still be read
-_TALLEST = 200.0  # mm of a panel: what a page leaves
+_TALLEST = 200.0  # mm of a panel by itself: what a page leaves
+_TALL = 2.0  # widths of a column, which a panel beside others may be high
+_LOWEST_BAR = 11.0  # mm of a colour bar, also beside a flat panel: room for two numbers
 _LEAST = 0.5  # mm of a panel's side, of a single line too: else nothing would be seen
 _MARGIN, _GAP = 1.5, 4.0  # around the figure, and between panels
 _BAR_GAP, _BAR, _TICK = 1.8, 2.6, 0.9  # beside a panel: colour bar and its ticks
@@ -45,6 +47,7 @@ _LEADING = 1.25  # of lines, in heights of the font
 _POINT = _INCH / 72
 _HEAD, _TITLE, _TEXT, _NOTE = 9.0, 8.0, 7.0, 6.5  # points
 _TICK_ROOM = 5.0  # mm that a number beside a colour bar takes of its height
+_NAMED = 40  # letters of a title that a note repeats
 _LINES = 2  # of a title, after which it is cut
 _INK, _FAINT = "#1b1f24", "#57606a"
 
@@ -198,6 +201,11 @@ class _Place:
     title: tuple[str, ...]
     subtitle: tuple[str, ...]
 
+    @property
+    def low(self) -> float:
+        """How far its colour bar reaches down, which may be below a flat panel."""
+        return max(self.height, _LOWEST_BAR) if self.bar else self.height
+
 
 @dataclass(frozen=True)
 class _Layout:
@@ -235,12 +243,13 @@ class _Layout:
         head = _wrapped(title, _HEAD, width - 2 * _MARGIN, bold=True)
         top = _MARGIN + (_lines(head, _HEAD) + 1.0 if head else 0.0)
         places: list[_Place] = []
+        tallest = _TALLEST if len(panels) == 1 else min(_TALLEST, _TALL * wide)
         step = wide + _GAP + (0.0 if shared else room)
         for row in rows:
             found = {column: one for column, one in enumerate(row) if one is not None}
             placed = [
                 _Place(
-                    _MARGIN + column * step, 0.0, *_fitted(wide, one.aspect),
+                    _MARGIN + column * step, 0.0, *_fitted(wide, one.aspect, tallest),
                     bar=not shared or column == max(found),
                     title=_wrapped(one.title, _TITLE, wide, bold=True),
                     subtitle=_wrapped(one.subtitle, _TEXT, wide),
@@ -249,7 +258,7 @@ class _Layout:
             ]  # fmt: skip
             top += max((_head_of(one.title, one.subtitle) for one in placed), default=0.0)
             places += [replace(one, top=top) for one in placed]
-            top += max((one.height for one in placed), default=0.0) + _FOOT + 1.0
+            top += max((max(one.height + _FOOT, one.low) for one in placed), default=0.0) + 1.0
         legend = _legend(panels)
         top += _NOTE * _POINT * _LEADING + 0.5 if legend else 0.0
         words = " ".join(f"{note}." for note in _notes(panels))
@@ -271,9 +280,9 @@ def _head_of(title: Sequence[str], subtitle: Sequence[str]) -> float:
     return lines + _ABOVE if lines else 0.0
 
 
-def _fitted(width: float, aspect: float) -> tuple[float, float]:
+def _fitted(width: float, aspect: float, tallest: float) -> tuple[float, float]:
     """Return width and height of an area that is neither wider nor taller than may be."""
-    across, down = min(width, _TALLEST * aspect), min(width / aspect, _TALLEST)
+    across, down = min(width, tallest * aspect), min(width / aspect, tallest)
     return max(across, _LEAST), max(down, _LEAST)
 
 
@@ -292,7 +301,9 @@ def _notes(panels: Sequence[Panel]) -> tuple[str, ...]:
 
 def _listed(titles: Sequence[str]) -> str:
     """Return of what a note is true, if that has a name."""
-    named = ", ".join(dict.fromkeys(filter(None, titles)))
+    half = _NAMED // 2
+    short = (one if len(one) <= _NAMED else f"{one[:half]}…{one[-half:]}" for one in titles if one)
+    named = ", ".join(dict.fromkeys(short))
     return f"{named}: " if named else ""
 
 
@@ -406,11 +417,11 @@ def _draw(axes: Axes, panel: Panel, place: _Place, dpi: float | None) -> None:
 def _colour_bar(axes: Axes, panel: Panel, place: _Place, dpi: float | None) -> None:
     left = place.left + place.width + _BAR_GAP
     ramp = palette(panel.palette)[::-1, None]
-    _image(axes, ramp, (left, place.top, _BAR, place.height), dpi)
+    _image(axes, ramp, (left, place.top, _BAR, place.low), dpi)
     low, high = panel.shown.low, panel.shown.high
-    for value, text in ticks(low, high, panel.unit, min(6, max(2, int(place.height / _TICK_ROOM)))):
+    for value, text in ticks(low, high, panel.unit, min(6, max(2, int(place.low / _TICK_ROOM)))):
         share = (value - low) / (high - low) if high > low else 0.5
-        at = place.top + (1 - share) * place.height
+        at = place.top + (1 - share) * place.low
         axes.plot([left + _BAR, left + _BAR + _TICK], [at, at], color=_INK, linewidth=0.5)
         axes.text(left + _BAR + _TICK + 0.6, at, text, fontsize=_TEXT, va="center_baseline")
 

@@ -112,10 +112,14 @@ def _step(low: float, high: float, most: int) -> float:
     step = _round_below(high - low)
     while True:
         smaller = _round_below(step * 0.9)
-        count = math.floor(high / smaller + 1e-9) - math.ceil(low / smaller - 1e-9) + 1
-        if count > most:
+        count = _count(low, high, smaller)
+        if count > most and _count(low, high, step) > 1:
             return step
         step = smaller
+
+
+def _count(low: float, high: float, step: float) -> int:
+    return math.floor(high / step + 1e-9) - math.ceil(low / step - 1e-9) + 1
 
 
 def _round_below(limit: float) -> float:
