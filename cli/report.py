@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,8 @@ examples:
       the same in one go; --confidence is what the half-width comes from
   afmsr report fine.npy --scan scan.spm -o page.html
       where the file of the result does not hold the scan
+  afmsr report results/
+      a page beside every result in the folder, that is NAME_x4, NAME_x2, NAME_512px ...
 
 The page needs nothing beside it and asks no server: mail it, or open it from a disk.
 """
@@ -62,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
     from afmsr_core.batch.plan import plan
 
     jobs = plan(
-        args.files,
+        _results(args.files),
         args.output,
         suffix="",
         extension=".html",
@@ -95,6 +98,20 @@ def run(args: argparse.Namespace) -> int:
         for record in tally.records:
             print(_told(record))
     return status
+
+
+def _results(files: Sequence[Path]) -> list[Path]:
+    """Return files as they are given, and of folders what is named as `upscale` names results."""
+    from afmsr_core import io
+    from afmsr_core.batch.plan import RESULT
+
+    found: list[Path] = []
+    for file in files:
+        if io.is_folder(file):
+            found += [one for one in io.find_files([file]) if RESULT.search(one.stem)]
+        else:
+            found.append(file)
+    return found
 
 
 def _report(job: Job, args: argparse.Namespace) -> dict[str, Any]:

@@ -282,18 +282,22 @@ def test_a_result_alone_needs_its_scan(tmp_path: Path, capsys: pytest.CaptureFix
 
 def test_statuses(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     scan = scan_of(20, 24)
-    afmsr.write(tmp_path / "a.gwy", [scan, afmsr.upscale(scan, method="bilinear")])
+    fine = afmsr.upscale(scan, method="bilinear")
+    afmsr.write(tmp_path / "a.gwy", [scan, fine])
     one = str(tmp_path / "a.gwy")
     assert main(["report", one, "--dry-run"]) == 0 and not (tmp_path / "a.html").exists()
     assert main(["report", one]) == 0
     assert main(["report", one]) == 2 and "--force" in capsys.readouterr().err
     assert main(["report", one, "--force"]) == 0
     assert main(["report", one, one.replace("a.gwy", "b.gwy"), "--scan", one, "--force"]) == 2
+    afmsr.write(tmp_path / "b.gwy", scan)
+    afmsr.write(tmp_path / "b_x4.gwy", [scan, fine])
+    assert main(["report", str(tmp_path)]) == 0  # of a folder, the results
+    assert {path.name for path in tmp_path.glob("*.html")} == {"a.html", "b_x4.html"}
     (tmp_path / "empty").mkdir()
     assert main(["report", str(tmp_path / "empty")]) == 3
     afmsr.write(tmp_path / "none.gwy", [scan, scan])
     assert main(["report", str(tmp_path / "none.gwy")]) == 1
-    fine = afmsr.upscale(scan, method="bilinear")
     with pytest.raises(UsageError, match="scan="):
         afmsr.report(fine, tmp_path / "x.html")
 

@@ -53,6 +53,8 @@ def numbers(subject: Subject, known: Trusted) -> str:
     )
     least, cutoff = rough(rule["least"], scan.unit, known.sq), length(rule["cutoff"], scan, 3)
     notes = (
+        "Sa and Sq may be reported. Not so Sdq and Sdr: they depend on the size of the pixels, and "
+        "the slopes between the lines were not measured.",
         "In brackets: the 95 % interval of what another place of the same sample may give. How far "
         "the method is off is not in it.",
         f"Grains are hills, pores are dales, that rise or fall at least {least} beyond their "
