@@ -319,7 +319,7 @@ def on_lines(upscaled: Field, shape: tuple[int, ...]) -> Floats:
 METRICS = (
     Metric(
         name="streaks_truth",
-        label="streaks of the truth left",
+        label="scars of the truth that appear",
         lower_is_better=None,
         ideal=0.0,
         summary="share of the height of the truth's scars that the result shows",
@@ -332,7 +332,7 @@ METRICS = (
     ),
     Metric(
         name="streaks_low",
-        label="streaks of the low scan left",
+        label="scars of the low scan that remain",
         lower_is_better=None,
         ideal=0.0,
         summary="share of the height of the low-resolution scan's scars that is left",
