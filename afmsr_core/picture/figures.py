@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -48,6 +49,7 @@ _POINT = _INCH / 72
 _HEAD, _TITLE, _TEXT, _NOTE = 9.0, 8.0, 7.0, 6.5  # points
 _TICK_ROOM = 5.0  # mm that a number beside a colour bar takes of its height
 _NAMED = 40  # letters of a title that a note repeats
+_WORD = re.compile(r"\d+ × \d+ px\S*|\S+")  # what no line ends in
 _LINES = 2  # of a title, after which it is cut
 _INK, _FAINT = "#1b1f24", "#57606a"
 
@@ -344,7 +346,7 @@ def _wrapped(
 ) -> tuple[str, ...]:
     """Return a text in lines that fit; what does not is cut, and seen to be."""
     found: list[str] = []
-    for word in text.split():
+    for word in _WORD.findall(text):
         longer = f"{found[-1]} {word}" if found else word
         if found and _extent(longer, size, bold) <= width:
             found[-1] = longer
