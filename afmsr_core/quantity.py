@@ -13,6 +13,7 @@ _PREFIXES = (
 )  # fmt: skip
 _TAKE_PREFIXES = frozenset(("m", "V", "A", "Hz", "N", "W", "F", "S", "Ohm", "Pa", "s", "J", "K"))
 _LARGEST = {"m": 1.0}  # nobody says km of a scan
+_WRITTEN_OUT = 5  # largest power of ten that is written out: 300000, but 3e+06
 
 
 def shown_unit(value: float, unit: str) -> tuple[float, str]:
@@ -59,11 +60,13 @@ def readable(value: float, unit: str, digits: int = 4) -> str:
     --------
     >>> readable(2500.0, "nm"), readable(0.31, "nm"), readable(-3.5e-10, "A")
     ('2.5 µm', '310 pm', '-350 pA')
+    >>> readable(0.883, "nm", 2), readable(0.99996, "nm", 2)
+    ('880 pm', '1 nm')
     >>> readable(12.5, ""), readable(0.0, "nm")
     ('12.5', '0 nm')
     """
     divisor, shown = shown_unit(value, unit)
-    return f"{value / divisor:.{digits}g} {shown}".rstrip()
+    return f"{_plain(value / divisor, digits)} {shown}".rstrip()
 
 
 def between(low: float, high: float, unit: str, digits: int = 4) -> str:
@@ -75,7 +78,15 @@ def between(low: float, high: float, unit: str, digits: int = 4) -> str:
     ('-0.02 to 2.5 µm', '0 to 3')
     """
     divisor, shown = shown_unit(max(abs(low), abs(high)), unit)
-    return f"{low / divisor:.{digits}g} to {high / divisor:.{digits}g} {shown}".rstrip()
+    low, high = low / divisor, high / divisor
+    return f"{_plain(low, digits)} to {_plain(high, digits)} {shown}".rstrip()
+
+
+def _plain(value: float, digits: int) -> str:
+    """Return a number rounded to so many digits: 880, where Python's ``g`` says 8.8e+02."""
+    text = f"{value:.{digits}g}"
+    power = text.partition("e+")[2]
+    return f"{float(text):.0f}" if power and int(power) <= _WRITTEN_OUT else text
 
 
 def counted(number: int, noun: str) -> str:

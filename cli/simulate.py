@@ -17,6 +17,7 @@ from afmsr_core.errors import (
     UsageError,
     did_you_mean,
 )
+from afmsr_core.quantity import readable
 
 from .progress import Progress
 
@@ -285,7 +286,7 @@ def _told(record: dict[str, Any]) -> str:
     what = record.get("specimen") or record["surface"]
     return (
         f"{what}, {low['xres']} x {low['yres']} and {high['xres']} x {high['yres']} px, "
-        f"{record['width_nm'] / 1000:.3g} µm, range {record['range_nm']:.3g} nm"
+        f"{readable(record['width_nm'], 'nm', 3)}, range {readable(record['range_nm'], 'nm', 3)}"
     )
 
 

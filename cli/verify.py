@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from afmsr_core.batch.plan import check_output
 from afmsr_core.batch.work import warned
 from afmsr_core.errors import ChannelNotFoundError, PairError, UsageError
+from afmsr_core.quantity import readable
 
 if TYPE_CHECKING:
     from afmsr_core.channel import Channel
@@ -190,7 +191,7 @@ def _parameters(there: Any, truth: Any, known: Any, zoom: Channel) -> dict[str, 
 def _tell(record: dict[str, Any]) -> None:
     unit = record["unit"]
     print(f"{record['channel']} against {record['zoom']}: {record['alignment']['verdict']}")
-    print(f"root mean square difference {record['rmse']:.3g} {unit}".rstrip())
+    print(f"root mean square difference {readable(record['rmse'], unit, 3)}")
     print(
         f"features above 5 sigma: {record['confirmed']} of {record['features_result']} confirmed; "
         f"{record['missing']} of {record['features_truth']} in the zoom are missing"
