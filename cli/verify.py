@@ -26,8 +26,6 @@ examples:
       checked.gwy: the zoom, the result on its pixels, and their difference
 """
 
-_EXTRAS = ("Half-width", "Relative uncertainty", "Residual")
-
 
 def add_parser(commands: Any) -> None:
     """Add the command to the parser."""
@@ -57,6 +55,7 @@ def run(args: argparse.Namespace) -> int:
     from afmsr_core import io
     from afmsr_core.alignment import align
     from afmsr_core.averaging import fineness
+    from afmsr_core.io.results import half_width_of
     from afmsr_core.levelling import level
     from afmsr_core.pairing import check_units
     from afmsr_core.surfaces import fit_plane
@@ -112,8 +111,8 @@ def run(args: argparse.Namespace) -> int:
         "within_interval": None,
         "parameters": _parameters(there, truth, known, zoom),
     }
-    width = _half_width(channels, result)
-    if width is not None:
+    width = half_width_of(channels, result)
+    if width is not None and width.title.startswith("Half-width"):
         half = found.warp(width.heights)
         inside = np.isfinite(half) & known
         record["within_interval"] = float(np.mean(np.abs(error[inside]) <= half[inside]))
@@ -134,27 +133,17 @@ def run(args: argparse.Namespace) -> int:
 
 def _result(channels: list[Channel], which: str | None, path: Path) -> Channel:
     from afmsr_core import io
+    from afmsr_core.io.results import results_in
 
     if which is not None:
         return io.select(channels, which)[0]
-    upscaled = [c for c in channels if "(x" in c.title and not c.title.startswith(_EXTRAS)]
+    upscaled = results_in(channels)
     if not upscaled:
         raise ChannelNotFoundError(
             f"{path}: no channel is named as afmsr upscale names its results; choose one with "
             f"--channel"
         )
     return upscaled[-1]
-
-
-def _half_width(channels: list[Channel], result: Channel) -> Channel | None:
-    fitting = [
-        c
-        for c in channels
-        if c.title.startswith("Half-width")
-        and c.title.endswith(result.title)
-        and c.heights.shape == result.heights.shape
-    ]
-    return fitting[-1] if fitting else None
 
 
 def _places(detail: Detail, zoom: Channel) -> list[dict[str, float]]:
