@@ -51,7 +51,11 @@ def add_parser(commands: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "files", nargs="+", type=Path, metavar="FILE", help="scans; several stand side by side"
+        "files",
+        nargs="+",
+        type=Path,
+        metavar="FILE",
+        help="scans; several stand side by side. Of a file with results, the first result is shown",
     )
     parser.add_argument(
         "-o",
@@ -79,7 +83,7 @@ def add_parser(commands: Any) -> None:
         "--dpi", type=float, default=300.0, help="of .png and .tiff (default: %(default)g)"
     )
     parser.add_argument("--title", default="", help="above all")
-    parser.add_argument("--quiet", action="store_true", help="say nothing but errors")
+    parser.add_argument("--quiet", action="store_true", help="do not name what was written")
     parser.set_defaults(run=run)
 
 
@@ -90,6 +94,9 @@ def run(args: argparse.Namespace) -> int:
     from afmsr_core.io.atomic import check_target, writing
     from afmsr_core.picture import drawn, format_of
 
+    for file in args.files:
+        if file.is_dir():
+            raise UsageError(f"{file}: is a folder; give the scans that the figure is to show")
     target = args.output or args.files[0].with_suffix(".png")
     kind = format_of(target)
     check_target(target, args.force)

@@ -13,7 +13,8 @@ from PIL import Image
 from afmsr_cli.main import main
 from afmsr_core import io
 from afmsr_core.channel import Channel
-from afmsr_core.picture import palette
+from afmsr_core.large_field import LargeField
+from afmsr_core.picture import Panel, drawn, palette
 from afmsr_core.picture.palettes import GWYDDION, OURS
 from afmsr_core.upscale import upscale
 
@@ -130,6 +131,7 @@ def test_a_range_of_a_file_is_that_of_all(folder: Path) -> None:
     ("arguments", "said"),
     [
         ("scan.gwy -o scan.gwy", r"scan\.gwy: \.gwy is no format of pictures; end the name"),
+        (". -o new.png", r"\.: is a folder; give the scans"),
         ("scan.gwy -o old.png", r"old\.png: exists already; use --force"),
         ("scan.gwy --palette gold", r"Did you mean Gold\?"),
         ("scan.gwy --range 0:12", r"in nm, the range in none; give the range in that unit"),
@@ -153,6 +155,16 @@ def test_a_mistake_is_told_with_its_cure_and_nothing_is_written(
     assert picture(*arguments.split()) == 2
     assert re.search(said, capsys.readouterr().err)
     assert sorted(folder.iterdir()) == before and (folder / "old.png").read_bytes() == b"old"
+
+
+def test_a_large_field_is_drawn_from_every_so_many_pixels() -> None:
+    field = LargeField((16, 4100), 7.0)
+    field[:] = np.linspace(0.0, 9.0, 4100)
+    channel = Channel(field, 4100.0, 16.0, title="Height", mask=np.ones((16, 4100), bool))
+    panel = Panel.of(channel, mask=True)
+    assert panel.heights.shape == (8, 2050) and panel.subtitle == "4100 × 16 px"
+    assert panel.mask is not None and panel.mask.shape == (8, 2050)
+    assert panel.shown.high == pytest.approx(8.955, abs=0.01) and drawn([panel], dpi=60)
 
 
 def test_help_names_every_palette(capsys: pytest.CaptureFixture[str]) -> None:
