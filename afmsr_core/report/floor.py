@@ -9,7 +9,7 @@ import numpy as np
 
 from afmsr_core.quantity import counted
 from afmsr_core.report.contents import Record, Results
-from afmsr_core.report.table import MISSING, Cell, Table, csv_text, number
+from afmsr_core.report.table import MISSING, Cell, Table, csv_text, number, significant
 
 __all__ = ["longs", "sentence", "table"]
 
@@ -27,8 +27,6 @@ WAYS = {
 }
 BOUNDS = ("trace and retrace", "scan")
 """Sources that see a part of the noise only."""
-
-DIGITS = 3
 
 
 def _floor(pair: Record) -> Record:
@@ -68,7 +66,7 @@ def table(results: Results, data_set: str) -> Table | None:
                 Cell(str(pair["id"])),
                 _plain(reference),
                 _plain(shown),
-                Cell(f"{bound}{_significant(noise)}", noise),
+                Cell(f"{bound}{significant(noise)}", noise),
                 Cell(WAYS.get(source, source)),
                 _percent(_share(noise, shown), bound),
                 _plain(offsets),
@@ -128,21 +126,8 @@ def _share(noise: float, error: float | None) -> float | None:
     return min(1.0, (noise / error) ** 2) if error else None
 
 
-def _significant(value: float) -> str:
-    """Return a number with `DIGITS` digits, without an exponent.
-
-    Examples
-    --------
-    >>> _significant(2150.4), _significant(0.0361), _significant(0.0)
-    ('2150', '0.0361', '0')
-    """
-    if not value:
-        return "0"
-    return number(value, max(0, DIGITS - 1 - int(np.floor(np.log10(abs(value))))))
-
-
 def _plain(value: float | None) -> Cell:
-    return Cell(MISSING) if value is None else Cell(_significant(value), value)
+    return Cell(MISSING) if value is None else Cell(significant(value), value)
 
 
 def _percent(share: float | None, bound: str) -> Cell:

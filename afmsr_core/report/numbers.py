@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from afmsr_core.report.contents import Record, Results, slug
-from afmsr_core.report.table import MISSING, Cell, Table, csv_text, digits, number
+from afmsr_core.report.table import MISSING, Cell, Table, csv_text, digits, number, significant
 
 __all__ = ["longs", "pair_reported", "quality", "reported"]
 
@@ -27,6 +27,9 @@ QUALITY = (
     "height of scars over all pixels, over Sq. Resolved: frequency up to which odd and even lines "
     "show the same (ring correlation 0.5); 0.25 means that or more."
 )
+
+
+MEANS = "Noise floor: geometric mean (least to most); the others: mean ± standard deviation."
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,11 @@ class _Column:
     below: str
     of: Callable[[Record], tuple[float | None, Sequence[float] | None]]
     whole: bool = False
+
+    @property
+    def is_length(self) -> bool:
+        """Whether it ranges over decades with the relief or the size of the scans."""
+        return "{unit}" in self.title or self.title.endswith(", nm")
 
 
 def _parameter(name: str) -> Callable[[Record], tuple[float | None, Sequence[float] | None]]:
@@ -113,7 +121,7 @@ def _reported(results: Results, pairs: Sequence[Record], name: str, of: str) -> 
         decimals = 0 if column.whole else digits([value for each in known for value in each])
         for row, each, values in zip(rows, found, known, strict=True):
             ends = each[0][1] if alone and each else None
-            row.append(_cell(values, ends, decimals))
+            row.append(_cell(values, ends, decimals, column.is_length))
     heads = [
         Cell(column.title.format(unit=results.height_unit), below=column.below)
         for column in COLUMNS
@@ -122,7 +130,9 @@ def _reported(results: Results, pairs: Sequence[Record], name: str, of: str) -> 
         "In brackets: 95 % interval for another place of the same sample (roughness: bootstrap "
         "over 16 blocks; counts: Poisson; sizes: bootstrap over grains that nothing cuts)."
         if alone
-        else f"Mean ± standard deviation over {len(told)} pairs; intervals stand with each pair."
+        else f"Over {len(told)} pairs: heights and lengths as geometric mean (least to most), "
+        "because they range with the samples, the others as mean ± standard deviation. Intervals "
+        "stand with each pair."
     )
     bias = [one["sq_bias_of_levelling"] for one in told if one.get("sq_bias_of_levelling")]
     lost = (
@@ -140,9 +150,15 @@ def _reported(results: Results, pairs: Sequence[Record], name: str, of: str) -> 
     )
 
 
-def _cell(values: Sequence[float], ends: Sequence[float] | None, decimals: int) -> Cell:
+def _cell(
+    values: Sequence[float], ends: Sequence[float] | None, decimals: int, is_length: bool = False
+) -> Cell:
     if not values:
         return Cell(MISSING)
+    if is_length and len(values) > 1 and min(values) > 0:
+        mean = float(np.exp(np.mean(np.log(values))))
+        span = f"{significant(min(values))} to {significant(max(values))}"
+        return Cell(f"{significant(mean)} ({span})", mean)
     mean = float(np.mean(values))
     text = number(mean, decimals)
     if ends is not None:
@@ -176,14 +192,14 @@ def quality(results: Results, data_set: str) -> Table | None:
         ]
         decimals = digits([value for side in sides for value in side])
         for row, values in zip(rows, sides, strict=True):
-            row.append(_cell(values, None, decimals))
+            row.append(_cell(values, None, decimals, name == "noise_floor"))
     of = results.of(data_set)
     return Table(
         name=results.slug("quality", data_set),
         caption=f"Quality that the scans tell of themselves{of}",
         head=[Cell("Scan"), *heads],
         rows=rows,
-        remarks=[QUALITY],
+        remarks=[QUALITY, *([MEANS] if len(told) > 1 else [])],
     )
 
 

@@ -25,6 +25,7 @@ __all__ = [
     "digits",
     "number",
     "number_cell",
+    "significant",
 ]
 
 BESIDE = (
@@ -119,6 +120,19 @@ def number(value: float | None, decimals: int) -> str:
     if not float(text):
         text = text.lstrip("-")
     return text.replace("-", "−")
+
+
+def significant(value: float, digits: int = 3) -> str:
+    """Return a number with so many digits, whatever its size, and without an exponent.
+
+    Examples
+    --------
+    >>> significant(2150.4), significant(-0.0361), significant(252512.0, 4), significant(0.0)
+    ('2150', '−0.0361', '252512', '0')
+    """
+    if not value or not math.isfinite(value):
+        return "0" if value == 0 else MISSING
+    return number(value, max(0, digits - 1 - math.floor(math.log10(abs(value)))))
 
 
 def number_cell(value: float | None, decimals: int, *, bold: bool = False, note: str = "") -> Cell:

@@ -11,8 +11,8 @@ import numpy as np
 from afmsr_core.quantity import counted
 from afmsr_core.report import verdicts
 from afmsr_core.report.contents import Floats, Metric, Record, Results
-from afmsr_core.report.setup_tables import flat
-from afmsr_core.report.table import MISSING, Cell, Table, digits, number
+from afmsr_core.report.setup_tables import flat, plain
+from afmsr_core.report.table import MISSING, Cell, Table, digits, number, significant
 
 __all__ = ["groups", "means", "paired", "rests_on", "significance"]
 
@@ -20,6 +20,9 @@ WIDEST = 10
 """Columns of metrics that fit on a page."""
 
 EQUIVALENT = {True: "yes", False: "not shown", None: MISSING}
+
+SHOWN = 4
+"""Digits of a detail."""
 
 SHARE = 0.999999
 """Details of a metric are told where this share of its values has them."""
@@ -195,7 +198,7 @@ def rests_on(results: Results, data_set: str, protocol: str) -> Iterator[tuple[s
                 for key, value in flat(score.details):
                     seen.setdefault(key, []).append(value)
         parts = [
-            f"{key.replace('_', ' ')} {_span(values)}"
+            f"{key.replace('_', ' ').replace('.', ', ')}: {_span(values)}"
             for key, values in seen.items()
             if len(values) >= SHARE * count and _span(values)
         ]
@@ -208,9 +211,22 @@ def _span(values: Sequence[Any]) -> str:
     numbers = [v for v in values if isinstance(v, int | float) and not isinstance(v, bool)]
     if len(numbers) == len(values):
         low, high = min(numbers), max(numbers)
-        return f"{low:.4g}" if low == high else f"{low:.4g} to {high:.4g}"
-    words = {str(value) for value in values}
+        ends = _digits(low), _digits(high)
+        return ends[0] if ends[0] == ends[1] else f"{ends[0]} to {ends[1]}"
+    words = {_word(value) for value in values}
     return words.pop() if len(words) == 1 else ""
+
+
+def _word(value: Any) -> str:
+    """Return a value that is no number; a band as it is said."""
+    if isinstance(value, list) and len(value) == 2 and isinstance(value[0], int | float):
+        low = _digits(value[0])
+        return f"above {low}" if value[1] is None else f"{low} to {_digits(value[1])}"
+    return plain(value)
+
+
+def _digits(value: float) -> str:
+    return str(int(value)) if value == int(value) else significant(value, SHOWN)
 
 
 # --- tests -------------------------------------------------------------------------------
