@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from afmsr_core.report import gains
+from afmsr_core.report import floor, gains
 from afmsr_core.report.contents import Floats, Metric, Record, Results
 from afmsr_core.report.table import number
 from afmsr_core.webpage.chart import LETTER, Axes, Chart, Figure
@@ -15,7 +15,8 @@ __all__ = ["LEGEND", "boxes", "gained", "kinds"]
 
 LEGEND = (
     "Dots: one pair each. Ring and bar: mean with its 95 % interval. +1 dB is an RMS error 11 % "
-    "smaller."
+    "smaller. Strokes: what the truth’s own noise leaves to gain on each pair; at the edge, on how "
+    "many that lies beyond."
 )
 """Of the charts of gains."""
 
@@ -28,6 +29,9 @@ BOX_WIDTH, BOX_ROW = 286.0, 19.0
 """The same of the small charts."""
 SPREAD = 5.0
 """Pixels by which neighbouring dots are moved apart."""
+LIMIT = ("truth’s noise:", "the limit")
+WIDER = 1.8
+"""By how much the limits may widen the scale of the chart."""
 CHANCE = {"beyond": "more than chance", "within": "may be chance", "unknown": "too few pairs"}
 REACH = 0.5
 """dB that the chart of gains shows at least on either side, so that nothing looks large."""
@@ -60,11 +64,15 @@ def gained(results: Results, data_set: str, protocol: str, most: int) -> Figure 
     reference = results.label(told["reference"])
     ends = [v for one in every for v in (*one["gains"], one["low"], one["high"]) if v is not None]
     low, high = min(-REACH, *ends), max(REACH, *ends)
+    limits = floor.most_to_gain(results, data_set) if protocol == "nm" else {}
+    if limits:  # they are to be seen, but not to rule the scale
+        high = max(high, min(float(np.median(list(limits.values()))), low + WIDER * (high - low)))
+    beyond = sum(gain > high for gain in limits.values())
     room = 0.06 * (high - low)
     labels = [results.label(one["method"]) for one in every]
-    left = LETTER * max(map(len, labels)) + 14
+    left = LETTER * max(map(len, (*labels, LIMIT[0]) if limits else labels)) + 14
     right = 118.0
-    height = ROW * len(every)
+    height = ROW * (len(every) + bool(limits))
     chart = Chart(
         WIDTH,
         height + 62,
@@ -76,7 +84,7 @@ def gained(results: Results, data_set: str, protocol: str, most: int) -> Figure 
         ),
     )
     box = (left, 24.0, WIDTH - left - right, height)
-    axes = Axes(chart, box, (low - room, high + room), (0, 1))
+    axes = Axes(chart, box, (low - room, high + room * (3 if beyond else 1)), (0, 1))
     axes.across(f"dB over {reference} on the same pair")
     zero = axes.x(0)
     chart.line(zero, 18, zero, 24 + height, "zero")
@@ -91,7 +99,26 @@ def gained(results: Results, data_set: str, protocol: str, most: int) -> Figure 
         result = f"{mean}{one['wins']} of {len(one['gains'])}"
         chart.text(WIDTH - right + 10, y - 2, result, "bold")
         chart.text(WIDTH - right + 10, y + 11, CHANCE[one["chance"]], "soft")
+    if limits:
+        _limits(chart, axes, 24 + height - ROW / 2, limits, high)
     return Figure(results.slug("gains", data_set, protocol), "", [chart])
+
+
+def _limits(
+    chart: Chart, axes: Axes, y: float, limits: Mapping[str, float], highest: float
+) -> None:
+    """Draw what no method can gain: a stroke a pair, and how many lie beyond the highest."""
+    end = axes.box[0] + axes.box[2]
+    chart.text(axes.box[0] - 8, y - 2, LIMIT[0], "soft", "end")
+    chart.text(axes.box[0] - 8, y + 11, LIMIT[1], "soft", "end")
+    for gain in limits.values():
+        if gain <= highest:
+            chart.line(axes.x(gain), y - 6, axes.x(gain), y + 6, "limit")
+    if beyond := sum(gain > highest for gain in limits.values()):
+        chart.text(end, y + 4, f"{beyond} ▸", "soft", "end")
+    median = float(np.median(list(limits.values())))
+    chart.text(end + 10, y - 2, f"≤ +{number(median, 1)} dB", "bold")
+    chart.text(end + 10, y + 11, "median pair", "soft")
 
 
 def _signed(value: float) -> str:

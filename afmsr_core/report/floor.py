@@ -11,7 +11,7 @@ from afmsr_core.quantity import counted
 from afmsr_core.report.contents import Record, Results
 from afmsr_core.report.table import MISSING, Cell, Table, csv_text, number, significant
 
-__all__ = ["longs", "sentence", "table"]
+__all__ = ["longs", "most_to_gain", "sentence", "table"]
 
 RULE = (
     "The truth is a scan and has noise of its own; no method can come nearer to it than that. "
@@ -135,10 +135,28 @@ def _percent(share: float | None, bound: str) -> Cell:
 
 
 def _most(noise: float, reference: float | None, bound: str) -> Cell:
+    gain = _limit(noise, reference)
+    return Cell(MISSING) if gain is None else Cell(f"{bound}{number(gain, 1)}", gain)
+
+
+def _limit(noise: float, reference: float | None) -> float | None:
+    """Return the gain over an error that leaves the noise alone, in dB."""
     if not reference or not noise:
-        return Cell(MISSING)
-    gain = max(0.0, 20 * float(np.log10(reference / noise)))
-    return Cell(f"{bound}{number(gain, 1)}", gain)
+        return None
+    return max(0.0, 20 * float(np.log10(reference / noise)))
+
+
+def most_to_gain(results: Results, data_set: str) -> dict[str, float]:
+    """Return the gain over the reference, in dB, that no method can pass, by id of the pair.
+
+    Where the noise of the truth is only partly known the true limit is lower.
+    """
+    found = {
+        str(pair["id"]): _limit(float(_floor(pair)["noise"]), _errors(results, pair)[0])
+        for pair in results.pairs_of(data_set)
+        if _floor(pair)
+    }
+    return {pair: gain for pair, gain in found.items() if gain is not None}
 
 
 def longs(results: Results) -> Iterator[tuple[str, str]]:

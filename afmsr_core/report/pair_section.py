@@ -59,7 +59,10 @@ def _pair(
     inner = [f"<p>{escape(str(pair['reason']))}</p>"] if pair.get("reason") else []
     inner += [f"<p>Note: {escape(str(one))}</p>" for one in pair.get("notes") or ()]
     if panel and key in above:
-        inner.append(f'<p>Its images are <a href="#figure-{panel.name}">with its data set</a>.</p>')
+        inner.append(
+            f'<p class="screen">Its images are <a href="#figure-{panel.name}">with its data set</a>.'
+            "</p>"
+        )
     elif panel:
         inner.append(panel.html)
     if status == "scored":

@@ -61,8 +61,10 @@ def data_set(
         inner.append("<p>No pair of this data set was scored; see “Failures”.</p>")
     inner += [_chapter(results, files, name, protocol) for protocol in results.protocols]
     if panel:
-        link = f'<p class="screen">{escape(why)} All pairs are <a href="#pairs">below</a>.</p>'
-        inner.append(f"<h3>Images</h3>{link}{panel.html}")
+        link = f'<p>{escape(why)} All pairs are <a href="#pairs">below</a>.</p>'
+        inner.append(f'<div class="screen"><h3>Images</h3>{link}</div>')
+        home = panel.name.replace("panel-", "pair-", 1)  # on paper
+        inner.append(f'<div data-print="#{home}">{panel.html}</div>')
     if curves:
         drawn = spectra.figure(results, name, curves)
         inner.append(f"<h3>Power spectra</h3>{files.write_figure(drawn)}")
@@ -149,7 +151,7 @@ def trusted(results: Results, files: Files) -> str:
             inner.append(f"<h3>{escape(name or 'No data set')}</h3>")
         if least:
             said = escape(floor.sentence(results, name))
-            inner.append(f"<p>{said}</p>{files.write_table(least)}")
+            inner.append(f'<div class="screen"><p>{said}</p>{files.write_table(least)}</div>')
         if held:
             drawn = trust_figures.curve(results, name)
             beside = files.write_table(held) + (files.write_figure(drawn) if drawn else "")

@@ -13,7 +13,7 @@ from afmsr_core.quantity import counted
 from afmsr_core.report.contents import Fields, Floats, Record, Results
 from afmsr_core.report.figures import kinds
 from afmsr_core.report.table import csv_text
-from afmsr_core.webpage.chart import Axes, Chart, Figure
+from afmsr_core.webpage.chart import Axes, Chart, Figure, legend
 
 __all__ = ["Curves", "Mean", "as_csv", "figure"]
 
@@ -23,8 +23,6 @@ DECADES, RATIOS = 1e-7, (1e-2, 20.0)
 """What the axes show at most: the densities below the top, and the ratios to the truth's."""
 
 WIDTH, HEIGHT = 480.0, 330.0
-LEGEND = 18.0
-"""Pixels of a line of the legend."""
 
 
 @dataclass(frozen=True)
@@ -127,8 +125,7 @@ def figure(results: Results, data_set: str, curves: Curves) -> Figure:
             # Beyond its Nyquist frequency the repeated pixels of the low scan are no relief.
             shown = curves.frequency <= (1.0 if name == LOW else np.inf)
             values = density if over is None else density / over
-            kind = {TRUTH: "truth", LOW: "low"}.get(name) or kinds(results)[name]
-            axes.curve(curves.frequency[shown], values[shown], kind)
+            axes.curve(curves.frequency[shown], values[shown], _drawn(results, name)[0])
     out = f" {counted(curves.left_out, 'pair')} left out: not measured everywhere, or no size."
     return Figure(
         results.slug("spectra", data_set),
@@ -138,9 +135,15 @@ def figure(results: Results, data_set: str, curves: Curves) -> Figure:
         f"pixels of the low-resolution scan long (median: {1000 / curves.nyquist:.3g} nm); to the "
         "right of it that scan measured nothing. The charts end at that of "
         "the truth." + (out if curves.left_out else ""),
-        [left.chart, right.chart, _legend(results, list(curves.density))],
+        [left.chart, right.chart, legend([_drawn(results, name) for name in curves.density])],
         2,
     )
+
+
+def _drawn(results: Results, name: str) -> tuple[str, str]:
+    """Return how a curve is drawn and what it is called."""
+    scans = {TRUTH: ("truth", "truth"), LOW: ("low", "low-resolution scan")}
+    return scans.get(name) or (kinds(results)[name], results.label(name))
 
 
 def _axes(curves: Curves, ends: tuple[float, float], label: str, alt: str) -> Axes:
@@ -156,18 +159,6 @@ def _axes(curves: Curves, ends: tuple[float, float], label: str, alt: str) -> Ax
     axes.across("spatial frequency / Nyquist frequency of the scan")
     axes.upwards(label)
     return axes
-
-
-def _legend(results: Results, names: list[str]) -> Chart:
-    """Return names and lines of all curves."""
-    labels = {TRUTH: "truth", LOW: "low-resolution scan"}
-    chart = Chart(170, LEGEND * len(names) + 34, "Legend")
-    for place, name in enumerate(names):
-        y = 30 + LEGEND * place
-        kind = {TRUTH: "truth", LOW: "low"}.get(name) or kinds(results)[name]
-        chart.line(2, y, 36, y, f"line {kind}")
-        chart.text(44, y + 4, labels.get(name) or results.label(name))
-    return chart
 
 
 def _span(curves: Curves, over: Floats | None = None) -> tuple[float, float]:

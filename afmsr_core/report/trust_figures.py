@@ -14,12 +14,19 @@ from afmsr_core.report.panels import onto
 from afmsr_core.report.tiles import Panel, colour_bar, tile
 from afmsr_core.report.trust import levels_of
 from afmsr_core.surfaces import fit_plane
-from afmsr_core.webpage.chart import Axes, Chart, Figure
+from afmsr_core.webpage.chart import Axes, Chart, Figure, legend
 
 __all__ = ["curve", "worst"]
 
 CASES = 3
 """Regions that are shown, of all pairs together."""
+
+ALLOWED = {
+    "after_noise": "the truth’s noise allowed for",
+    "within_lines": "line offsets taken off, too",
+    "exact": "against the exact surface",
+}
+"""What coverage is judged by besides, by the name of it in a record."""
 
 BESIDE_SCARS = (3.0, 97.0)
 """Percentiles of the heights at the ends of the colours: intervals fail where scars are, whose
@@ -48,15 +55,22 @@ def curve(results: Results, data_set: str) -> Figure | None:
         for one in inside:
             axes.curve(stated, one, "i0")
     axes.curve(stated, mean, "m0")
+    names = [("m0", f"all of the error{f', mean of {len(pairs)} pairs' * (len(pairs) > 1)}")]
+    for kind, (key, name) in zip(("m1", "m2", "m3"), ALLOWED.items(), strict=True):
+        known = [pair for pair in pairs if all(one.get(key) is not None for one in pair)]
+        if known:
+            allowed = np.mean([[100 * one[key] for one in pair] for pair in known], axis=0)
+            axes.curve(stated, allowed, kind)
+            names.append((kind, name))
+    names += [("i0", "single pairs")] if len(pairs) > 1 else []
     for x, y in zip(stated, mean, strict=True):
         chart.dot(axes.x(x), axes.y(float(y)), "mean m0", 4, f"{x:g} % stated, {y:.1f} % inside")
-    who = f"mean of {len(pairs)} pairs" if len(pairs) > 1 else "the pair"
     return Figure(
         results.slug("calibration", data_set),
         f"Calibration curve{of}: how often the truth lies within the interval, against how "
-        f"often it should. Dashed: as stated. Blue: {who}."
-        + (" Dotted: single pairs." if len(pairs) > 1 else ""),
-        [chart],
+        "often it should. Dashed: as stated.",
+        [chart, legend(names)],
+        2,
     )
 
 

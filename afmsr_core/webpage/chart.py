@@ -11,7 +11,7 @@ from html import escape
 from afmsr_core.picture.scales import ticks as round_numbers
 from afmsr_core.webpage.html import figure, shipped
 
-__all__ = ["Axes", "Chart", "Figure", "Scale", "standalone"]
+__all__ = ["Axes", "Chart", "Figure", "Scale", "legend", "standalone"]
 
 LETTER = 6.3
 """Width of a letter in pixels, on average, at the size that ``chart.css`` sets."""
@@ -23,6 +23,9 @@ FEW, MANY = 3, 7
 ROOM = 40.0
 """Pixels that a tick needs, with its number."""
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+LINE = 18.0
+"""Pixels between the lines of a legend."""
 
 GAP = 14.0
 """Pixels between charts of one file."""
@@ -249,6 +252,17 @@ class Axes:
             f'<svg x="{left:g}" y="{top:g}" width="{width:g}" height="{height:g}">'
             f'<polyline class="line {kind}" points="{points}"/></svg>'
         )
+
+
+def legend(entries: Sequence[tuple[str, str]]) -> Chart:
+    """Return the lines of some curves, each a class of ``chart.css``, with their names."""
+    width = 52 + LETTER * max(len(name) for _, name in entries)
+    chart = Chart(width, LINE * len(entries) + 30, "Legend: " + ", ".join(n for _, n in entries))
+    for place, (kind, name) in enumerate(entries):
+        y = 28 + LINE * place
+        chart.line(2, y, 36, y, f"line {kind}")
+        chart.text(44, y + 4, name)
+    return chart
 
 
 def standalone(charts: Sequence[Chart], columns: int = 1) -> str:

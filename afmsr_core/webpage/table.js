@@ -1,4 +1,5 @@
-// Tables that sort by a click or a key, lists that a word filters, and links into folded parts.
+// Tables that sort by a click or a key, lists that a word filters, links into folded parts, and
+// what stands elsewhere on paper.
 // Everything is readable without this script.
 "use strict";
 (() => {
@@ -64,6 +65,21 @@
       if (told) told.textContent = words.length ? `${shown} of ${named.length}` : "";
     });
   }
+
+  // On paper, what has data-print stands at the head of the element that this names.
+  const away = [...document.querySelectorAll("[data-print]")].map((one) => {
+    const mark = document.createComment("");
+    return [one, mark, document.querySelector(one.dataset.print)];
+  });
+  addEventListener("beforeprint", () => {
+    for (const [one, mark, home] of away) {
+      one.replaceWith(mark);
+      home.querySelector("summary").after(one);
+    }
+  });
+  addEventListener("afterprint", () => {
+    for (const [one, mark] of away) mark.replaceWith(one);
+  });
 
   // What a link leads to is unfolded, with all that it is folded into.
   const unfold = () => {
