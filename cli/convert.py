@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from afmsr_core.batch.plan import Job, plan
+from afmsr_core.batch.plan import Job, plan, sha256_of
 from afmsr_core.batch.work import chosen, failed, warned
 
 from .options import add_channel_options, add_file_options
@@ -89,7 +89,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _convert(job: Job, args: argparse.Namespace) -> dict[str, Any]:
     from afmsr_core import io
-    from afmsr_core.io.results import Planned, check_results
+    from afmsr_core.io.results import Planned, check_results, conversion
     from afmsr_core.levelling import level
 
     record: dict[str, Any] = {"input": str(job.source), "warnings": []}
@@ -102,10 +102,12 @@ def _convert(job: Job, args: argparse.Namespace) -> dict[str, Any]:
             check_results(target, io.GwyFile.new([]), [Planned.of(one) for one in group])
         if args.dry_run:
             return record
+        digest = sha256_of(job.source)
         job.target.parent.mkdir(parents=True, exist_ok=True)
         for target, group in groups.items():
             levelled = [level(channel, args.level).channel for channel in group]
-            io.write(target, levelled, force=args.force)
+            made = [conversion(channel, digest) for channel in levelled]
+            io.write(target, made, force=args.force)
     except Exception as error:  # whatever happens to a file, the others are done
         record |= failed(job.source, error)
     return record

@@ -44,7 +44,7 @@ class Tally:
         self._total = len(jobs) - len(skipped)
         self.progress = Progress(self._total, quiet)
         self._quiet, self._keep, self._word = quiet, keep, done
-        self._done = 0
+        self._done = self._left_out = 0
         self._failed: list[str] = []
         self._log: Path | None = None
         self._order = {str(job.source): number for number, job in enumerate(jobs)}
@@ -63,6 +63,9 @@ class Tally:
             record["status"] = "failed"
             self._failed.append(record["error"])
             self._log = kept(record["input"], traceback) or self._log
+        elif "left_out" in record:
+            record["status"] = "left out"
+            self._left_out += 1
         else:
             record["status"] = self._word
             self._done += 1
@@ -86,7 +89,9 @@ class Tally:
         counts = {self._word: self._done, "failed": len(self._failed)}
         if self._skipped:
             counts["skipped"] = len(self._skipped)
-        if left := self._total - self._done - len(self._failed):
+        if self._left_out:
+            counts["left out"] = self._left_out
+        if left := self._total - self._done - len(self._failed) - self._left_out:
             if left == self._total:  # what was wrong was no file's fault
                 return 0
             counts["not begun"] = left
@@ -97,4 +102,6 @@ class Tally:
             self.progress.say(f"afmsr: {error}")
         if self._log:
             self.progress.say(f"afmsr: tracebacks are in {self._log}")
-        return int(bool(self._failed))
+        if self._failed or self._done or self._skipped or not self._left_out:
+            return int(bool(self._failed))
+        return 3  # all were left out: there was nothing to do

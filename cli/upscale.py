@@ -234,6 +234,8 @@ def _told(record: dict[str, Any]) -> str:
         return f"{record['input']}: done already"
     if "error" in record:
         return f"{record['input']}: failed"
+    if "left_out" in record:
+        return f"{record['input']}: left out: {record['left_out']}"
     told = [
         f"{_name(c)} to {c['xres']} x {c['yres']} px ({c['method']}{_averaged_told(c)})"
         for c in record["channels"]
@@ -250,9 +252,9 @@ def _averaged_told(channel: Mapping[str, Any]) -> str:
 
 def _verdicts(record: dict[str, Any]) -> list[str]:
     """Return, a line a channel, whether its pixels are fine enough and what else to know."""
-    channels = record.get("channels", ())
-    if "error" in record or not channels:
+    if "error" in record:
         return []
+    channels = record.get("channels", ())
     shown = channels if len(channels) <= TOLD + 1 else channels[:TOLD]
     lines = []
     for channel in shown:

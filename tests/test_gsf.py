@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from gsffile import read_gsf
 
-from afmsr_core.channel import Channel
+from afmsr_core.channel import Channel, Step
 from afmsr_core.errors import AfmsrError, CorruptFileError, FieldError
 from afmsr_core.io import gsf
 
@@ -37,6 +37,14 @@ def test_units_other_than_lengths(unit: str, tmp_path: Path) -> None:
     gsf.write(tmp_path / "a.gsf", SCAN.replace(unit=unit, lateral_unit=unit, title="a = b\nc"))
     channel = gsf.read(tmp_path / "a.gsf")
     assert (channel.unit, channel.lateral_unit, channel.title) == (unit, unit, "a : b c")
+
+
+def test_the_history_survives_and_other_programs_read_the_rest(tmp_path: Path) -> None:
+    steps = (Step("level", "1", {"a = b": "é\n<x>"}, "tilt = 3"), Step("convert", "2", {"n": 1}))
+    gsf.write(tmp_path / "a.gsf", Channel(np.eye(3), 9.0, 9.0, history=steps))
+    assert gsf.read(tmp_path / "a.gsf").history == steps
+    values, header = read_gsf(tmp_path / "a.gsf")
+    assert values.shape == (3, 3) and header["XReal"] == pytest.approx(9e-9)
 
 
 def test_real_files_agree_with_the_gsffile_library(shared: Path) -> None:

@@ -42,17 +42,19 @@ def test_what_convert_did_is_in_what_upscale_makes_of_it(scan: Path, tmp_path: P
     levelled, fine = tmp_path / "lev.gwy", tmp_path / "lev_x4.gwy"
     run("convert", scan, "--to", "gwy", "--level", "poly2", "-o", levelled)
     before = io.as_gwy(levelled)
-    assert logged(before, 0) == ["proc::afmsr_level"] and "poly2" in before.log(0)[0]
+    done = ["proc::afmsr_level", "proc::afmsr_convert"]
+    assert logged(before, 0) == done and "poly2" in before.log(0)[0]
     run("upscale", levelled, "--method", "bicubic")
     after = io.as_gwy(fine)
-    assert steps(after.channel(0)) == ["level"]
-    assert steps(after.channel(1)) == ["level", "level", "upscale"]
+    assert steps(after.channel(0)) == ["level", "convert"]
+    assert steps(after.channel(1)) == ["level", "convert", "level", "upscale"]
     # Entries are added for what is new, and the old ones keep their time.
     assert after.log(1)[0] == before.log(0)[0]
-    assert logged(after, 1) == ["proc::afmsr_level"] * 2 + ["proc::afmsr_upscale"]
+    assert logged(after, 1) == [*done, "proc::afmsr_level", "proc::afmsr_upscale"]
     run("convert", fine, "--channel", "1", "--to", "npy", "-o", tmp_path / "fine.npy")
     notes = json.loads((tmp_path / "fine.json").read_text(encoding="utf-8"))
-    assert notes["history"] == [step.as_dict() for step in after.channel(1).history]
+    assert notes["history"][:-1] == [step.as_dict() for step in after.channel(1).history]
+    assert notes["history"][-1]["settings"]["source"] == "lev_x4.gwy"
     assert notes["history"][0]["settings"] == {"step": "poly2", "mask": "ignore"}
 
 

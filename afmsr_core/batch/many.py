@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from afmsr_core.batch.processes import Death
     from afmsr_core.upscale import EngineName, MaskRule, Protocol, Settings, Upscaler
 
-__all__ = ["Planned", "Upscaled", "each", "planned", "upscale_many"]
+__all__ = ["Planned", "Upscaled", "each", "planned", "status_of", "upscale_many"]
 
 SCANS_A_TURN = 8  # that a process gets at a time
 SUFFIXES = (".gwy", ".gsf", ".npy")  # that a named output may have
@@ -39,8 +39,8 @@ class Upscaled:
     ----------
     input, output : Path
         The files. A failure has written no output.
-    status : {"done", "failed", "skipped"}
-        Skipped is what an earlier run has done.
+    status : {"done", "failed", "skipped", "left out"}
+        Skipped is what an earlier run has done, left out a result of afmsr that lay in a folder.
     error : str or None
         Why it failed, and what to do.
     warnings : tuple of str
@@ -56,7 +56,7 @@ class Upscaled:
 
     input: Path
     output: Path
-    status: Literal["done", "failed", "skipped"]
+    status: Literal["done", "failed", "skipped", "left out"]
     error: str | None = None
     warnings: tuple[str, ...] = ()
     channels: tuple[Mapping[str, Any], ...] = ()
@@ -68,7 +68,7 @@ class Upscaled:
         return cls(
             Path(record["input"]),
             Path(record["output"]),
-            "failed" if "error" in record else "done",
+            status_of(record),
             record.get("error"),
             tuple(record.get("warnings", ())),
             tuple(
@@ -77,6 +77,13 @@ class Upscaled:
             ),
             record.get("traceback"),
         )
+
+
+def status_of(record: Mapping[str, Any]) -> Literal["done", "failed", "left out"]:
+    """Return what became of the scan of a record."""
+    if "error" in record:
+        return "failed"
+    return "left out" if "left_out" in record else "done"
 
 
 @dataclass(frozen=True)

@@ -7,22 +7,44 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from afmsr_core.errors import OutputExistsError, UsageError
 
-__all__ = ["Job", "check_output", "plan"]
+__all__ = ["Job", "check_output", "plan", "sha256_of"]
 
 RESULT = re.compile(r"_(x[1-4]|[1-9]\d*px)$")  # after the stem of a scan, a result of `upscale`
 
 
+_WRITTEN = (".gwy", ".gsf", ".npy")
+"""Endings of what afmsr writes and could read as a scan."""
+
+_BESIDE = (".png", ".html")
+"""Endings of what is written beside results."""
+
+_GRID = re.compile(r"_(x[1-4]|[0-9]+px)$")
+"""How the name of a result ends, by :attr:`afmsr_core.grid.Grid.suffix`."""
+
+_NUMBERED = re.compile(r"_[0-9]+$")
+"""How the name of a conversion ends that holds one channel of several."""
+
+
 @dataclass(frozen=True)
 class Job:
-    """One file to read and where its result goes."""
+    """One file to read and where its result goes.
+
+    Attributes
+    ----------
+    source, target : Path
+        The files.
+    found : bool
+        Whether the source was found in a folder; what afmsr wrote there is no scan.
+    """
 
     source: Path
     target: Path
+    found: bool = False
 
 
 def plan(
@@ -40,8 +62,9 @@ def plan(
     Parameters
     ----------
     files : sequence of Path
-        Files and folders as given. Results of an earlier run that lie in a folder are left out,
-        unless they are named themselves.
+        Files and folders as given. Results and conversions of an earlier run that lie in a folder
+        are left out as far as their names tell, unless they are named themselves; what only their
+        contents tell, such as a result of another name, whoever reads a job with ``found`` sees.
     output : path or None
         As given with ``-o``. What is there tells whether it is a file or a folder; of a new one,
         a suffix tells a file, and a slash at the end a folder in any case.
@@ -76,8 +99,11 @@ def plan(
         once.setdefault(_real(file), file)
     sources = list(once.values())
     jobs = _jobs(sources, files, output, allowed, suffix, extension)
-    made = _made(jobs, suffix) - named
-    jobs = _apart([job for job in jobs if _real(job.source) not in made], suffix, extension)
+    jobs = [replace(job, found=_real(job.source) not in named) for job in jobs]
+    made = _made(jobs, suffix)
+    made |= _converted([job for job in jobs if _real(job.source) not in made], suffix)
+    jobs = [job for job in jobs if not job.found or _real(job.source) not in made]
+    jobs = _apart(jobs, suffix, extension)
     taken: dict[Path, Path] = {_real(job.source): job.source for job in jobs}
     for job in jobs:
         target = _real(job.target)
@@ -147,11 +173,55 @@ def _made(jobs: Sequence[Job], suffix: str) -> set[Path]:
     stems = {name for job in jobs for name in (job.source.stem, job.source.name)}
     made = set()
     for job in jobs:
-        made |= {_real(job.target), _real(job.target.with_suffix(".png"))}
+        made |= {_real(job.target), *map(_real, map(job.target.with_suffix, _BESIDE))}
         stem = job.source.stem
-        if suffix and RESULT.search(stem) and RESULT.sub("", stem) in stems:
+        if suffix and (ending := _GRID.search(stem)) and stem[: ending.start()] in stems:
             made.add(_real(job.source))
     return made
+
+
+def _converted(jobs: Sequence[Job], suffix: str) -> set[Path]:
+    """Return the inputs that afmsr wrote from others among them, as their contents tell.
+
+    Only those are looked into whose names let it be so: what stands before the ending is what
+    stands there, or the whole name, of another input. Where results are made (with a suffix),
+    results are no inputs either.
+    """
+    from afmsr_core import io
+    from afmsr_core.errors import AfmsrError
+    from afmsr_core.io.results import converted_from, is_result
+
+    by_name: dict[str, list[Path]] = {}
+    times = Counter(name for job in jobs for name in {job.source.stem, job.source.name})
+    for job in jobs:
+        by_name.setdefault(job.source.name, []).append(job.source)
+    found = set()
+    for job in jobs:
+        stem = job.source.stem
+        base = _NUMBERED.sub("", stem)
+        alike = times[stem] > 1 or (base != stem and base in times)
+        if not (job.found and alike and job.source.suffix.lower() in _WRITTEN):
+            continue
+        try:
+            channels = io.read(job.source)
+        except AfmsrError:  # whoever reads it again will tell
+            continue
+        name, digest = converted_from(channels) or ("", "")
+        others = [one for one in by_name.get(name, ()) if one != job.source]
+        if (suffix and is_result(channels)) or any(
+            one.parent == job.source.parent or sha256_of(one) == digest for one in others
+        ):
+            found.add(_real(job.source))
+    return found
+
+
+def sha256_of(path: Path) -> str:
+    """Return the hex digest of a file. Raises as :func:`afmsr_core.io.files.contents` does."""
+    import hashlib
+
+    from afmsr_core.io.files import contents
+
+    return hashlib.sha256(contents(path)).hexdigest()
 
 
 def _jobs(
@@ -196,7 +266,7 @@ def _apart(jobs: Sequence[Job], suffix: str, extension: str) -> list[Job]:
     return [
         job
         if times[_real(job.target)] == 1
-        else Job(job.source, job.target.with_name(f"{job.source.name}{suffix}{extension}"))
+        else replace(job, target=job.target.with_name(f"{job.source.name}{suffix}{extension}"))
         for job in jobs
     ]
 

@@ -134,6 +134,8 @@ def _rows(record: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         "warnings": "; ".join(record.get("warnings", ())),
         "version": __version__,
     }
+    if "left_out" in record:
+        return
     if "error" in record:
         yield of_file | {"error": record["error"], "result": ""}
         return

@@ -34,7 +34,7 @@ class Task:
     job : Job
         Which.
     record : dict
-        What will be told about it; with an ``"error"``, nothing more is done.
+        What will be told about it; with ``"error"`` or ``"left_out"``, nothing more is done.
     """
 
     job: Job
@@ -102,18 +102,27 @@ class Work:
     def read(self, job: Job) -> Task:
         """Read the channels."""
         from afmsr_core import io
+        from afmsr_core.io.results import is_result
 
-        record = {"input": str(job.source), "output": str(job.target), "warnings": []}
+        record: dict[str, Any] = {
+            "input": str(job.source),
+            "output": str(job.target),
+            "warnings": [],
+        }
         task = Task(job, record)
         with _telling(task):
             task.file = io.as_gwy(job.source)
-            task.wanted = chosen(task.file.channels(), self.which, self.every)
+            channels = task.file.channels()
+            if job.found and is_result(channels):
+                record["left_out"] = "a result of afmsr; name it to upscale it again"
+                return task
+            task.wanted = chosen(channels, self.which, self.every)
             task.record["warnings"] = warned(task.wanted)
         return task
 
     def compute(self, task: Task, upscaler: Upscaler, within: Progress | None = None) -> None:
         """Upscale them; `within` gets the fraction done."""
-        if "error" in task.record:
+        if not task.wanted:  # it failed, or was left out
             return
         from afmsr_core.averaging import averaged
 

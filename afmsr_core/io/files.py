@@ -15,9 +15,12 @@ __all__ = ["contents", "find_files", "head", "is_folder", "special"]
 _COMPANIONS = (".mask.npy", ".json")
 # What lies beside scans and is none: notes, settings, pictures of them, results.
 _NOT_SCANS = (
-    ".csv", ".txt", ".md", ".toml", ".html", ".pdf", ".png", ".jpg", ".jpeg", ".svg", ".log",
+    ".csv", ".txt", ".md", ".toml", ".html", ".htm", ".pdf", ".png", ".jpg", ".jpeg", ".svg",
+    ".log", ".npz",
 )  # fmt: skip
 
+
+_TAGS = 4096  # bytes at the end of a TIFF in which its tags say what wrote it
 
 # What a path may be besides a file and a folder. Opening it waits for somebody, or does something.
 _SPECIAL = (
@@ -130,5 +133,18 @@ def _walk(folder: Path, also: Collection[str]) -> list[Path]:
             for name in names
             if not name.startswith(".")
             and (name.lower() in also or not name.lower().endswith(passed_over))
+            and not _is_figure(Path(parent, name))
         ]
     return sorted(files)
+
+
+def _is_figure(path: Path) -> bool:
+    """Whether a TIFF is a figure of ``afmsr picture``: some instruments write scans as TIFF."""
+    if path.suffix.lower() not in (".tif", ".tiff"):
+        return False
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - _TAGS))
+            return b"\0afmsr\0" in file.read()
+    except OSError:  # who reads it will tell
+        return False

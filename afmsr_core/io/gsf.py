@@ -7,6 +7,7 @@ with an equals sign.
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import NoReturn
 
@@ -16,6 +17,7 @@ from afmsr_core.channel import Channel
 from afmsr_core.errors import CorruptFileError, FieldError
 from afmsr_core.io.atomic import writing
 from afmsr_core.io.files import contents
+from afmsr_core.io.history import HEADER, from_meta, to_meta
 from afmsr_core.io.units import from_file, to_si
 from afmsr_core.text import decimal_comma, decoded
 
@@ -76,6 +78,7 @@ def read(path: str | Path) -> Channel:
         unit=unit,
         lateral_unit=lateral_unit,
         title=fields.get("Title", ""),
+        history=from_meta(fields),
         path=path,
         number=0,
     )
@@ -116,7 +119,8 @@ def write(path: str | Path, channel: Channel, force: bool = False) -> None:
 
     The format holds 32-bit floats in SI base units: seven digits, so heights of some µm keep
     about 0.2 pm. Pixels that were not measured stay NaN, which Gwyddion turns into a mask. The
-    mask itself and the history have no place in the format.
+    mask itself has no place in the format; the history has a line of its own in the header, which
+    Gwyddion takes into the metadata.
 
     Parameters
     ----------
@@ -156,5 +160,7 @@ def write(path: str | Path, channel: Channel, force: bool = False) -> None:
         .encode("utf-8", "replace")
         .decode("utf-8"),
     }
+    for text in to_meta(channel.history).values():
+        header[HEADER] = json.dumps(json.loads(text)).replace("=", "\\u003d")
     with writing(path, force) as file:
         write_gsf(file.name, values, {name: value for name, value in header.items() if value})

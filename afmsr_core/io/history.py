@@ -12,10 +12,13 @@ from typing import Any
 from afmsr_core.channel import Step
 from afmsr_core.io.gwylog import log_entry
 
-__all__ = ["META", "from_meta", "log_of", "steps_of", "to_meta"]
+__all__ = ["HEADER", "META", "from_meta", "log_of", "steps_of", "to_meta"]
 
 META = "afmsr history"
 """Name of the metadata."""
+
+HEADER = "AfmsrHistory"
+"""Name of the line in the header of a ``.gsf``; Gwyddion takes it over into the metadata."""
 
 ORIGINS = ("simulate",)
 """Steps that make a channel from nothing. Lines of the log tell the time of day, and the same seed
@@ -53,7 +56,7 @@ def from_meta(meta: Mapping[str, str]) -> tuple[Step, ...]:
     (True, ())
     """
     try:
-        return steps_of(json.loads(meta.get(META, "[]")))
+        return steps_of(json.loads(meta.get(META) or meta.get(HEADER) or "[]"))
     except (*UNFIT, RecursionError):
         return ()
 

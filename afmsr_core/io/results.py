@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from afmsr_core.channel import Channel
+from afmsr_core import __version__
+from afmsr_core.channel import Channel, Step
 from afmsr_core.errors import UsageError
 from afmsr_core.io.atomic import check_target
 from afmsr_core.io.gwy import GwyFile
@@ -18,14 +20,23 @@ __all__ = [
     "META",
     "Planned",
     "check_results",
+    "conversion",
+    "converted_from",
     "half_width_of",
     "is_extra",
+    "is_result",
     "results_in",
     "write_results",
 ]
 
 _EXTRAS = ("Half-width", "Relative uncertainty", "Residual")
 """How the titles begin of what is written beside a result."""
+
+_UPSCALED = re.compile(r"\(x4 [a-z0-9_]+(, averaged to \d+ x \d+ px)?\)")
+"""What the title of a result holds; other programs keep it where they lose the history."""
+
+CONVERT = "convert"
+"""The step of a history that names the file which a channel was converted from."""
 
 
 class Planned(NamedTuple):
@@ -128,6 +139,42 @@ def results_in(channels: Sequence[Channel]) -> list[Channel]:
         if not is_extra(channel)
         and ("(x" in channel.title or any(step.name == "upscale" for step in channel.history))
     ]
+
+
+def is_result(channels: Iterable[Channel]) -> bool:
+    """Whether afmsr upscaled one of these channels of a file, or tells of what it upscaled.
+
+    Stricter than `results_in`: instruments give titles with brackets, too, and a scan that is taken
+    for a result would be passed over.
+    """
+    return any(
+        any(step.name == "upscale" for step in channel.history) or _UPSCALED.search(channel.title)
+        for channel in channels
+    )
+
+
+def conversion(channel: Channel, digest: str) -> Channel:
+    """Return a channel whose history says from which file it was converted.
+
+    Parameters
+    ----------
+    channel : Channel
+        As it was read, or levelled since.
+    digest : str
+        SHA-256 of the bytes of its file.
+    """
+    source = channel.path.name if channel.path else ""
+    settings = {"source": source, "sha256": digest, "channel": channel.number}
+    return channel.after(Step(CONVERT, __version__, settings, f"from {source}"))
+
+
+def converted_from(channels: Iterable[Channel]) -> tuple[str, str] | None:
+    """Return name and SHA-256 of the file that ``afmsr convert`` made these channels from."""
+    for channel in channels:
+        for step in channel.history[::-1]:
+            if step.name == CONVERT:
+                return str(step.settings.get("source")), str(step.settings.get("sha256"))
+    return None
 
 
 def half_width_of(channels: Sequence[Channel], result: Channel) -> Channel | None:
