@@ -34,8 +34,10 @@ minus); percentiles, such as 1%:99%; full, the lowest to the highest; own, the o
 stores. Pictures that are compared have the same range. Below them stands how it was chosen.
 
 palettes: afm (the default), gray, blue-yellow and violet-yellow (for the colour-blind),
-difference, error; and well-known ones of Gwyddion: Gray-inverted, Gwyddion.net, Gold, Sky, Red,
-Green, Blue, Yellow, RGB-Red, RGB-Green, RGB-Blue, Red-Yellow, Rainbow2, Viridis.
+difference, error; and of Gwyddion's: Gray-inverted, Gwyddion.net, Gold, Sky, Warm, Cold, Caribbean,
+Viridis, Red, Green, Blue, Yellow, Olive, Pink, RGB-Red, RGB-Green, RGB-Blue, Red-Yellow,
+Red-Violet, Red-Cyan, Green-Yellow, Green-Cyan, Green-Violet, Blue-Cyan, Blue-Violet, Blue-Yellow,
+Rainbow2.
 """
 
 _END = r"\s*([-+−]?\d*\.?\d+(?:e[-+]?\d+)?)\s*([^\s\d:][^:]*?)?\s*"

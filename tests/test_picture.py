@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -42,6 +44,18 @@ def test_both_sides_of_the_differences_are_as_dark() -> None:
     low, _, high = lightness(palette(named.DIFFERENCE)[[0, 128, 255]].astype(float))
     middle = palette(named.DIFFERENCE)[127:129].astype(int)
     assert abs(low - high) < 10 and np.ptp(middle, axis=1).max() <= 4, "0 has no hue"
+
+
+@pytest.mark.parametrize("name", sorted(set(named.GWYDDION) - {"Gray"}))
+def test_the_palettes_of_gwyddion_look_like_its_own(name: str) -> None:
+    folder = Path("/usr/share/gwyddion/gradients")
+    if not folder.is_dir():
+        pytest.skip("no Gwyddion is installed here, to compare with")
+    rows = np.array([line.split() for line in (folder / name).read_text().splitlines()[1:] if line])
+    at, *planes = rows.astype(float).T[:4]
+    theirs = np.stack([np.interp(np.linspace(0, 1, 256), at, plane) for plane in planes], axis=-1)
+    off = np.abs(palette(name) - 255 * theirs)
+    assert off.max() <= 40 and off.mean() <= 8
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -38,21 +38,35 @@ with two hues run between ones that the colour-blind tell apart: blue and yellow
 GWYDDION = {
     "Gray": "000000 ffffff",
     "Gray-inverted": "ffffff 000000",
-    "Gwyddion.net": "000000 a8280f f3c25d ffffff",
-    "Gold": "000000 581c00 bc8000 fcfc80",
-    "Sky": "000000 262965 4b6477 ca7a3f fcd355 ffffff",
+    "Gwyddion.net": "000000 781c08 c86c30 f4cc78 ffffff",
+    "Gold": "000000 401400 885000 d0a020 fcfc80",
+    "Sky": "000000 203050 405868 806c50 d89040 fcd878 ffffff",
+    "Warm": "000000 401820 783040 a83038 c84828 e08820 e0c020 e8e0c8 ffffff",
+    "Cold": "000000 182848 2c4c80 306898 50a0c0 b8d4dc ffffff",
+    "Caribbean": "000000 002038 006078 009070 50c810 ffffff",
+    "Viridis": "440154 3b528b 21918c 5ec962 fde725",
     "Red": "000000 ff0000 ffffff",
     "Green": "000000 00ff00 ffffff",
     "Blue": "000000 0000ff ffffff",
-    "Yellow": "000000 ffff00 ffffff",
+    "Yellow": "000000 d8b828 ffffff",
+    "Olive": "000000 60b078 ffffff",
+    "Pink": "000000 ff18a0 ffffff",
     "RGB-Red": "000000 ff0000",
     "RGB-Green": "000000 00ff00",
     "RGB-Blue": "000000 0000ff",
     "Red-Yellow": "000000 ff0000 ffff00 ffffff",
+    "Red-Violet": "000000 ff0000 ff00ff ffffff",
+    "Red-Cyan": "000000 800000 ff0000 a8a8a8 00ffff 80ffff ffffff",
+    "Green-Yellow": "000000 00ff00 ffff00 ffffff",
+    "Green-Cyan": "000000 00ff00 00ffff ffffff",
+    "Green-Violet": "000000 008000 00ff00 a8a8a8 ff00ff ff80ff ffffff",
+    "Blue-Cyan": "000000 0000ff 00ffff ffffff",
+    "Blue-Violet": "000000 0000ff ff00ff ffffff",
+    "Blue-Yellow": "000000 000080 0000ff a8a8a8 ffff00 ffff80 ffffff",
     "Rainbow2": "000000 ff0000 00ff00 0000ff ffffff",
-    "Viridis": "440154 3b528b 21918c 5ec962 fde725",
 }
-"""Palettes of Gwyddion by its names, from stops that we chose to look the same."""
+"""Palettes of Gwyddion by its names, from stops of our own that look the same; a test holds
+them against an installed Gwyddion."""
 
 # What pixels without a height may be painted in; of them the one least like the palette is.
 _MARKS = ((0, 160, 220), (230, 60, 200), (60, 190, 90), (150, 150, 150))
