@@ -149,9 +149,10 @@ def test_a_preview_is_three_pictures(start, folder):
     worker.say(type="preview", id=1, folder=str(folder), field=described, at=[0, 79])
     answer = worker.answer()
     assert answer["crop"] == [0, 16, 64, 64]
+    # The area is twice as high as wide.
     for name, side in (("before", 256), ("after", 256), ("overview", 128)):
         picture = (folder / answer[name]).read_bytes()
-        assert picture.startswith(b"P6 %d %d 255\n" % (side, side))
+        assert picture.startswith(b"P6 %d %d 255\n" % (side // 2, side))
 
 
 def test_the_full_result_is_saved(start, folder, tmp_path):
