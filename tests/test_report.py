@@ -17,7 +17,8 @@ pytest.importorskip("statsmodels")
 from reports import CURE, METHODS, METRICS, NO_MA, build, load
 
 from afmsr_core.report import write_report
-from afmsr_core.report.contents import read_results
+from afmsr_core.report.contents import Results, read_results
+from afmsr_core.report.figures import gained
 from afmsr_core.report.panels import FEWEST, PIXELS, side_of
 from afmsr_core.report.table import Cell, Table, as_csv, as_html, as_latex, as_markdown
 
@@ -211,6 +212,35 @@ def test_p_values_are_coloured_by_their_order(report: Path, page: str) -> None:
             assert int(kind) == sum(p >= bound for bound in (0.001, 0.01, 0.05, 0.1, 0.5))
             if text != "&lt;.001":
                 assert float(text) == pytest.approx(p, abs=0.006)
+
+
+def test_gains_are_dots_and_the_truths_noise_is_their_limit(report: Path) -> None:
+    raw = load(report)
+    told = raw["gains"]["nm"]["celgard"]["against_reference"]
+    for pair in raw["pairs"]:
+        if pair["status"] == "scored":  # of bicubic's error half is noise: 6 dB
+            error = pair["scores"]["nm"]["bicubic"]["rmse"]["value"]
+            pair["trust"] = {"truth": {"noise": error / 2, "source": "scan"}}
+    results = Results(report, raw)
+    drawn = gained(results, "celgard", "nm", 20)
+    plain = gained(results, "celgard", "paper", 20)
+    assert drawn and plain
+    svg = drawn.svg
+    assert svg.count('class="dot ') == sum(len(one["gains"]) for one in told)
+    assert svg.count('class="mean ') == len(told) == len(METHODS) - 1
+    strokes = re.findall(r'class="limit" x1="(\S+)"', svg)
+    beyond = re.search(r">(\d+) ▸<", svg)
+    assert len(strokes) + int(beyond[1] if beyond else 0) == 6
+    assert "≤ +6.0 dB" in svg and 'class="limit"' not in plain.svg
+    ticks = dict(
+        re.findall(r'<text class="soft" x="(\S+)" y="\S+" text-anchor="middle">([^<]*)<', svg)
+    )
+    places = sorted((float(text.replace("−", "-")), float(x)) for x, text in ticks.items())
+    (zero, one), (value, other) = places[0], places[-1]
+    for method in told:  # the ring stands at the mean
+        expected = one + (method["mean"] - zero) * (other - one) / (value - zero)
+        assert any(abs(float(x) - expected) < 0.2
+                   for x in re.findall(r'class="mean \w+" cx="(\S+)"', svg))  # fmt: skip
 
 
 def test_figures_are_files_too(report: Path) -> None:

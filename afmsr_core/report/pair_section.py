@@ -59,10 +59,8 @@ def _pair(
     inner = [f"<p>{escape(str(pair['reason']))}</p>"] if pair.get("reason") else []
     inner += [f"<p>Note: {escape(str(one))}</p>" for one in pair.get("notes") or ()]
     if panel and key in above:
-        inner.append(
-            f'<p class="screen">Its images are <a href="#figure-{panel.name}">with its data set</a>.'
-            "</p>"
-        )
+        link = f'<a href="#figure-{panel.name}">with its data set</a>'
+        inner.append(f'<p class="screen">Its images are {link}.</p>')
     elif panel:
         inner.append(panel.html)
     if status == "scored":
