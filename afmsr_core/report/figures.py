@@ -65,8 +65,9 @@ def gained(results: Results, data_set: str, protocol: str, most: int) -> Figure 
     ends = [v for one in every for v in (*one["gains"], one["low"], one["high"]) if v is not None]
     low, high = min(-REACH, *ends), max(REACH, *ends)
     limits = floor.most_to_gain(results, data_set) if protocol == "nm" else {}
-    if limits:  # they are to be seen, but not to rule the scale
-        high = max(high, min(float(np.median(list(limits.values()))), low + WIDER * (high - low)))
+    middle = float(np.median(list(limits.values()))) if limits else high
+    if high < middle < low + WIDER * (high - low):  # to be seen, but not to rule the scale
+        high = middle
     beyond = sum(gain > high for gain in limits.values())
     room = 0.06 * (high - low)
     labels = [results.label(one["method"]) for one in every]
@@ -118,7 +119,7 @@ def _limits(
         chart.text(end, y + 4, f"{beyond} ▸", "soft", "end")
     median = float(np.median(list(limits.values())))
     chart.text(end + 10, y - 2, f"≤ +{number(median, 1)} dB", "bold")
-    chart.text(end + 10, y + 11, "median pair", "soft")
+    chart.text(end + 10, y + 11, "median pair" if len(limits) > 1 else "on the pair", "soft")
 
 
 def _signed(value: float) -> str:
