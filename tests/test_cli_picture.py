@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -155,6 +156,22 @@ def test_a_mistake_is_told_with_its_cure_and_nothing_is_written(
     assert picture(*arguments.split()) == 2
     assert re.search(said, capsys.readouterr().err)
     assert sorted(folder.iterdir()) == before and (folder / "old.png").read_bytes() == b"old"
+
+
+def test_nothing_is_said_where_matplotlib_cannot_write_its_cache(folder: Path) -> None:
+    import subprocess
+    import sys
+
+    done = subprocess.run(
+        [sys.executable, "-m", "afmsr_cli.main", "picture", "scan.gwy"],
+        cwd=folder,
+        env={**os.environ, "MPLCONFIGDIR": str(folder / "scan.gwy")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, "")
+    assert done.stderr == "scan.gwy -> scan.png\n"
 
 
 def test_a_large_field_is_drawn_from_every_so_many_pixels() -> None:

@@ -146,13 +146,25 @@ def drawn(
 
 @contextmanager
 def _styled() -> Iterator[None]:
-    import matplotlib
+    """Have Matplotlib draw in our style, whatever the user's is, and speak of errors only.
 
-    style: Any = _STYLE
-    with matplotlib.rc_context():
-        matplotlib.rcdefaults()
-        matplotlib.rcParams.update(style)
-        yield
+    Where it cannot write its cache, as on many a cluster, it would say so in each process.
+    """
+    import logging
+
+    told = logging.getLogger("matplotlib")
+    before = told.level
+    told.setLevel(logging.ERROR)
+    try:
+        import matplotlib
+
+        style: Any = _STYLE
+        with matplotlib.rc_context():
+            matplotlib.rcdefaults()
+            matplotlib.rcParams.update(style)
+            yield
+    finally:
+        told.setLevel(before)
 
 
 def _metadata(kind: str, layout: _Layout) -> dict[str, str | None]:
