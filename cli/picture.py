@@ -99,6 +99,11 @@ def run(args: argparse.Namespace) -> int:
     for file in args.files:
         if file.is_dir():
             raise UsageError(f"{file}: is a folder; give the scans that the figure is to show")
+    if args.range == "own" and args.level != "none":
+        raise UsageError(
+            f"--range own: the .gwy stores it for the heights as they are, and --level "
+            f"{args.level} shows others; leave one of the two out"
+        )
     target = args.output or args.files[0].with_suffix(".png")
     kind = format_of(target)
     check_target(target, args.force)

@@ -123,6 +123,7 @@ def test_a_range_of_a_file_is_that_of_all(folder: Path) -> None:
         "scan.gwy", "own.gwy", "--range", "own"
     )
     assert "Colours span 0.5 to 99.5 % of the heights." in svg("scan.gwy", "own.gwy")
+    assert svg("own.gwy", "scan.gwy").count("8 nm") == 1, "one palette, and so one bar"
     assert "Colours span 0.5 to 99.5 % of the heights." in " ".join(
         svg("own.gwy", "--level", "plane")
     )
@@ -141,6 +142,7 @@ def test_a_range_of_a_file_is_that_of_all(folder: Path) -> None:
         ("scan.gwy --range 0nm:1V", r"different units; give both in one"),
         ("scan.gwy --range wide", r"--range wide: give LOW:HIGH with a unit, such as 0:12nm"),
         ("scan.gwy --range 1%:101%", r"percentiles lie between 0% and 100%"),
+        ("scan.gwy --range own --level plane", r"heights as they are.*leave one of the two out"),
         ("scan.gwy --range own", r"stores no fixed range of colours; set one in Gwyddion"),
         ("scan.gwy --width 0", r"--width 0: give mm"),
         ("scan.gwy --width nan", r"--width nan: give mm"),

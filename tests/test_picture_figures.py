@@ -234,6 +234,13 @@ def test_words_that_do_not_fit_are_wrapped_or_cut_and_dollars_are_dollars() -> N
     assert cut.startswith("xxx") and cut.endswith("end") and len(cut) < 80
 
 
+def test_an_area_too_narrow_to_be_seen_is_told() -> None:
+    line = channel(9.0, (1, 64), yreal=0.1)
+    told = "Not in true proportions: the area is too narrow"
+    assert told in " ".join(texts(drawn([Panel.of(line)], "svg")))
+    assert told not in " ".join(texts(drawn([Panel.of(channel(9.0, (2, 64), yreal=9.0))], "svg")))
+
+
 def test_nothing_measured_and_one_pixel_can_be_drawn() -> None:
     nothing = channel(9.0).replace(heights=np.full((4, 4), np.nan))
     told = texts(drawn([Panel.of(nothing), Panel.of(channel(1.0, (1, 1)))], "svg"))

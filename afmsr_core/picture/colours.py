@@ -91,7 +91,7 @@ def thinned(field: Any, largest: int) -> NDArray[Any]:
 
 
 def in_proportion(
-    field: NDArray[Any], aspect: float, smallest: int = 1, largest: int | None = None
+    field: NDArray[Any], aspect: float, smallest: int = 1, largest: int = 4096
 ) -> NDArray[Any]:
     """Return a field whose pixels are square: rows or columns repeated, until it fits its area.
 
@@ -104,7 +104,7 @@ def in_proportion(
     smallest : int
         Of the longer side of what is returned: pixels are repeated so many times as that needs,
         and `largest` allows.
-    largest : int, optional
+    largest : int
         Of the longer side: above it pixels are left out.
 
     Returns
@@ -121,10 +121,10 @@ def in_proportion(
     rows, columns = field.shape[:2]
     # The finer of the two ways of scanning keeps its pixels, the other's are repeated.
     width = max(float(columns), rows * aspect)
-    width = min(width, (largest or np.inf) * min(1.0, aspect))
+    width = min(width, largest * min(1.0, aspect))
     height = width / aspect
     longer = max(width, height)
-    times = max(1, int(min(-(-smallest // longer), (largest or np.inf) // longer)))
+    times = max(1, int(min(-(-smallest // longer), largest // longer)))
     down = _nearest(max(1, round(height)) * times, rows)
     across = _nearest(max(1, round(width)) * times, columns)
     return np.asarray(field[down][:, across])

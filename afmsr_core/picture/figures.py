@@ -40,6 +40,8 @@ _TALLEST = 200.0  # mm of a panel by itself: what a page leaves
 _TALL = 2.0  # widths of a column, which a panel beside others may be high
 _LOWEST_BAR = 11.0  # mm of a colour bar, also beside a flat panel: room for two numbers
 _LEAST = 0.5  # mm of a panel's side, of a single line too: else nothing would be seen
+_OFF = 1e-6  # of the aspect, by rounding
+_SQUEEZED = "Not in true proportions: the area is too narrow"
 _MARGIN, _GAP = 1.5, 4.0  # around the figure, and between panels
 _BAR_GAP, _BAR, _TICK = 1.8, 2.6, 0.9  # beside a panel: colour bar and its ticks
 _ABOVE = 0.6  # between its title and a panel
@@ -275,7 +277,7 @@ class _Layout:
             top += max((max(one.height + _FOOT, one.low) for one in placed), default=0.0) + 1.0
         legend = _legend(panels)
         top += _NOTE * _POINT * _LEADING + 0.5 if legend else 0.0
-        words = " ".join(f"{note}." for note in _notes(panels))
+        words = " ".join(f"{note}." for note in _notes(panels, places))
         foot = _wrapped(words, _NOTE, width - 2 * _MARGIN, lines=20)
         name = title or ", ".join(dict.fromkeys(one.title for one in panels if one.title))
         return cls(panels, places, width, top + _lines(foot, _NOTE) + _MARGIN - 1.0,
@@ -300,12 +302,13 @@ def _fitted(width: float, aspect: float, tallest: float) -> tuple[float, float]:
     return max(across, _LEAST), max(down, _LEAST)
 
 
-def _notes(panels: Sequence[Panel]) -> tuple[str, ...]:
+def _notes(panels: Sequence[Panel], places: Sequence[_Place]) -> tuple[str, ...]:
     """Return what must be told, each once: of all, or of those that it is true of."""
     told: dict[str, list[str]] = {}
-    for panel in panels:
+    for panel, place in zip(panels, places, strict=True):
         ends = (f"Colours span {panel.shown.words}",) if panel.shown.words else ()
-        for note in (*ends, *panel.notes):
+        true = abs(place.width / place.height / panel.aspect - 1) < _OFF
+        for note in (*ends, *panel.notes, *(() if true else (_SQUEEZED,))):
             told.setdefault(note, []).append(panel.title)
     return tuple(
         note if len(titles) == len(panels) else f"{_listed(titles)}{note}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -143,7 +143,7 @@ def _noun(unit: str) -> str:
 def in_ranges_of(
     panels: Iterable[Panel], percentiles: tuple[float, float] | None = None
 ) -> list[Panel]:
-    """Return panels to compare: those of the same unit in one range.
+    """Return panels to compare: those of the same unit in one range, and in one palette.
 
     Parameters
     ----------
@@ -152,6 +152,11 @@ def in_ranges_of(
     percentiles : tuple of float, optional
         As for :meth:`Range.of`. Without them panels that agree, as where the files of all store
         the same fixed range, keep it; others get the usual percentiles.
+
+    Returns
+    -------
+    list of Panel
+        In the palette that the first of that unit has.
     """
     panels = list(panels)
     shared = {}
@@ -162,7 +167,15 @@ def in_ranges_of(
         else:
             fields = [one.heights for one in alike]
             shared[unit] = Range.of(fields, percentiles or PERCENTILES, _noun(unit))
-    return [one.replace(shown=shared[one.unit]) for one in panels]
+    return _shown_in(shared, panels)
+
+
+def _shown_in(shared: Mapping[str, Range], panels: Sequence[Panel]) -> list[Panel]:
+    """Return panels in a range by unit, and in the palette of the first of that unit."""
+    palettes: dict[str, str] = {}
+    for one in panels:
+        palettes.setdefault(one.unit, one.palette)
+    return [one.replace(shown=shared[one.unit], palette=palettes[one.unit]) for one in panels]
 
 
 def compared(channels: Sequence[Any], subtitles: Sequence[str]) -> list[Panel]:
@@ -206,7 +219,7 @@ def in_range(
                 f"{unit or 'none'}; give the range in that unit, or choose another channel"
             )
     told = f"{words}, {between(low, high, unit)}".removeprefix(", ")
-    return [one.replace(shown=Range(low, high, told)) for one in panels]
+    return _shown_in({unit: Range(low, high, told)}, panels)
 
 
 def in_own_range(panels: Sequence[Panel], channels: Iterable[Any]) -> list[Panel]:
@@ -227,4 +240,4 @@ def in_own_range(panels: Sequence[Panel], channels: Iterable[Any]) -> list[Panel
                 f"{panel.title}: its file stores no fixed range of colours; set one in Gwyddion, "
                 f"or give percentiles or heights, such as 1%:99% or 0:12nm"
             )
-    return [panel.replace(shown=own[panel.unit]) for panel in panels]
+    return _shown_in(own, panels)
