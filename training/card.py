@@ -102,10 +102,11 @@ def card(
         f"![{legend}](../../docs/images/{name})\n\n{legend}" for name, legend in pictures.items()
     )
     blended = (
-        f"the weights {recipe['blend']:.0%} of the way from a training (`of`) to one that went on "
-        "from it (`and`), by `python -m training blend`; the share was chosen on the unseen samples"
+        f"The shipped weights lie {recipe['blend']:.0%} of the way from one training (`of`) to another "
+        "that continued it (`and`), by `python -m training blend`; the share was chosen on the unseen "
+        "samples"
         if "blend" in recipe
-        else "one training"
+        else "The shipped weights are those of one training"
     )
     credits = "\n".join(f"- {line}" for line in sorted({_credit(scan) for scan in trained}))
     return f"""# Model card: afm
@@ -129,29 +130,29 @@ heights normalised by the scan's minimum and maximum after levelling; units do n
 
 - More pixels are not more resolving power. What lies between two scan lines was not measured;
   the network fills in what is usual on the samples it knows. Check what matters with a zoom scan.
-- A small particle that a single line of the coarse scan crosses looks like a scar to it and may be
-  flattened, as if it were one.
+- A small particle that only a single line of the coarse scan crosses looks like a scar to the
+  network, and may be flattened like one.
 - Where detail is finer than two pixels of the scan, it is aliased, and no method can undo that.
-- It smooths noise a little and weakens scars, but it is not a scar remover. Where the truth itself
-  is noisy, that costs SSIM, which counts the noise of the truth as structure.
+- It smooths noise a little and weakens scars, but it is not a scar remover. If the truth itself is
+  noisy, this lowers SSIM, which counts the noise of the truth as structure.
 - Trained on {len(trained)} fields of {len({scan.sample for scan in trained})} samples: a surface
   unlike all of them may gain nothing. It lost to bicubic, without noise, on:
 {chr(10).join(f"  - {one.split}: {one.losses()}" for one in judged)}
-- No other scale than 4, and no other signal than height was scored (phase, current, ...).
+- Only the scale 4 and only heights were scored, no other signals (phase, current, ...).
 
 ## Scores
 
 The coarse scan is every fourth line (row 1 and row 2 of 4, averaged) with a dwell of 2 pixels.
 Every method's result, the interpolations' too, was moved by the known offset of that line before
-it was compared. PSNR peak and SSIM data range: the range of the truth. Border of {BORDER} pixels
-not scored. Sharpness: mean of ln |DFT| less that of the truth, 0 is as sharp as the truth.
+it was compared. PSNR peak and SSIM data range: the range of the truth. A border of {BORDER} pixels
+is not scored. Sharpness: mean of ln |DFT| less that of the truth, 0 is as sharp as the truth.
 Shift: median best-fit shift of the features, in pixels of the result. 95 %: bootstrap over scans.
 
 The second table of each condition has medians over the same scans, row 1 of 4. Error of Sq: |Sq
 of the result / Sq of the truth - 1|. PSD ratio: relief of the result over that of the truth in
 bands of the Nyquist frequency of the coarse scan (0 to 1/4, 1/4 to 1/2, 1/2 to 1, beyond). NIQE:
 8-bit grey values, the patches of all scans together, 95 % by bootstrap over scans; lower is closer
-to photographs. Scars left: share of the height of scars injected into the coarse scan. Invented
+to photographs. Scars left: how much remains of the height of scars put into the coarse scan. Invented
 and missing: small features above five standard deviations of the noise that only the result has,
 or only the truth; their number on all scans, and the mean share of all features.
 
@@ -162,8 +163,8 @@ down-sampling, as networks for photographs are: `python -m training fit FOLDER -
 
 ## What it looks like
 
-The scans of the dev split on which the gain over bicubic in PSNR is largest, in the middle, and
-smallest, without added noise; below each the square with the largest error of bicubic.
+The scans of the dev split with the largest, the middle and the smallest gain over bicubic in PSNR,
+without added noise; below each, the square with the largest error of bicubic.
 
 {seen}
 
@@ -172,7 +173,7 @@ smallest, without added noise; below each the square with the largest error of b
 Adam with cosine decay, Huber loss on the error in units of the error that bicubic makes on that
 field and L1 on its slopes, averaged weights. Generated surfaces are those of
 `afmsr_core.simulation`. Where a file has trace and retrace and they align to 0.5 px, the retrace
-is also trained on its trace. What ships is {blended}:
+is also trained on its trace. {blended}:
 
 ```json
 {json.dumps(recipe, indent=1)}
