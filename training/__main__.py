@@ -117,6 +117,8 @@ def main() -> int:
         "--slow", action="append", default=[], metavar="METHOD", help="only on small scans"
     )
     page.set_defaults(run=_card)
+    drawn = commands.add_parser("pictures", help="draw those of the card", parents=[judging])
+    drawn.set_defaults(run=_pictures)
     commands.add_parser("example", help="make the example pair").set_defaults(run=_example)
     args = parser.parse_args()
     try:
@@ -280,6 +282,15 @@ def _card(args: argparse.Namespace) -> int:
     text = card(judged, pictures, corpus.training_scans(args.corpus), DATA, recipe)
     (DATA / "afm.md").write_text(text, encoding="utf-8")
     print(text)
+    return 0
+
+
+def _pictures(args: argparse.Namespace) -> int:
+    from training.pictures import draw
+
+    scans, methods = corpus.dev_scans(args.corpus), _methods(args)
+    legends = draw(scans, score(scans, methods, "clean"), methods, PICTURES)
+    print("\n".join(f"{name}: {legend}" for name, legend in legends.items()))
     return 0
 
 
