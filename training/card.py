@@ -102,9 +102,9 @@ def card(
         f"![{legend}](../../docs/images/{name})\n\n{legend}" for name, legend in pictures.items()
     )
     blended = (
-        f"The shipped weights lie {recipe['blend']:.0%} of the way from one training (`of`) to another "
-        "that continued it (`and`), by `python -m training blend`; the share was chosen on the unseen "
-        "samples"
+        f"The shipped weights lie {recipe['blend']:.0%} of the way from one training (`of`) to "
+        "another that continued it (`and`), by `python -m training blend`; the share was chosen on "
+        "the unseen samples"
         if "blend" in recipe
         else "The shipped weights are those of one training"
     )
@@ -152,9 +152,9 @@ The second table of each condition has medians over the same scans, row 1 of 4. 
 of the result / Sq of the truth - 1|. PSD ratio: relief of the result over that of the truth in
 bands of the Nyquist frequency of the coarse scan (0 to 1/4, 1/4 to 1/2, 1/2 to 1, beyond). NIQE:
 8-bit grey values, the patches of all scans together, 95 % by bootstrap over scans; lower is closer
-to photographs. Scars left: how much remains of the height of scars put into the coarse scan. Invented
-and missing: small features above five standard deviations of the noise that only the result has,
-or only the truth; their number on all scans, and the mean share of all features.
+to photographs. Scars left: how much remains of the height of scars put into the coarse scan.
+Invented and missing: small features above five standard deviations of the noise that only the result
+has, or only the truth; their number on all scans, and the mean share of all features.
 
 `photographs` is the same network trained on 500 photographs (BSDS500) with anti-aliased
 down-sampling, as networks for photographs are: `python -m training fit FOLDER --photographs`.
