@@ -159,11 +159,26 @@ def described(error: BaseException, with_what: str = "", memory: str = MEMORY) -
         return str(error)
     if isinstance(error, MemoryError):
         return f"not enough memory; {memory}"
+    if _is_adrift(error):
+        return "the folder in which you are is no longer there; change to one that is (cd)"
     if isinstance(error, OSError):
         reason = error.strerror or str(error) or type(error).__name__
         return reason if error.filename is None else f"{error.filename}: {reason}"
     said = ": ".join(filter(None, (type(error).__name__, " ".join(str(error).split()))))
     return f"{said}; this is a fault of afmsr, please report it {with_what}".rstrip()
+
+
+def _is_adrift(error: BaseException) -> bool:
+    """Whether an error comes of a working folder that was removed."""
+    if not isinstance(error, FileNotFoundError) or error.filename is not None:
+        return False
+    from pathlib import Path
+
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        return True
+    return False
 
 
 def did_you_mean(given: str, known: Iterable[str]) -> str:
@@ -204,7 +219,7 @@ def naming(source: Path, message: str) -> str:
 
 def traceback_of(error: BaseException) -> str | None:
     """Return the traceback of what no one foresaw; None of an error that says what to do."""
-    if isinstance(error, AfmsrError):
+    if isinstance(error, AfmsrError) or _is_adrift(error):
         return None
     import traceback
 

@@ -206,7 +206,8 @@ def _observed(
     )
     if not aligned.accepted:
         raise PairError(
-            f"{pair.id}: {aligned.verdict}; check that both show the same area, in the right unit"
+            f"{pair.id}: {aligned.verdict}; check that both show the same area, in the right "
+            f"unit, and that neither is mirrored"
         )
     error = aligned.warp(result) - truth
     error = fit_plane(error).subtracted_from(error)

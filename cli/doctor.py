@@ -11,6 +11,7 @@ import platform
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 from afmsr_core import __version__
@@ -19,7 +20,16 @@ __all__ = ["add_parser", "run"]
 
 # Packages that each part of afmsr needs; "" is the base install.
 PARTS: dict[str, tuple[str, ...]] = {
-    "": ("numpy", "opencv-python", "onnxruntime", "gwyfile", "gsffile", "pooch", "matplotlib"),
+    "": (
+        "numpy",
+        "opencv-python",
+        "onnxruntime",
+        "gwyfile",
+        "gsffile",
+        "pooch",
+        "matplotlib",
+        "argcomplete",
+    ),
     "torch": ("torch", "torchvision", "torchsr", "safetensors"),
     "eval": ("scikit-image", "scipy", "statsmodels"),
     "raw": ("SurfaceTopography", "gwyddionpy-converter"),
@@ -70,6 +80,8 @@ def _examine() -> dict[str, Any]:
         "devices": _devices(),
         "weights_folder": str(weights.model_dir()),
         "gwyddion": _gwyddion(),
+        "plugin": _plugin(),
+        "completion": _completion(),
         "readers": _readers(),
         "default_method": _try_default(),
     }
@@ -111,6 +123,22 @@ def _gwyddion() -> dict[str, str]:
             except (OSError, subprocess.TimeoutExpired) as error:
                 found[path] = f"does not answer: {error}"
     return found
+
+
+def _plugin() -> dict[str, str]:
+    """Return of each user folder of Gwyddion what is installed there."""
+    from gwyddion_plugin.installing.state import state
+
+    return state()
+
+
+def _completion() -> str | None:
+    """Return the shell whose Tab key completes our commands, as far as its own place tells."""
+    from .completion import PLACES
+
+    shell = Path(os.environ.get("SHELL", "")).name
+    place = PLACES.get(shell)
+    return shell if place and Path(place).expanduser().is_file() else None
 
 
 def _readers() -> dict[str, str | None]:
@@ -159,3 +187,7 @@ def _show(found: dict[str, Any]) -> None:
         print(f"Gwyddion: {version} ({path})")
     if not found["gwyddion"]:
         print("Gwyddion: not found; afmsr works without, results open in it elsewhere")
+    for folder, state in found["plugin"].items():
+        print(f"plug-in in {folder}: {state}")
+    shell = found["completion"]
+    print(f"Tab key: {f'completes in {shell}' if shell else 'see afmsr completion --help'}")

@@ -46,24 +46,41 @@ def add_parser(commands: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Fit the parameters."""
     from afmsr_core import io
+    from afmsr_core.io.results import is_result
     from afmsr_core.levelling import level
+    from afmsr_core.trust.copies import Copies
 
     check_output(args.output, ".npz", args.force)
     files = io.find_files(args.files)
     if not files:
         print("afmsr: no scans found", file=sys.stderr)
         return 3
-    fields, failed = [], 0
+    fields, failed, doubles = [], 0, {}
+    copies: Copies[Path] = Copies()
     for file in files:
         try:
-            channel = io.select(io.read(file), args.channel)[0]
+            channels = io.read(file)
+            if file not in args.files and is_result(channels):
+                print(f"afmsr: {file}: left out: a result of afmsr", file=sys.stderr)
+                continue
+            channel = io.select(channels, args.channel)[0]
+            if (first := copies.first(channel, file)) is not file:
+                doubles[str(file)] = str(first)
+                told = f"{file}: the same scan as {first}, counted once"
+                print(f"afmsr: warning: {told}", file=sys.stderr)
+                continue
             fields.append(level(channel, args.level).channel.heights)
         except AfmsrError as error:
             failed += 1
             print(f"afmsr: {naming(file, str(error))}", file=sys.stderr)
     patches = write_model(fields, args.output, args.force)
     if args.json:
-        record = {"output": str(args.output), "scans": len(fields), "patches": patches}
+        record = {
+            "output": str(args.output),
+            "scans": len(fields),
+            "patches": patches,
+            "doubles": doubles,
+        }
         print(json.dumps(record, indent=1))
     else:
         print(f"{args.output}: {patches} patches of {len(fields)} scans")

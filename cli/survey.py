@@ -30,6 +30,7 @@ Keep study.key.json to yourself: it tells which method made which image.
 """
 
 _BUILD = """\
+  afmsr survey build scans-results --list                the methods that can be shown
   afmsr survey build scans-results -o study/ --methods bicubic,carn,afm --raters anna,ben,carl
   afmsr survey build scans-results -o study/ --sets 12 --repeats 3 --catch 2 --sheets sheets/
   afmsr survey build images/ -o study/      images/PAIR/truth.png, images/PAIR/METHOD.png
@@ -84,7 +85,11 @@ def _add_build(actions: Any) -> None:
         type=_names,
         default=[],
         metavar="A,B",
-        help="default: bicubic,rcan,rdn as in the paper; of images, all",
+        help="of those that --list shows (default: bicubic,rcan,rdn as in the paper; of images, "
+        "all)",
+    )
+    build.add_argument(
+        "--list", action="store_true", help="only list the methods that RESULTS holds"
     )
     build.add_argument("--sets", type=int, metavar="N", help="pairs to show (default: all)")
     build.add_argument(
@@ -140,7 +145,12 @@ def _add_build(actions: Any) -> None:
 def _build(args: argparse.Namespace) -> int:
     from afmsr_core.survey.build import build_study
     from afmsr_core.survey.sheets import write_sheets
+    from afmsr_core.survey.sources import methods_in
 
+    if args.list:
+        for method, pairs in methods_in(args.results).items():
+            print(f"{method}\t{pairs} {'pair' if pairs == 1 else 'pairs'}")
+        return 0
     with Progress(1, args.quiet) as progress:
         built = build_study(
             args.results,

@@ -26,6 +26,8 @@ examples:
       checked.gwy: the zoom, the result on its pixels, and their difference
 """
 
+LISTED = 5  # places on the screen
+
 
 def add_parser(commands: Any) -> None:
     """Add the command to the parser."""
@@ -87,7 +89,7 @@ def run(args: argparse.Namespace) -> int:
     if not found.accepted:
         raise PairError(
             f"{args.zoom}: cannot be found in {args.result.name}: {found.verdict}; check the "
-            f"channels and that the zoom lies inside"
+            f"channels, that the zoom lies inside, and that neither is mirrored (a retrace may be)"
         )
     there = found.warp(result.heights)
     there = there - fit_plane(there - truth).on_grid(*truth.shape)
@@ -191,7 +193,10 @@ def _tell(record: dict[str, Any]) -> None:
         other = record["parameters"]["zoom"][name]
         if value is not None and other is not None:
             print(f"{name}: result {value:.4g}, zoom {other:.4g}")
-    for place in record["not_confirmed"][:5]:
+    places = record["not_confirmed"]
+    if len(places) > LISTED:
+        print(f"not confirmed: {len(places)}, of which the {LISTED} highest (--json lists all):")
+    for place in places[:LISTED]:
         print(
             f"not confirmed: {place['height']:+.3g} {unit} at x {place['x'] / 1000:.4g} µm, "
             f"y {place['y'] / 1000:.4g} µm"

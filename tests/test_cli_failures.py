@@ -317,3 +317,14 @@ def test_what_is_no_file_among_the_inputs_is_a_failure_at_once(tmp_path: Path) -
     assert "afmsr: 3 done, " in done.stderr
     for name in ("pipe.gwy: ", "/dev/zero: "):
         assert name in done.stderr
+
+
+def test_a_folder_that_is_gone_is_named(tmp_path: Path) -> None:
+    code = (
+        "import os, sys; os.mkdir('here'); os.chdir('here'); os.rmdir('../here')\n"
+        "from afmsr_cli.main import main; sys.exit(main(['upscale', 'a.gwy']))"
+    )
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    told = "afmsr: the folder in which you are is no longer there; change to one that is (cd)\n"
+    assert (done.returncode, done.stderr) == (1, told)

@@ -158,6 +158,7 @@ def test_doctor_says_what_is_here(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["doctor"]) == 0
     told = capsys.readouterr().out
     assert "default method: works" in told and "weights folder: " in told and "Gwyddion: " in told
+    assert "Tab key: " in told
     assert main(["doctor", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["default_method"] == "works" and found["packages"]["base"]["numpy"]

@@ -167,9 +167,19 @@ def test_a_zoom_confirms_what_is_there_and_finds_what_is_not(
         record["parameters"]["result"]["Sq"], rel=0.05
     )
     assert len(io.read(tmp_path / "checked.gwy")) == 3
+    y, x = np.mgrid[70:190:20, 70:190:20].reshape(2, -1, 1, 1)  # 36 bumps more
+    rows, columns = np.mgrid[0:SIDE, 0:SIDE]
+    many = fine + (25 * np.exp(-((rows - y) ** 2 + (columns - x) ** 2) / 8.0)).sum(axis=0)
+    io.write(paths[0], [low, result.replace(heights=many)], force=True)
+    assert run("verify", *paths) == 0
+    lines = [line for line in capsys.readouterr().out.splitlines() if "not confirmed:" in line]
+    count = int(lines[0].split()[2].rstrip(","))
+    assert count > 5 and lines[0].endswith(f"{count}, of which the 5 highest (--json lists all):")
+    assert len(lines) == 6
     other = zoom.replace(heights=surface(77)[part])
     io.write(paths[1], other, force=True)
-    assert run("verify", *paths) == 1 and "cannot be found" in capsys.readouterr().err
+    assert run("verify", *paths) == 1
+    assert all(word in capsys.readouterr().err for word in ("cannot be found", "mirrored"))
 
 
 def test_niqe_is_fitted_to_scans(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -180,8 +190,16 @@ def test_niqe_is_fitted_to_scans(tmp_path: Path, capsys: pytest.CaptureFixture[s
     for number in range(16):
         io.write(folder / f"{number}.npy", channel(surface(number)))
     model = tmp_path / "ours.npz"
+    io.write(folder / "again.gwy", channel(surface(7), xoff=3.0))  # saved once more, elsewhere
+    io.write(folder / "fine.gwy", channel(surface(17), title="Height (x4 afm)"))
     assert run("fit-niqe", folder, "-o", model, "--json") == 0
-    assert json.loads(capsys.readouterr().out)["patches"] > 36
+    told = capsys.readouterr()
+    record = json.loads(told.out)
+    assert record["patches"] > 36 and record["scans"] == 16
+    assert record["doubles"] == {str(folder / "again.gwy"): str(folder / "7.npy")} or (
+        record["doubles"] == {str(folder / "7.npy"): str(folder / "again.gwy")}
+    )
+    assert "the same scan as" in told.err and "fine.gwy: left out: a result" in told.err
     rng = np.random.default_rng(0)
     grey = 128 + 40 * surface(99) / 20
     other = rng.uniform(0, 255, (SIDE, SIDE))

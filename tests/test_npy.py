@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -172,3 +173,11 @@ def test_damage_gives_named_errors(tmp_path: Path) -> None:
             npy.read(path)
         except AfmsrError as error:
             assert "a." in str(error)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_a_pipe_for_a_description_is_called_one(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.eye(3))
+    os.mkfifo(tmp_path / "a.json")
+    with pytest.raises(UnreadableFileError, match=r"a\.json: this is a pipe, no file"):
+        npy.read(tmp_path / "a.npy")

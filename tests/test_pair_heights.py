@@ -105,7 +105,7 @@ def test_the_evaluation_leaves_it_out_and_says_so(pairs: Path, tmp_path: Path) -
     assert records["s1"]["status"] == "rejected" and not records["s1"]["scores"]
     assert "s1_low.npy" in records["s1"]["reason"]
     assert "heights differ by a factor of 1,0" in records["s1"]["reason"]
-    assert records["s1"]["reason"].endswith("in the right unit")
+    assert records["s1"]["reason"].endswith("in the right unit, and that neither is mirrored")
 
 
 def test_calibration_leaves_it_out(

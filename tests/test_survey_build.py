@@ -205,13 +205,20 @@ def test_what_exists_is_not_replaced_and_the_key_stays_outside(tmp_path: Path) -
         build_study(tmp_path / "images", tmp_path / "new", raters=["anna", "anna"])
 
 
-def test_images_that_cannot_be_shown_are_named(tmp_path: Path) -> None:
+def test_images_that_cannot_be_shown_are_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     images = write_images(tmp_path / "images", pairs=3)
     (images / "sample 0" / "rdn.png").unlink()
     built = build_study(images, tmp_path / "one", methods=METHODS)
     assert built.left_out == {"sample 0": "no image of rdn"} and len(built.study.sets) == 2
-    with pytest.raises(UsageError, match="has no result of edsr"):
+    with pytest.raises(UsageError, match=r"no result of edsr\. .* --methods bicubic,rcan,rdn"):
         build_study(images, tmp_path / "two", methods=("edsr", "rdn"))
+    with pytest.raises(UsageError, match=r"no result of rcna\. Did you mean rcan\?"):
+        build_study(images, tmp_path / "two", methods=("rcna", "rdn"))
+    assert main(["survey", "build", str(images), "--list"]) == 0
+    listed = capsys.readouterr().out.split()
+    assert listed == ["bicubic", "3", "pairs", "rcan", "3", "pairs", "rdn", "2", "pairs"]
     with pytest.raises(UsageError, match="two or more"):
         build_study(images, tmp_path / "two", methods=("rdn",))
     cv2.imwrite(str(images / "sample 1" / "rcan.png"), np.zeros((9, 9), np.uint8))

@@ -200,7 +200,7 @@ def measured_pair(pair: Pair, bicubic: Upscaler) -> Measured:
     if not found.accepted:
         raise PairError(
             f"{pair.id}: {'; '.join(found.reasons)}; check that both show one area, in the right "
-            f"unit"
+            f"unit, and that neither is mirrored"
         )
     coarse = levelled(low.heights)
     moved = warp(levelled(high.heights), found.matrix, upscaled.heights.shape)

@@ -265,7 +265,7 @@ class Evaluator:
             raise PairError(
                 f"{scene.low.where} could not be aligned with {scene.high.where}: "
                 f"{'; '.join(shared.reasons)}; check that both show the same area, in the "
-                f"right unit"
+                f"right unit, and that neither is mirrored"
             )
         if not settings.per_method(protocol):
             return shared, dict.fromkeys(names, shared), {}

@@ -121,13 +121,13 @@ def read(path: str | Path) -> Channel:
 
 
 def _notes(path: Path) -> dict[str, Any]:
-    try:
-        text = contents(_beside(path, sidecar(path)))
-    except UnreadableFileError as error:
+    companion = _beside(path, sidecar(path))
+    if not os.path.lexists(companion):
         raise UnsupportedContentError(
             f"{path.name}: an array does not tell its unit and size; put a file "
             f"{sidecar(path).name} beside it that holds, for example, {_EXAMPLE}"
-        ) from error
+        )
+    text = contents(companion)
     try:
         notes = json.loads(text)
     except UnicodeDecodeError as error:

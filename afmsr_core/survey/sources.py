@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -10,14 +11,19 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from afmsr_core.errors import CorruptFileError, UnreadableFileError, UsageError
+from afmsr_core.errors import CorruptFileError, UnreadableFileError, UsageError, did_you_mean
 
-__all__ = ["PAPER", "Found", "Scene", "find_scenes"]
+__all__ = ["PAPER", "Found", "Scene", "find_scenes", "methods_in"]
 
 PAPER = ("bicubic", "rcan", "rdn")
 """Methods that the paper's experts saw (doi 10.3762/bjnano.16.83)."""
 
 TRUTH_IMAGE = "truth.png"
+
+_NEITHER = (
+    f"{{}}: holds neither results.json nor PAIR/{TRUTH_IMAGE}; give a folder that afmsr-eval "
+    f"wrote, or one of images"
+)
 
 Image = NDArray[np.uint8]
 
@@ -98,10 +104,28 @@ def find_scenes(folder: Path, methods: Sequence[str] = (), crop: int | None = No
         return _of_evaluation(folder, methods, crop)
     if any(folder.glob(f"*/{TRUTH_IMAGE}")):
         return _of_images(folder, methods, crop)
-    raise UnreadableFileError(
-        f"{folder}: holds neither results.json nor PAIR/{TRUTH_IMAGE}; give a folder that "
-        f"afmsr-eval wrote, or one of images"
-    )
+    raise UnreadableFileError(_NEITHER.format(folder))
+
+
+def methods_in(folder: Path) -> dict[str, int]:
+    """Return the methods whose results a survey can show, each with the number of pairs.
+
+    Raises
+    ------
+    UnreadableFileError, CorruptFileError, UnsupportedContentError
+        If the folder is absent, damaged, or holds nothing to show.
+    """
+    if (folder / "results.json").is_file():
+        from afmsr_core.report.contents import read_results
+
+        results = read_results(folder)
+        pairs = [pair for name in results.data_sets for pair in results.pairs_of(name)]
+        return dict.fromkeys(results.ran, len(pairs))
+    images = [one for one in folder.glob("*/*.png") if (one.parent / TRUTH_IMAGE).is_file()]
+    found = Counter(one.stem for one in sorted(images) if one.name != TRUTH_IMAGE)
+    if not found:
+        raise UnreadableFileError(_NEITHER.format(folder))
+    return dict(found)
 
 
 def _of_evaluation(folder: Path, methods: Sequence[str], crop: int | None) -> Found:
@@ -189,8 +213,11 @@ def _chosen(
     names = tuple(dict.fromkeys(wanted))
     option = "--methods" if asked else "--methods (by default the paper's)"
     if missing := [name for name in names if name not in ran]:
+        there = ",".join(ran)
         raise UsageError(
-            f"{option}: {folder} has no result of {', '.join(missing)}; it has {', '.join(ran)}"
+            f"{option}: {folder} has no result of {', '.join(missing)}."
+            f"{did_you_mean(missing[0], ran) if asked else ''} "
+            f"Choose of those that it has: --methods {there}"
         )
     if len(names) < 2:
         raise UsageError(f"{option}: names {len(names)} method; a comparison needs two or more")

@@ -80,8 +80,11 @@ def _write(host: Host, files: plugin_files.Files, dry_run: bool, say: Say) -> No
         say(f"{'would write' if dry_run else 'writing'} {host.folder / name}")
     for name in stale:
         say(f"{'would remove' if dry_run else 'removing'} {host.folder / name}")
-    if not changed and not stale:
+    if not changed and not stale and new == old:
         say(f"{host.folder}: up to date")
+        return
+    if not changed and not stale:
+        say(f"{'would update' if dry_run else 'updating'} {host.folder / manifest.NAME}")
     if dry_run:
         return
     # The list of everything first: an installation that was interrupted can be taken out again.
@@ -92,7 +95,7 @@ def _write(host: Host, files: plugin_files.Files, dry_run: bool, say: Say) -> No
         _write_file(host.folder / name, files[name])
     for name in stale:
         _remove(host.folder / name, old.files[name], say)
-    if stale:
+    if both != new:
         _write_file(host.folder / manifest.NAME, plugin_files.File(new.content()))
 
 

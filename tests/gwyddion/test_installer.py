@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from afmsr_core import __version__
 from afmsr_core.errors import CorruptFileError, OutputExistsError, UsageError
 from gwyddion_plugin.exchange import menu
 from gwyddion_plugin.installing import hosts, installer, launcher, plugin_files
+from gwyddion_plugin.installing.state import state
 
 ROOT = Path(__file__).parents[2]
 
@@ -116,11 +118,32 @@ def test_dry_run_writes_nothing(folder, said):
 
 def test_again_changes_nothing(folder, said):
     installer.install(folder, say=said.append)
-    times = {path: path.stat().st_mtime_ns for path in folder.rglob("afmsr/*")}
+
+    def times() -> dict[Path, int]:
+        return {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+
+    before = times()
     said.clear()
     installer.install(folder, say=said.append)
     assert any("up to date" in line for line in said)
-    assert {path: path.stat().st_mtime_ns for path in folder.rglob("afmsr/*")} == times
+    assert times() == before  # so that it can be said of a home that is read-only, too
+
+
+def test_the_state_is_told_in_words(folder, said, monkeypatch):
+    def told() -> str:
+        return state(folder)[str(folder)]
+
+    assert told().startswith("not installed; run")
+    installer.install(folder, say=said.append)
+    assert told() == f"of this afmsr {__version__}"
+    with monkeypatch.context() as other:
+        other.setattr(launcher, "examine", lambda: launcher.Interpreter("/other/py", (), True))
+        assert "of another installation of afmsr" in told()
+    with monkeypatch.context() as newer:
+        newer.setattr("gwyddion_plugin.installing.state.__version__", "9.9")
+        assert told().startswith(f"of afmsr {__version__}, and this is 9.9; run")
+    (folder / "plugins/process/afmsr/start.py").unlink()
+    assert told().startswith("1 of 3 files are missing or changed; run")
 
 
 def test_an_upgrade_replaces_and_removes(folder, said, monkeypatch):

@@ -1,0 +1,56 @@
+"""What of the plug-in is in Gwyddion, as far as files tell; `check` tries whether it works."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from afmsr_core import __version__
+from afmsr_core.errors import AfmsrError
+from gwyddion_plugin.installing import hosts, launcher, plugin_files
+from gwyddion_plugin.installing.hosts import Host
+from gwyddion_plugin.installing.manifest import Manifest, digest, digest_of
+
+__all__ = ["state"]
+
+_INSTALL = "run `afmsr plugin install`"
+
+
+def state(folder: Path | None = None) -> dict[str, str]:
+    """Return of each user folder of Gwyddion what is installed there, in words with the cure.
+
+    Parameters
+    ----------
+    folder : Path, optional
+        The only user folder to look at; all that are found by default. None is no error.
+    """
+    try:
+        found = hosts.find(folder)
+    except AfmsrError:
+        return {}
+    return {str(host.folder): _of(host) for host in found}
+
+
+def _of(host: Host) -> str:
+    if host.generation != 2:
+        return hosts.NO_PLUGINS
+    try:
+        installed = Manifest.of(host.folder)
+        if installed is None:
+            return f"not installed; {_INSTALL}"
+        kept = installed.files
+        wrong = [name for name in kept if digest_of(host.folder / name) != kept[name]]
+        if wrong:
+            return f"{len(wrong)} of {len(kept)} files are missing or changed; {_INSTALL}"
+        if installed.version != __version__:
+            return f"of afmsr {installed.version}, and this is {__version__}; {_INSTALL}"
+        interpreter = launcher.examine()
+        ours = {
+            name: digest(file.content)
+            for item in plugin_files.MENU_ITEMS
+            for name, file in item.files(host, interpreter).items()
+        }
+    except AfmsrError as error:
+        return str(error)
+    if ours != kept:
+        return f"of another installation of afmsr {__version__} than this; {_INSTALL} to have this"
+    return f"of this afmsr {__version__}"
