@@ -110,9 +110,10 @@ class _Run:
     def _submit(self, pair: Pair) -> Any:
         key = _key(pair, self._settings)
         seen = _key(pair, self._settings_there)
+        files = pair.low.absolute(), pair.high.absolute()
         exact = None if pair.exact is None else pair.exact.absolute()
-        files = pair.low.absolute(), pair.high.absolute(), exact
-        job = pickle.dumps((pair, files, key, seen, self._folder.absolute()))
+        given = dataclasses.replace(pair, exact=exact)
+        job = pickle.dumps((given, files, key, seen, self._folder.absolute()))
         # The same work has the same name: given twice, it is done once.
         content = hashlib.sha256(job + self._network.encode()).hexdigest()
         future = self._client.submit(
@@ -209,7 +210,7 @@ def _score(
 
 def _written(network: str, settings: bytes, job: bytes, threads: int) -> dict[str, Any]:
     pair, files, key, seen, folder = pickle.loads(job)
-    there = dataclasses.replace(pair, low=files[0], high=files[1], exact=files[2])
+    there = dataclasses.replace(pair, low=files[0], high=files[1])
 
     def made() -> Evaluator:
         return Evaluator(dataclasses.replace(pickle.loads(settings), threads=threads))
