@@ -128,7 +128,7 @@ def _study(folder: Path, raters: int) -> Path:
 def _held(study: Path) -> int:
     from afmsr_core.survey.study import Study
 
-    return len(Study.read(study).scores())
+    return len(Study.read(study).store.scores())
 
 
 def _print(raters: list[_Rater], args: argparse.Namespace, held: int) -> None:

@@ -172,7 +172,8 @@ def _build(args: argparse.Namespace) -> int:
         if args.sheets:
             write_sheets(study, args.sheets, args.sheet_format, progress=progress.within("sheets"))
         items = sum(len(one.items) for one in study.sets)
-        progress.done(f"{len(study.sets)} sets, {items} results, {len(study.raters())} raters")
+        raters = len(study.store.raters())
+        progress.done(f"{len(study.sets)} sets, {items} results, {raters} raters")
     if args.sheets:
         print(f"sheets: {args.sheets}")
     print(f"study: {args.output}")
@@ -219,13 +220,12 @@ def _add_serve(actions: Any) -> None:
 
 def _serve(args: argparse.Namespace) -> int:
     from afmsr_core.survey.server import application, invite, listen, serve
-    from afmsr_core.survey.store import Store
     from afmsr_core.survey.study import Study
 
     study = Study.read(args.study)
     place = Place.of(args.host, args.port, args.url)  # before anything is done
     _add_raters(study, args)
-    raters = study.raters()
+    raters = study.store.raters()
     lost = raters if args.new_links == ["all"] else args.new_links
     if strangers := [name for name in lost if name not in raters]:
         raise UsageError(
@@ -243,7 +243,7 @@ def _serve(args: argparse.Namespace) -> int:
             file=sys.stderr,
         )
     app = application(study, place)  # before anybody is told
-    known = Store(study.database).tokens()
+    known = study.store.tokens()
     links = invite(study, [one for one in raters if one in lost or one not in known], place)
     for rater, link in links.items():
         print(f"{rater}\t{link}")

@@ -146,7 +146,7 @@ def _import(args: argparse.Namespace) -> int:
     from afmsr_core.survey.study import Study
 
     study = Study.read(args.study)
-    before = set(study.raters())
+    before = set(study.store.raters())
     filled = merged(
         [
             (file, read_scores(file, study, rater=args.rater, force=args.force))

@@ -14,10 +14,11 @@ import numpy as np
 from afmsr_core.statistics import Scores, friedman, holm
 from afmsr_core.statistics.tukey import studentized_q
 from afmsr_core.survey.cumulative import cumulative_logit
-from afmsr_core.survey.simulated import simulated_scores
 
 LEVEL = 0.05
 METHODS = ("a", "b", "c")
+# Log odds that separate the scores 1 to 6: with no effects most scores are 3 and 4.
+THRESHOLDS = (-3.0, -1.5, 0.0, 1.5, 3.0)
 DESIGNS: Mapping[str, Mapping[str, float]] = {
     "3 raters, 20 images": {},
     "3 raters, 8 images": {"images": 8},
@@ -26,6 +27,36 @@ DESIGNS: Mapping[str, Mapping[str, float]] = {
     "a method's luck with an image (SD 0.5)": {"interaction_sd": 0.5},
     "a method's luck with an image (SD 1)": {"interaction_sd": 1.0},
 }
+
+
+def simulated_scores(
+    random: np.random.Generator,
+    effects: tuple[float, ...],
+    *,
+    raters: int = 3,
+    images: int = 20,
+    rater_sd: float = 1.0,
+    image_sd: float = 1.0,
+    block_sd: float = 0.0,
+    interaction_sd: float = 0.0,
+    thresholds: tuple[float, ...] = THRESHOLDS,
+) -> np.ndarray:
+    """Return whole scores of raters who do not exist, drawn from a cumulative logit model.
+
+    Shape (raters, images, methods). `effects` of the methods, the SDs of the raters' leniency and
+    the images' ease, of what a rater thinks of one image whatever the method (`block_sd`) and of
+    what a method happens to be on one image for all raters (`interaction_sd`) are in log odds.
+    """
+    methods = len(effects)
+    latent = (
+        np.asarray(effects, dtype=np.float64)
+        + random.normal(0.0, rater_sd, (raters, 1, 1))
+        + random.normal(0.0, image_sd, (1, images, 1))
+        + random.normal(0.0, block_sd, (raters, images, 1))
+        + random.normal(0.0, interaction_sd, (1, images, methods))
+        + random.logistic(0.0, 1.0, (raters, images, methods))
+    )
+    return 1.0 + (latent[..., None] > np.asarray(thresholds)).sum(axis=-1)
 
 
 def tests(values: np.ndarray) -> dict[str, bool]:

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from afmsr_core.survey.design import draft_sets, plan_of
-from afmsr_core.survey.simulated import THRESHOLDS
-from afmsr_core.survey.store import Score, Store
+from afmsr_core.survey.store import Score
 from afmsr_core.survey.study import QUESTIONS, STUDY, Key, Study, StudySet, key_path
+from docs.survey_rates import THRESHOLDS
 
 AT = "2026-01-01T00:00:00.000+00:00"
 
@@ -39,7 +39,7 @@ def empty_study(
     key = Key(study.id, 3, "ab" * 16, labels, items)
     (folder / STUDY).write_text(json.dumps(study.as_dict()))
     key_path(folder).write_text(json.dumps(key.as_dict()))
-    store = Store(study.database)
+    store = study.store
     store.create()
     for place, rater in enumerate(raters):
         store.add_rater(rater, plan_of(study, key, place))
@@ -60,7 +60,7 @@ def fill(
     random = np.random.default_rng(seed)
     ease = {one.pair: random.normal() for one in key.items.values()}
     given = []
-    for rater in raters or study.raters():
+    for rater in raters or study.store.raters():
         kindness = random.normal()
         for one in study.sets:
             for item in one.items:

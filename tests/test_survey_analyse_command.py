@@ -15,7 +15,6 @@ pytest.importorskip("scipy")
 pytest.importorskip("statsmodels")
 
 from afmsr_cli.main import main
-from afmsr_core.survey.store import Store
 from afmsr_core.survey.study import Key, Study, key_path
 
 EFFECTS = {"bicubic": -1.5, "rcan": 1.0, "my_method": 1.0}
@@ -29,7 +28,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Study, Key, Path]:
         folder / "study", tuple(EFFECTS), repeats=1, catch=2, images=8, data_sets=2
     )
     fill(study, key, EFFECTS)
-    Store(study.database).comment("anna", study.sets[0].set, EVIL)
+    study.store.comment("anna", study.sets[0].set, EVIL)
     assert main(["survey", "analyse", str(study.folder), "--resamples", "200"]) == 0
     return study, key, folder / "study-analysis"
 
@@ -85,7 +84,7 @@ def test_the_tables_hold_the_numbers(made: tuple[Study, Key, Path]) -> None:
     assert list(rows) == ["bicubic", "rcan", "my_method", "truth"]
     first = [
         one.score
-        for one in study.scores()
+        for one in study.store.scores()
         if one.question == "quality"
         and key.items[one.item].method == "rcan"
         and not key.items[one.item].repeat_of
@@ -156,14 +155,14 @@ def test_paper_and_back(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     typed = re.sub(r",,,$", ",4,3,", form.read_text(), flags=re.M)
     form.write_text(typed)
     assert main(["survey", "import", folder, str(form), "--dry-run"]) == 0
-    assert study.scores() == []
+    assert study.store.scores() == []
     assert main(["survey", "import", folder, str(form)]) == 0
     assert "72 scores read, 72 new or changed, 0 cells empty" in capsys.readouterr().out
-    assert {(one.question, one.score) for one in study.scores()} == {
+    assert {(one.question, one.score) for one in study.store.scores()} == {
         ("fidelity", 4),
         ("quality", 3),
     }
     form.write_text(typed.replace(",4,3,", ",5,9,", 1))
     assert main(["survey", "import", folder, str(form), "--force"]) == 1
     assert "line 2: quality is '9'" in capsys.readouterr().err
-    assert 5 not in {one.score for one in study.scores()}  # all or nothing
+    assert 5 not in {one.score for one in study.store.scores()}  # all or nothing

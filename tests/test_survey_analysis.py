@@ -23,9 +23,9 @@ from afmsr_core.survey.outcome import (
     Settings,
     SurveyAnalysis,
 )
-from afmsr_core.survey.simulated import simulated_scores
-from afmsr_core.survey.store import Score, Store
+from afmsr_core.survey.store import Score
 from afmsr_core.survey.study import Key
+from docs.survey_rates import simulated_scores
 
 EFFECTS = {"bicubic": -2.5, "rcan": 1.0, "rdn": 1.0}
 QUICK = Settings(resamples=200)
@@ -60,7 +60,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Answers, SurveyAnal
         folder, raters=("anna", "ben", "carl", "dora"), repeats=2, catch=3, data_sets=2
     )
     fill(study, key, EFFECTS, raters=("anna", "ben", "carl"))
-    Store(study.database).comment("ben", study.sets[0].set, "hard to tell")
+    study.store.comment("ben", study.sets[0].set, "hard to tell")
     found = answers(study, key)
     return found, analyse_study(found, QUICK)
 

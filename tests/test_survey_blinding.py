@@ -129,7 +129,7 @@ def test_the_time_of_an_image_tells_nothing(built: Built, anna: Visitor) -> None
     by_kind: dict[str, list[float]] = {}
     aliases = {
         alias: built.key.items[item]
-        for number, plan in enumerate(built.study.plan("anna"), 1)
+        for number, plan in enumerate(built.study.store.plan("anna"), 1)
         for alias, item in zip(anna.items(number), plan.items, strict=True)
     }
     for _ in range(6):
@@ -144,7 +144,7 @@ def test_the_time_of_an_image_tells_nothing(built: Built, anna: Visitor) -> None
 
 
 def test_orders_differ_between_raters_and_say_nothing_by_place(built: Built) -> None:
-    plans = {rater: built.study.plan(rater) for rater in built.study.raters()}
+    plans = {rater: built.study.store.plan(rater) for rater in built.study.store.raters()}
     assert len({tuple(one.set for one in plan) for plan in plans.values()}) == len(plans)
     for plan in plans.values():
         firsts = {built.key.items[one.items[0]].method for one in plan}
@@ -166,7 +166,7 @@ def test_anothers_answers_are_out_of_reach(built: Built, anna: Visitor, ben: Vis
     assert ben.ask("GET", f"/image/{mine}").status == 404
     for extra in ({"rater": "anna"}, {"user": "anna"}, {"set": built.study.sets[0].set}):
         ben.click(theirs, score=2, **extra)
-    held = {(one.rater, one.score) for one in built.study.scores()}
+    held = {(one.rater, one.score) for one in built.study.store.scores()}
     assert held == {("anna", 6), ("ben", 2)}
 
 
@@ -176,9 +176,10 @@ def test_a_click_cannot_be_taken_from_another_by_its_name(
     name = secrets.token_hex(16)
     assert ben.click(ben.items(2)[0], score=1, id=name).status == 200
     assert anna.click(anna.items(2)[0], score=5, id=name).status == 200
-    item = built.study.plan("anna")[1].items[0]
-    assert [one.score for one in built.study.scores() if (one.rater, one.item) == ("anna", item)
-            and one.question == "fidelity"] == [5]  # fmt: skip
+    item = built.study.store.plan("anna")[1].items[0]
+    wanted = "anna", item, "fidelity"
+    held = built.study.store.scores()
+    assert [s.score for s in held if (s.rater, s.item, s.question) == wanted] == [5]
 
 
 def test_without_a_session_there_is_nothing(server: Server, anna: Visitor) -> None:
@@ -233,13 +234,13 @@ def test_the_token_leaves_the_address_and_the_cookie_is_shut(server: Server) -> 
 def test_a_forged_click_is_refused(
     built: Built, anna: Visitor, forged: dict[str, str | None]
 ) -> None:
-    before = built.study.scores()
+    before = built.study.store.scores()
     given = {"id": "0" * 32, "item": anna.items(3)[0], "question": "quality", "score": 1}
     if value := forged.get("X_CSRF_Token"):
         forged = {"X_CSRF_Token": value.encode().decode("latin-1")}
     answer = anna.post("/click", given | {"seconds": 0}, **forged)
     assert answer.status in (400, 403, 415) and answer.json["saved"] is False
-    assert built.study.scores() == before
+    assert built.study.store.scores() == before
 
 
 def test_another_session_s_csrf_token_is_none(anna: Visitor, ben: Visitor) -> None:

@@ -51,10 +51,10 @@ def at(tab: Tab, number: int) -> None:
 
 def held(study: Study, rater: str) -> list[dict[str, list[int]]]:
     """Return the scores of a rater by set and question, in the rater's order of the items."""
-    scores = {(s.item, s.question): s.score for s in study.scores() if s.rater == rater}
+    scores = {(s.item, s.question): s.score for s in study.store.scores() if s.rater == rater}
     return [
         {q: [scores.get((item, q), 0) for item in one.items] for q in study.questions}
-        for one in study.plan(rater)
+        for one in study.store.plan(rater)
     ]
 
 
@@ -118,7 +118,7 @@ def test_three_raters_walk_through_a_study(
         {"fidelity": [5, 2, 3], "quality": [6, 5, 4]},
         {"fidelity": [1, 4, 6], "quality": [1, 5, 2]},
     ]
-    assert study.comments() == {("anna", study.plan("anna")[0].set): "16 ok"}
+    assert study.store.comments() == {("anna", study.store.plan("anna")[0].set): "16 ok"}
     assert held(study, "ben")[0] == {"fidelity": [4, 5, 6], "quality": [4, 5, 6]}
     # Carl, on a tablet, in the browser that Ben used.
     tab.size(768, 1024, touch=True)
@@ -270,4 +270,4 @@ def test_a_comment_that_is_refused_stays_until_it_is_mended(
     tab.js("document.querySelector('#comment').value = 'Grains merge'")
     tab.click("#next")
     at(tab, 2)
-    assert study.comments()["dora", study.plan("dora")[0].set] == "Grains merge"
+    assert study.store.comments()["dora", study.store.plan("dora")[0].set] == "Grains merge"

@@ -126,8 +126,8 @@ def test_williams_rows_are_latin_and_neighbours_balanced(count: int) -> None:
 
 def test_the_orders_are_kept_and_come_again_from_the_key(built: Built) -> None:
     for place, rater in enumerate(SIX):
-        assert built.study.plan(rater) == plan_of(built.study, built.key, place)
-    plan = built.study.plan("u")
+        assert built.study.store.plan(rater) == plan_of(built.study, built.key, place)
+    plan = built.study.store.plan("u")
     assert sorted(one.set for one in plan) == sorted(one.set for one in built.study.sets)
     assert all(sorted(one.items) == sorted({i for s in built.study.sets if s.set == one.set
                                             for i in s.items}) for one in plan)  # fmt: skip
@@ -137,7 +137,7 @@ def shown(built: Built, rater: str) -> list[list[tuple[str, str, bool]]]:
     items = built.key.items
     return [
         [(items[name].pair, items[name].method, bool(items[name].repeat_of)) for name in one.items]
-        for one in built.study.plan(rater)
+        for one in built.study.store.plan(rater)
     ]
 
 
@@ -167,10 +167,10 @@ def test_a_set_and_its_repeat_lie_apart(built: Built) -> None:
 
 def test_raters_can_be_added_later(built: Built, tmp_path: Path) -> None:
     small = small_study(tmp_path, pairs=2)
-    before = {rater: small.study.plan(rater) for rater in small.study.raters()}
+    before = {rater: small.study.store.plan(rater) for rater in small.study.store.raters()}
     assert add_raters(small.study, small.key, ["dora", "anna"]) == ["dora"]
-    assert small.study.plan("dora") == plan_of(small.study, small.key, 3)
-    assert {rater: small.study.plan(rater) for rater in before} == before
+    assert small.study.store.plan("dora") == plan_of(small.study, small.key, 3)
+    assert {rater: small.study.store.plan(rater) for rater in before} == before
     with pytest.raises(UnsupportedContentError, match="another study"):
         add_raters(small.study, built.key, ["eve"])
 
@@ -257,7 +257,7 @@ def test_the_command_says_what_it_made_and_left_out(
     assert "left out: sample 2: no image of rcan" in told.err
     assert "3 sets, 9 results, 2 raters" in told.err
     assert f"study: {tmp_path / 'study'}\nkey, for nobody who scores: " in told.out
-    assert Study.read(tmp_path / "study").raters() == ["anna", "ben"]
+    assert Study.read(tmp_path / "study").store.raters() == ["anna", "ben"]
     assert Key.read(key_path(tmp_path / "study")).seed == 5
     assert main(command) == 2 and "exists already" in capsys.readouterr().err
 
@@ -270,13 +270,13 @@ def test_scores_can_be_added_once_and_contradictions_are_told(tmp_path: Path) ->
     one = study.sets[0]
     score = Score("eve", one.set, one.items[0], "fidelity", 4, float("nan"), "2026-01-01", "good")
     assert study.add_scores([score]) == 1 and study.add_scores([score]) == 0
-    (held,) = study.scores()
+    (held,) = study.store.scores()
     assert (held.score, held.comment) == (4, "good") and np.isnan(held.seconds)
     with pytest.raises(UnsupportedContentError, match="holds 4; use --force"):
         study.add_scores([replace(score, item=one.items[1]), replace(score, score=5)])
-    assert len(study.scores()) == 1  # all or none
+    assert len(study.store.scores()) == 1  # all or none
     assert study.add_scores([replace(score, score=5)], force=True) == 1
-    assert [found.score for found in study.scores()] == [5]
+    assert [found.score for found in study.store.scores()] == [5]
     for wrong in ({"item": "x"}, {"set": "x"}, {"question": "speed"}, {"score": 7}):
         with pytest.raises(UnsupportedContentError):
             study.add_scores([replace(score, **wrong)])

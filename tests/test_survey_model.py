@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("scipy")
 
 from afmsr_core.survey.cumulative import cumulative_logit, fit
-from afmsr_core.survey.simulated import simulated_scores
+from docs.survey_rates import simulated_scores
 
 # Bitterness of wine by nine judges (columns), J. H. Randall, Biometrical J. 31 (1989) 781: cold
 # or warm, without or with contact with the skins, two bottles each.

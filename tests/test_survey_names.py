@@ -11,7 +11,6 @@ from surveys import write_images
 
 from afmsr_cli.main import main
 from afmsr_core.survey.build import build_study
-from afmsr_core.survey.store import Store
 from afmsr_core.survey.study import Score, Study
 
 
@@ -31,15 +30,15 @@ def study(tmp_path: Path) -> Study:
 def test_names_that_are_not_utf_8(study: Study, tmp_path: Path) -> None:
     scores = [
         Score(rater, one.set, item, question, 1 + (3 * n + place) % 6, 1.0, "2026-11-27")
-        for n, rater in enumerate(study.raters())
-        for place, one in enumerate(study.plan(rater))
+        for n, rater in enumerate(study.store.raters())
+        for place, one in enumerate(study.store.plan(rater))
         for item in one.items
         for question in study.questions
     ]
     assert study.add_scores(scores) == len(scores)
-    assert len(Study.read(study.folder).scores()) == len(scores)
-    for one in study.plan("anna"):
-        Store(study.database).comment("anna", one.set, "blurred")
+    assert len(Study.read(study.folder).store.scores()) == len(scores)
+    for one in study.store.plan("anna"):
+        study.store.comment("anna", one.set, "blurred")
     out = tmp_path / "analysis"
     assert main(["survey", "analyse", str(study.folder), "-o", str(out)]) == 0
     (page,) = out.rglob("*.html")

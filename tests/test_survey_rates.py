@@ -10,7 +10,7 @@ pytest.importorskip("statsmodels")
 
 from afmsr_core.statistics import Scores, friedman, holm, ranks, tukey
 from afmsr_core.survey.cumulative import cumulative_logit
-from afmsr_core.survey.simulated import simulated_scores
+from docs.survey_rates import simulated_scores
 
 METHODS = ("a", "b", "c")
 KINDS = ("network",) * 3

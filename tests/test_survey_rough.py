@@ -155,8 +155,8 @@ def test_half_of_a_character_is_refused_with_the_reason(server: Server, anna: Vi
         assert answer.status == 400 and answer.json["saved"] is False
         assert "half of a character" in answer.json["reason"]
     study = Study.read(server.study)
-    third = study.plan("anna")[2].set
-    assert study.comments()["anna", third] == "Grains 😀"
+    third = study.store.plan("anna")[2].set
+    assert study.store.comments()["anna", third] == "Grains 😀"
 
 
 @pytest.mark.parametrize(
@@ -192,7 +192,7 @@ def test_names_and_titles_that_cannot_be_kept_are_refused(tmp_path: Path) -> Non
     built = small_study(tmp_path)
     with pytest.raises(UsageError, match=r"--raters .*half of a character"):
         add_raters(built.study, built.key, ["dora", f"{LONE}"])
-    assert "dora" not in built.study.raters()
+    assert "dora" not in built.study.store.raters()
     with pytest.raises(UnsupportedContentError, match="half of a character"):
         Store(built.study.database).comment("anna", "set", LONE)
     folder = tmp_path / "images"

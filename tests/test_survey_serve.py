@@ -50,8 +50,8 @@ def test_a_click_is_a_score(server: Server, study: Study) -> None:
     item = anna.items(1)[1]
     answer = anna.click(item, "quality", 5, seconds=2.25)
     assert answer.status == 200 and answer.json == {"saved": True, "done": 1, "all": 24}
-    (score,) = study.scores()
-    first = study.plan("anna")[0]
+    (score,) = study.store.scores()
+    first = study.store.plan("anna")[0]
     assert (score.rater, score.set, score.item) == ("anna", first.set, first.items[1])
     assert (score.question, score.score, score.seconds) == ("quality", 5, 2.25)
     page = anna.ask("GET", "/set/1").text
@@ -67,19 +67,19 @@ def test_the_same_click_again_changes_nothing_and_the_last_one_holds(
         assert anna.click(item, score=2, id=same).json["saved"]
     assert anna.click(item, score=6).json == {"saved": True, "done": 1, "all": 24}
     assert anna.click(item, score=2, id=same).json["saved"]  # comes late, was there before
-    assert [one.score for one in study.scores()] == [6]
+    assert [one.score for one in study.store.scores()] == [6]
     assert anna.click(item, score=4, id=same).json["saved"]  # another answer under the same name
-    assert [one.score for one in study.scores()] == [4]
+    assert [one.score for one in study.store.scores()] == [4]
 
 
 def test_a_comment_is_kept_and_taken_back(server: Server, study: Study) -> None:
     anna = visitor(server)
     text = 'Grains <b>merge</b> at the edge; µm & "quotes"\nsecond line'
     assert anna.post("/comment", {"number": 2, "text": text}).json["saved"]
-    assert study.comments() == {("anna", study.plan("anna")[1].set): text}
+    assert study.store.comments() == {("anna", study.store.plan("anna")[1].set): text}
     assert "<b>merge" not in anna.ask("GET", "/set/2").text
     anna.post("/comment", {"number": 2, "text": " "})
-    assert study.comments() == {}
+    assert study.store.comments() == {}
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_what_is_no_answer_is_refused(quiet: tuple[Server, Visitor], wrong: dict
     server, anna = quiet
     answer = anna.click(**({"item": anna.items(1)[0]} | wrong))
     assert answer.status == 400 and answer.json["saved"] is False
-    assert Study.read(server.study).scores() == []
+    assert Study.read(server.study).store.scores() == []
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +122,7 @@ def test_killed_at_random_no_confirmed_click_is_lost(study: Study) -> None:
         real = {
             (rater, alias): item
             for rater, one in raters.items()
-            for number, plan in enumerate(study.plan(rater), 1)
+            for number, plan in enumerate(study.store.plan(rater), 1)
             for alias, item in zip(one.items(number), plan.items, strict=True)
         }
         for _ in range(4):
@@ -144,7 +144,7 @@ def test_killed_at_random_no_confirmed_click_is_lost(study: Study) -> None:
                 left -= 1
             assert killer is not None
             killer.join()
-            held = {(s.rater, s.item, s.question): s.score for s in study.scores()}
+            held = {(s.rater, s.item, s.question): s.score for s in study.store.scores()}
             for (rater, alias, question), score in confirmed.items():
                 found = held[rater, real[rater, alias], question]
                 assert found == score or found in sent[rater, alias, question]
@@ -175,11 +175,11 @@ def test_many_at_once_are_kept_apart(tmp_path: Path) -> None:
         for thread in threads:
             thread.join()
     assert failed == []
-    found = {(s.rater, s.item, s.question): s.score for s in study.scores()}
+    found = {(s.rater, s.item, s.question): s.score for s in study.store.scores()}
     expected = {}
     for rater in MANY:
         draw = random.Random(rater)
-        for plan in study.plan(rater):
+        for plan in study.store.plan(rater):
             for item in plan.items:
                 for question in study.questions:
                     expected[rater, item, question] = draw.randint(1, 6)
@@ -218,8 +218,8 @@ def test_new_links_end_the_old_ones_and_raters_can_be_added(study: Study) -> Non
         assert Visitor(server.port).join(old["anna"]).status == 404
         assert visitor(server, "dora").ask("GET", "/set/4").status == 200
         assert Visitor(server.port).join(old["ben"]).status == 200
-    assert study.raters() == ["anna", "ben", "carl", "dora"]
-    assert {one.set for one in study.plan("dora")} == {one.set for one in study.sets}
+    assert study.store.raters() == ["anna", "ben", "carl", "dora"]
+    assert {one.set for one in study.store.plan("dora")} == {one.set for one in study.sets}
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")

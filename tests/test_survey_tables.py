@@ -17,7 +17,7 @@ from afmsr_core.errors import (
     UsageError,
 )
 from afmsr_core.survey.forms import merged, read_scores
-from afmsr_core.survey.store import Score, Store
+from afmsr_core.survey.store import Score
 from afmsr_core.survey.study import Key, Study
 from afmsr_core.survey.tables import form_csv, scores_csv
 
@@ -53,13 +53,13 @@ def filled(form: str, long: bool = False) -> str:
 
 
 def values(study: Study) -> dict[tuple[str, str, str], int]:
-    return {(one.rater, one.item, one.question): one.score for one in study.scores()}
+    return {(one.rater, one.item, one.question): one.score for one in study.store.scores()}
 
 
 @pytest.mark.parametrize("long", [False, True])
 def test_a_form_comes_back_as_it_was_filled_in(study: Study, tmp_path: Path, long: bool) -> None:
     form = form_csv(study, ["ben"], long)
-    items = [item for one in study.plan("ben") for item in one.items]
+    items = [item for one in study.store.plan("ben") for item in one.items]
     assert list(dict.fromkeys(row["item"] for row in rows(form))) == items
     back = read_scores(written(tmp_path, filled(form, long)), study)
     assert back.empty == 0 and len(back.scores) == 2 * len(items)
@@ -81,7 +81,7 @@ def test_an_empty_form_is_blind_and_holds_no_score(study: Study, tmp_path: Path)
 def test_sheet_and_letter_are_enough(study: Study, tmp_path: Path) -> None:
     text = "Rater;Sheet;Letter;Fidelity\nanna;2;b;5\n"
     (one,) = read_scores(written(tmp_path, text), study).scores
-    assert one.item == study.plan("anna")[1].items[1]
+    assert one.item == study.store.plan("anna")[1].items[1]
     assert (one.question, one.score) == ("fidelity", 5)
     assert math.isnan(one.seconds)
 
@@ -104,8 +104,8 @@ def test_sheet_and_letter_are_enough(study: Study, tmp_path: Path) -> None:
 )
 def test_as_spreadsheets_save_it(study: Study, tmp_path: Path, encode: object) -> None:
     text = "rater,sheet,letter,fidelity\nJörg,1,A,5\n"
-    empty = study.plan("anna")
-    Store(study.database).add_rater("Jörg", empty)
+    empty = study.store.plan("anna")
+    study.store.add_rater("Jörg", empty)
     (one,) = read_scores(written(tmp_path, encode(text)), study).scores  # type: ignore[operator]
     assert (one.rater, one.score) == ("Jörg", 5)
 
@@ -113,14 +113,14 @@ def test_as_spreadsheets_save_it(study: Study, tmp_path: Path, encode: object) -
 def test_the_export_comes_back(tmp_path: Path) -> None:
     study, key = empty_study(tmp_path / "study", images=3)
     fill(study, key, EFFECTS)
-    Store(study.database).comment("anna", study.sets[0].set, '=1+1 "odd", and\nlong')
+    study.store.comment("anna", study.sets[0].set, '=1+1 "odd", and\nlong')
     again, _ = empty_study(tmp_path / "again", images=3)
     for text in (scores_csv(study), scores_csv(study, key)):
         read_scores(written(tmp_path, text), again).add_to(again)
         assert values(again) == values(study)
-        assert again.comments() == study.comments()
-        assert {one.seconds for one in again.scores()} == {7.5}
-        assert {one.at for one in again.scores()} == {AT}
+        assert again.store.comments() == study.store.comments()
+        assert {one.seconds for one in again.store.scores()} == {7.5}
+        assert {one.at for one in again.store.scores()} == {AT}
 
 
 def test_only_the_key_unblinds(tmp_path: Path) -> None:
@@ -130,7 +130,7 @@ def test_only_the_key_unblinds(tmp_path: Path) -> None:
     assert not any(word in blind for word in ("bicubic", "rcan", "truth", "p00"))
     told = rows(scores_csv(study, key))
     assert {row["method"] for row in told} == {"bicubic", "rcan", "rdn", "truth"}
-    assert len(told) == len(study.scores())
+    assert len(told) == len(study.store.scores())
     repeats = [row for row in told if row["repeat_of"]]
     assert {key.items[row["item"]].repeat_of for row in repeats} == {
         row["repeat_of"] for row in repeats
@@ -143,7 +143,7 @@ def test_only_the_key_unblinds(tmp_path: Path) -> None:
 def test_a_comment_is_no_formula(study: Study, tmp_path: Path) -> None:
     evil = '=HYPERLINK("http://x")'
     first = study.sets[0]
-    Store(study.database).add_scores(
+    study.store.add_scores(
         [Score("anna", first.set, first.items[0], "quality", 3, math.nan, AT, evil)]
     )
     (row,) = rows(scores_csv(study))
@@ -157,7 +157,7 @@ def test_a_comment_without_a_score_is_kept(study: Study, tmp_path: Path) -> None
     back = read_scores(written(tmp_path, text), study)
     assert back.scores == () and back.empty == 2
     back.add_to(study)
-    assert study.comments() == {("anna", study.plan("anna")[0].set): "cannot tell"}
+    assert study.store.comments() == {("anna", study.store.plan("anna")[0].set): "cannot tell"}
 
 
 HEAD = "rater,sheet,letter,fidelity"
@@ -196,7 +196,7 @@ def test_what_is_wrong_is_named_with_its_line(
     with pytest.raises(UnsupportedContentError, match=words) as raised:
         read_scores(path, study)
     assert str(path) in str(raised.value)
-    assert study.scores() == []
+    assert study.store.scores() == []
 
 
 def test_all_faulty_lines_are_named_at_once(study: Study, tmp_path: Path) -> None:
@@ -209,7 +209,7 @@ def test_all_faulty_lines_are_named_at_once(study: Study, tmp_path: Path) -> Non
 
 
 def test_lines_that_were_shifted_are_seen(study: Study, tmp_path: Path) -> None:
-    plan = study.plan("anna")
+    plan = study.store.plan("anna")
     text = f"rater,sheet,letter,item,fidelity\nanna,1,A,{plan[0].items[1]},4\n"
     with pytest.raises(UnsupportedContentError, match="may have been shifted"):
         read_scores(written(tmp_path, text), study)
@@ -224,7 +224,7 @@ def test_what_contradicts_the_study_needs_force(study: Study, tmp_path: Path) ->
     with pytest.raises(UnsupportedContentError, match=r"line 2: .* holds 4; .*--force"):
         read_scores(path, study)
     assert read_scores(path, study, force=True).add_to(study, force=True) == 1
-    assert [one.score for one in study.scores()] == [5]
+    assert [one.score for one in study.store.scores()] == [5]
 
 
 def test_two_files_must_agree(study: Study, tmp_path: Path) -> None:

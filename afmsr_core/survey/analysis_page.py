@@ -200,7 +200,7 @@ def _comments(found: Answers) -> Table:
 
 
 def _made_with(study: Study, key: Key, found: Answers, result: SurveyAnalysis) -> dict[str, Any]:
-    held = sorted((s.rater, s.item, s.question, s.score) for s in study.scores())
+    held = sorted((s.rater, s.item, s.question, s.score) for s in study.store.scores())
     return {
         "study": study.id,
         "study built": study.created,

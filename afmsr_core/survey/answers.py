@@ -185,7 +185,7 @@ def answers(study: Study, key: Key) -> Answers:
         records=tuple(given.record(rater, results) for rater in given.raters),
         comments=tuple(
             Comment(rater=rater, image=image_of_set.get(one, one), text=text)
-            for (rater, one), text in sorted(study.comments().items())
+            for (rater, one), text in sorted(study.store.comments().items())
         ),
         repeated=len(given.shown_again),
         caught=sum(one.catch for one in items.values()),
@@ -218,9 +218,9 @@ class _Given:
         self, study: Study, items: Mapping[str, KeyItem], image_of: Mapping[str, str]
     ) -> None:
         self.study, self.items, self.image_of = study, items, image_of
-        self.scores = {(one.rater, one.item, one.question): one for one in study.scores()}
+        self.scores = {(one.rater, one.item, one.question): one for one in study.store.scores()}
         scored = (rater for rater, _, _ in self.scores)
-        self.raters = list(dict.fromkeys([*study.raters(), *scored]))
+        self.raters = list(dict.fromkeys([*study.store.raters(), *scored]))
         self.shown_again = {n: one for n, one in items.items() if one.repeat_of and not one.catch}
 
     def score(self, rater: str, item: str | None, question: str) -> float:

@@ -156,7 +156,7 @@ def add_raters(study: Study, key: Key, raters: Sequence[str]) -> list[str]:
     """Add raters who are not there yet, each with an own order; return those who are new."""
     key.check(study)
     _check_texts("--raters", raters)
-    store = Store(study.database)
+    store = study.store
     store.create()
     new = []
     for rater in raters:

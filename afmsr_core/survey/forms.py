@@ -13,7 +13,7 @@ from typing import Any
 from afmsr_core.errors import CorruptFileError, UnsupportedContentError
 from afmsr_core.io.files import contents
 from afmsr_core.survey.page import letter
-from afmsr_core.survey.store import Store, now
+from afmsr_core.survey.store import now
 from afmsr_core.survey.study import HIGHEST, LOWEST, Score, Study
 from afmsr_core.survey.tables import ANSWER, PLACE, RISKY, SECRETS
 
@@ -54,10 +54,10 @@ class Filled:
             If a score contradicts one in the study, without `force`; then nothing was added.
         """
         changed = study.add_scores(self.scores, force)
-        known = set(study.raters())
+        known = set(study.store.raters())
         for (rater, set_), text in self.comments.items():
             if rater in known:  # one who scored nothing and was not invited is nobody
-                Store(study.database).comment(rater, set_, text)
+                study.store.comment(rater, set_, text)
         return changed
 
 
@@ -181,7 +181,7 @@ class _Reader:
         self.empty = 0
         self.sets = study.set_of()
         self.known = {one.set for one in study.sets}
-        self.held = {(s.rater, s.item, s.question): s.score for s in study.scores()}
+        self.held = {(s.rater, s.item, s.question): s.score for s in study.store.scores()}
         self.plans: dict[str, dict[tuple[int, str], str]] = {}
         self.taken: dict[tuple[str, str, str], tuple[int, Score]] = {}
         self.comments: dict[tuple[str, str], list[str]] = {}
@@ -289,7 +289,7 @@ class _Reader:
         if rater not in self.plans:
             self.plans[rater] = {
                 (number, letter(place)): one
-                for number, plan in enumerate(self.study.plan(rater), 1)
+                for number, plan in enumerate(self.study.store.plan(rater), 1)
                 for place, one in enumerate(plan.items)
             }
         plan = self.plans[rater]

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from afmsr_core.errors import MissingExtraError, OutputError, pip_install
 from afmsr_core.survey.guard import INVITATION, TOKEN_BYTES, Place
-from afmsr_core.survey.store import Store
 from afmsr_core.survey.study import Study
 
 if TYPE_CHECKING:
@@ -26,7 +25,7 @@ HEADER_BYTES = 16 * 1024
 
 def invite(study: Study, raters: Iterable[str], place: Place) -> dict[str, str]:
     """Give raters new invitations and return the links; those from before no longer work."""
-    store = Store(study.database)
+    store = study.store
     links = {}
     for rater in raters:
         token = secrets.token_urlsafe(TOKEN_BYTES)
@@ -91,4 +90,4 @@ def serve(app: Flask, study: Study, listening: socket.socket) -> None:
         server.run()
     finally:
         server.close()
-        Store(study.database).checkpoint()
+        study.store.checkpoint()

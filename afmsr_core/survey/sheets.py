@@ -75,7 +75,7 @@ def write_sheets(
 
     if kind not in FORMATS:
         raise UsageError(f"{kind}: no format of sheets; choose from {', '.join(FORMATS)}")
-    raters = study.raters()
+    raters = study.store.raters()
     names = unique_slugs(raters)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -137,7 +137,7 @@ def _figures(study: Study, rater: str) -> Iterator[Figure]:
     from afmsr_core.survey.drawing import canvas
 
     sets = {one.set: one for one in study.sets}
-    plan = study.plan(rater)
+    plan = study.store.plan(rater)
     for index, one in enumerate(plan, 1):
         shown = sets[one.set]
         rows = shown.shape[0] * (shown.pixel or (1, 1))[0]

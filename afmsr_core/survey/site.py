@@ -13,7 +13,7 @@ from afmsr_core.errors import AfmsrError
 from afmsr_core.io.files import contents
 from afmsr_core.survey.guard import HEADERS, INVITATION, TOKEN_BYTES, Place, Rate, alias
 from afmsr_core.survey.page import WORDS, Click, Desk
-from afmsr_core.survey.store import Store, savable
+from afmsr_core.survey.store import savable
 from afmsr_core.survey.study import HIGHEST, LOWEST, Study
 
 __all__ = ["BODY_BYTES", "CALLS", "FAILURES", "Site"]
@@ -62,7 +62,7 @@ class Site:
     """
 
     def __init__(self, study: Study, place: Place) -> None:
-        at_rest = Store(study.database)
+        at_rest = study.store
         at_rest.create()
         at_rest.keep_setting("pepper", secrets.token_hex(32))
         self.study, self.place = study, place

@@ -131,14 +131,22 @@ class Store:
         return [row[0] for row in self._select("SELECT rater FROM raters ORDER BY rowid")]
 
     def plan(self, rater: str) -> list[Plan]:
-        """Return the sets of a rater in order."""
+        """Return the sets of a rater with their items, both in the order that this rater sees.
+
+        Set 1, item A on a printed sheet is the first item of the first set. Empty if there is no
+        such rater.
+        """
         rows = self._select(
             'SELECT "set", items FROM plan WHERE rater = ? ORDER BY place', (rater,)
         )
         return [Plan(one, tuple(json.loads(items))) for one, items in rows]
 
     def scores(self, of: str | None = None) -> list[Score]:
-        """Return the scores that hold, of all raters or of one."""
+        """Return the scores that hold, of all raters or of one: of changed ones the last.
+
+        Ordered by rater, set, item and question. A comment belongs to a set, so it stands with
+        each score of that rater in it.
+        """
         where, values = ("AND c.rater = ?", (of,)) if of is not None else ("", ())
         rows = self._select(_HOLDING.format(where=where), values)
         return [
@@ -156,7 +164,7 @@ class Store:
         return dict(rows)
 
     def comments(self, rater: str | None = None) -> dict[tuple[str, str], str]:
-        """Return comments by rater and set."""
+        """Return comments by rater and set, of sets without a score too."""
         rows = self._select('SELECT rater, "set", text FROM comments ORDER BY rater, "set"')
         return {(who, one): text for who, one, text in rows if rater in (None, who)}
 

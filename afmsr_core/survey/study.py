@@ -150,36 +150,10 @@ class Study:
         """Return the set of every item."""
         return {item: one.set for one in self.sets for item in one.items}
 
-    def raters(self) -> list[str]:
-        """Return the names of all raters, in the order in which they were added."""
-        return Store(self.database).raters()
-
-    def plan(self, rater: str) -> list[Plan]:
-        """Return the sets of a rater with their items, both in the order that this rater sees.
-
-        Set 1, item A on a printed sheet is the first item of the first set.
-
-        Returns
-        -------
-        list of Plan
-            Each has ``set`` and ``items``; empty if there is no such rater.
-        """
-        return Store(self.database).plan(rater)
-
-    def scores(self) -> list[Score]:
-        """Return every score that holds: of clicks that were changed later, the last one.
-
-        Returns
-        -------
-        list of Score
-            Ordered by rater, set, item and question. A comment belongs to a set, so it stands
-            with each score of that rater in it.
-        """
-        return Store(self.database).scores()
-
-    def comments(self) -> dict[tuple[str, str], str]:
-        """Return every comment by rater and set, of sets without a score too."""
-        return Store(self.database).comments()
+    @property
+    def store(self) -> Store:
+        """What is in the database."""
+        return Store(self.database)
 
     def add_scores(self, scores: Iterable[Score], force: bool = False) -> int:
         """Add scores that were given on paper or in a spreadsheet.
@@ -225,7 +199,7 @@ class Study:
                     f"{where}, {one.question}: the score is {one.score!r}; give a whole number "
                     f"from {LOWEST} to {HIGHEST}"
                 )
-        return Store(self.database).add_scores(given, force)
+        return self.store.add_scores(given, force)
 
 
 @dataclass(frozen=True)

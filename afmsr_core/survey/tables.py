@@ -45,12 +45,12 @@ def scores_csv(study: Study, key: Key | None = None) -> str:
         key.check(study)
     rows = []
     told = set()
-    for one in study.scores():
+    for one in study.store.scores():
         told.add((one.rater, one.set))
         seconds = f"{one.seconds:g}" if math.isfinite(one.seconds) else ""
         row = [one.rater, one.set, one.item, one.question, one.score, seconds, one.at]
         rows.append([*row, one.comment or "", *(_secrets(key, one.item) if key else [])])
-    for (rater, set_), text in study.comments().items():
+    for (rater, set_), text in study.store.comments().items():
         if (rater, set_) not in told:
             rows.append([rater, set_, "", "", "", "", "", text, *([""] * len(SECRETS) * bool(key))])
     return _csv([*ANSWER, *(SECRETS if key else ())], rows)
@@ -74,10 +74,10 @@ def form_csv(study: Study, raters: Sequence[str] = (), long: bool = False) -> st
         If a rater has no order in this study.
     """
     rows: list[list[object]] = []
-    for rater in raters or study.raters():
-        plan = study.plan(rater)
+    for rater in raters or study.store.raters():
+        plan = study.store.plan(rater)
         if not plan:
-            known = ", ".join(study.raters()) or "nobody"
+            known = ", ".join(study.store.raters()) or "nobody"
             raise UsageError(
                 f"{study.folder}: rater {rater!r} has no sheets; there is {known}; build the study "
                 "with this rater, or give the name as it is there"
