@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import configparser
 from collections.abc import Collection, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -67,14 +68,16 @@ PLUGIN_MODULES = sorted(
 )
 
 
+@cache
 def tree_of(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"), str(path))
 
 
-def imports(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield line and full name of everything that a module imports, in functions too."""
+@cache
+def imports(path: Path) -> tuple[tuple[int, str], ...]:
+    """Return line and full name of everything that a module imports, in functions too."""
     package = ".".join(path.relative_to(ROOT).parts[:-1])
-    yield from imports_in(tree_of(path), package)
+    return tuple(imports_in(tree_of(path), package))
 
 
 def imports_in(tree: ast.Module, package: str) -> Iterator[tuple[int, str]]:

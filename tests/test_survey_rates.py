@@ -51,7 +51,7 @@ def ranked(values: np.ndarray, clustered: bool) -> tuple[bool, bool]:
 @pytest.mark.usefixtures("no_integrals")
 def test_where_there_is_nothing_the_alarms_are_nominal() -> None:
     """Kind and severe raters, easy and hard images, but no method better than another."""
-    random, runs = np.random.default_rng(11), 400
+    random, runs = np.random.default_rng(11), 200
     alarms = dict.fromkeys(("model", "pairs, Holm", "Friedman", "Friedman, images"), 0)
     nemenyi = 0
     for _ in range(runs):

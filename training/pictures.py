@@ -73,7 +73,7 @@ def _picture(scan: Scan, methods: Mapping[str, Upscaler]) -> bytes:
         if name not in ("bilinear", "lanczos4"):
             fields[name] = ndimage.shift(upscale(coarse), acquisition.offset, mode="nearest")
     fields["full scan"] = truth
-    detail = _worst_square(fields[REFERENCE] - truth)
+    detail = worst_square((fields[REFERENCE] - truth) ** 2)
     shown, near = Range.of([truth]), Range.of([truth[detail]])
     whole = [_panel(scan, heights, shown, name, truth) for name, heights in fields.items()]
     parts = [_panel(scan, heights[detail], near) for heights in fields.values()]
@@ -94,11 +94,11 @@ def _panel(
     return Panel(heights, across, down, shown, lateral_unit=unit, title=name, subtitle=error)
 
 
-def _worst_square(error: Heights) -> tuple[slice, slice]:
-    """Return the square in which the error is largest, away from the border."""
-    side = min(SIDE, *(length - 2 * BORDER for length in error.shape))
-    blurred = ndimage.uniform_filter(error**2, side, mode="constant")
-    margin = side // 2 + BORDER
-    middles = blurred[margin:-margin, margin:-margin]
-    top, left = (int(i) + BORDER for i in np.unravel_index(middles.argmax(), middles.shape))
+def worst_square(squares: Heights, side: int = SIDE, border: int = BORDER) -> tuple[slice, slice]:
+    """Return the square in which squared errors are largest in the mean, away from the border."""
+    side = min(side, *(length - 2 * border for length in squares.shape))
+    blurred = ndimage.uniform_filter(squares, side, mode="constant")
+    before, behind = side // 2 + border, (side - 1) // 2 + border
+    middles = blurred[before : blurred.shape[0] - behind, before : blurred.shape[1] - behind]
+    top, left = (int(i) + border for i in np.unravel_index(middles.argmax(), middles.shape))
     return slice(top, top + side), slice(left, left + side)

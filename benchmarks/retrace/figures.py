@@ -14,6 +14,7 @@ from afmsr_core.picture import DIFFERENCE, Panel, Range, drawn
 from afmsr_core.survey.drawing import CURVES, INK, canvas, finish
 from benchmarks.retrace.score import CEILING, Outcome
 from benchmarks.retrace.table import REFERENCE
+from training.pictures import worst_square
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 GREYS = ("#9aa2ab", "#5b636d")
 MARKERS = "osD^vP*X"
 WINDOW = 112  # pixels of the truth that a panel shows
-STRIDE = 8
 
 
 def gains(outcomes: Sequence[Outcome], methods: Sequence[str], folder: Path) -> None:
@@ -119,22 +119,8 @@ def _told(one: Outcome, key: str, name: str) -> str:
 
 def _window(one: Outcome, name: str) -> tuple[slice, slice]:
     """Return the detail in which the method and bicubic differ most in squared error."""
-    truth = one.fields["truth"]
-    difference = np.abs(
-        (one.fields[REFERENCE] - truth) ** 2 - (one.fields[name] - truth) ** 2
-    ).cumsum(axis=0).cumsum(axis=1)  # fmt: skip
-    total = np.pad(difference, ((1, 0), (1, 0)))
-    rows, columns = (min(WINDOW, size) for size in truth.shape)
-    tops = range(0, truth.shape[0] - rows + 1, STRIDE)
-    lefts = range(0, truth.shape[1] - columns + 1, STRIDE)
-
-    def inside(top: int, left: int) -> float:
-        bottom, right = top + rows, left + columns
-        corners = total[bottom, right] - total[top, right] - total[bottom, left] + total[top, left]
-        return float(corners)
-
-    top, left = max(((t, c) for t in tops for c in lefts), key=lambda place: inside(*place))
-    return slice(top, top + rows), slice(left, left + columns)
+    truth, mine, bicubic = (one.fields[key] for key in ("truth", name, REFERENCE))
+    return worst_square(np.abs((bicubic - truth) ** 2 - (mine - truth) ** 2), WINDOW, border=0)
 
 
 def _gain(one: Outcome, name: str) -> float:
