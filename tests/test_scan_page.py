@@ -360,7 +360,10 @@ def test_what_the_history_tells_is_not_found_again(folder: Path) -> None:
     assert [one.as_dict() for one in known.regions] == step.settings["regions"]
     assert known.noise is not None and known.noise.white == step.settings["noise"]["white"]
     told = " ".join(sentence(subject, known))
-    assert "the 90 % interval, median" in told and "check the 5 places" in told
+    assert "(the 90 % interval)" in told and "check the 5 places" in told
+    width = subject.half_width.heights
+    for share in (0.5, 0.95):
+        assert f" {np.quantile(width, share):.1f} nm" in told
 
 
 def test_a_history_that_was_edited_costs_no_page(folder: Path) -> None:
@@ -373,3 +376,14 @@ def test_a_history_that_was_edited_costs_no_page(folder: Path) -> None:
     known = trusted(subject_of(subject.result, subject.scan, half_width))
     assert known.noise is not None and known.noise.white > 0
     assert known.coarseness is not None and len(known.regions) == 5
+
+
+def test_a_page_that_cannot_be_made_costs_no_result(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("afmsr_core.scan_page.subject.LARGE", 1000)
+    afmsr.write(tmp_path / "scan.gwy", scan_of(20, 24))
+    (done,) = afmsr.upscale_many(tmp_path / "scan.gwy", method="bilinear", report=True)
+    assert done.status == "done" and done.output.is_file()
+    assert "no page was written" in done.warnings[0] and "--pixels" in done.warnings[0]
+    assert not done.output.with_suffix(".html").exists()

@@ -6,6 +6,7 @@ from afmsr_core.quantity import counted
 from afmsr_core.scan_page.subject import Subject, is_interpolation
 from afmsr_core.scan_page.trusted import Trusted
 from afmsr_core.scan_page.words import digits, rough
+from afmsr_core.trust.coarseness import MAX_SIDE
 
 __all__ = ["sentence"]
 
@@ -43,11 +44,13 @@ def _fine_enough(subject: Subject, known: Trusted) -> str:
     if found is None:
         return "Whether the scan is fine enough cannot be told, because it is too small to judge"
     error = _rough(found.expected_error * known.sq, subject, known)
-    share = f"by about {error}, {100 * found.expected_error:.0f} % of its roughness Sq"
+    share = f"by about {error} (rms), {100 * found.expected_error:.0f} % of its roughness Sq"
     if found.verdict == "fine":
         return f"The scan is fine enough: expect the result to be wrong {share}"
     columns, rows = found.pixels
     cure = f"{columns} x {rows} pixels on the same area would do"
+    if max(found.pixels) >= MAX_SIDE:
+        cure = f"even {MAX_SIDE} pixels a side may not do, so scan a smaller area"
     noisy = found.noise_share > MOSTLY * found.expected_error
     if noisy:
         cure = "most of that is noise, so scan more slowly or average"
@@ -89,10 +92,10 @@ def _not_to_trust(subject: Subject, known: Trusted) -> str:
         return f"how far to trust each height is not in this file, so {check}"
     if not interval.calibrated:
         return f"how far to trust each height is not known, as no calibration fits, so {check}"
+    usual, worst = (_rough(one, subject, known) for one in (interval.median, interval.high))
     return (
-        f"do not trust a step or a grain lower than about "
-        f"{_rough(interval.median, subject, known)} (the {100 * interval.coverage:g} % interval, "
-        f"median), and {check}"
+        f"do not trust a step or a grain lower than about {usual}, or {worst} in the least certain "
+        f"5 % of the area (the {100 * interval.coverage:g} % interval), and {check}"
     )
 
 
