@@ -1,4 +1,4 @@
-"""What README and tutorial tell to type runs, in the order in which it stands, in a new folder."""
+"""What README and tutorial tell to type runs, in that order, in a new folder, and says as much."""
 
 from __future__ import annotations
 
@@ -22,11 +22,14 @@ set -x
 """
 
 
+def text_of(page: str) -> str:
+    return (ROOT / page).read_text(encoding="utf-8")
+
+
 def script(page: str, folder: Path) -> str:
     """Return the blocks of a page as one script, those of Python as files that it runs."""
     parts = [PRELUDE]
-    text = (ROOT / page).read_text(encoding="utf-8")
-    for number, (language, block) in enumerate(BLOCK.findall(text)):
+    for number, (language, block) in enumerate(BLOCK.findall(text_of(page))):
         if language == "python":
             file = folder / f"block{number}.py"
             file.write_text(block, encoding="utf-8")
@@ -51,3 +54,6 @@ def test_every_block_runs_in_order(page: str, tmp_path: Path) -> None:
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
     assert "Traceback" not in done.stderr
+    said = {line.strip() for line in (done.stdout + done.stderr).splitlines()}
+    shown = "".join(re.findall(r"^```text\n(.*?)^```", text_of(page), re.M | re.S))
+    assert [line for line in shown.splitlines() if line.strip() not in said] == []

@@ -153,8 +153,8 @@ of the result / Sq of the truth - 1|. PSD ratio: relief of the result over that 
 bands of the Nyquist frequency of the coarse scan (0 to 1/4, 1/4 to 1/2, 1/2 to 1, beyond). NIQE:
 8-bit grey values, the patches of all scans together, 95 % by bootstrap over scans; lower is closer
 to photographs. Scars left: how much remains of the height of scars put into the coarse scan.
-Invented and missing: small features above five standard deviations of the noise that only the result
-has, or only the truth; their number on all scans, and the mean share of all features.
+Invented and missing: small features above five standard deviations of the noise that only the
+result has, or only the truth; their number on all scans, and the mean share of all features.
 
 `photographs` is the same network trained on 500 photographs (BSDS500) with anti-aliased
 down-sampling, as networks for photographs are: `python -m training fit FOLDER --photographs`.
