@@ -33,8 +33,8 @@ examples:
       pairs as for afmsr eval: NAME_low and NAME_high, a folder for each sample
   afmsr upscale scan.gwy --confidence --calibration ours.json
 
-A sample is a folder of pairs, or what the column 'data set' of a pairs.csv says; pairs that lie
-together are one sample, and so are all pairs of a folder without folders in it. At least 3 samples
+A sample is a folder of pairs, or the pairs with the same 'data set' in a pairs.csv. All pairs of a
+folder without folders in it are one sample. At least 3 samples
 are needed; from 20 on the coverage is guaranteed. The same scans under two names count once.
 """
 
@@ -43,7 +43,7 @@ def add_parser(commands: Any) -> None:
     """Add the command to the parser."""
     parser = commands.add_parser(
         "calibrate",
-        description="Learn, on pairs of a coarse and a fine scan, intervals for the heights.",
+        description="Learn intervals for the heights from pairs of a coarse and a fine scan.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

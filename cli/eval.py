@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 __all__ = ["add_parser", "main", "run"]
 
 CONFIG = "afmsr-eval.toml"
-DESCRIPTION = "Upscale the coarse member of every pair, compare it with the fine one, report."
+DESCRIPTION = (
+    "Upscale the coarse scan of every pair with every method, and compare with the fine one."
+)
 
 _EPILOG = """\
 examples:
@@ -68,7 +70,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("pairs", type=Path, metavar="PAIRS", help="folder with pairs")
     parser.add_argument(
-        "-o", "--output", type=Path, metavar="RESULTS", help="default: PAIRS-results beside it"
+        "-o",
+        "--output",
+        type=Path,
+        metavar="RESULTS",
+        help="folder for the report (default: PAIRS-results, beside PAIRS)",
     )
     parser.add_argument("--config", type=Path, metavar="FILE", help=f"default: PAIRS/{CONFIG}")
     parser.add_argument("--methods", metavar="A,B", help="default: all that can run here")
@@ -76,12 +82,16 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--align",
         choices=("protocol", "shared", "per-method"),
-        help="one alignment a pair, or one a method (default: as the protocol says)",
+        help="one alignment per pair, or one per method (default: as the protocol says)",
     )
     parser.add_argument("--channel", metavar="WHICH", help="number, title or pattern")
     parser.add_argument("--level", metavar="STEPS", help="of both members (default: plane)")
     parser.add_argument("--crop", type=int, metavar="PX", help="score this square in the middle")
-    parser.add_argument("--ratio", type=float, help="of the matching of features (default: 0.75)")
+    parser.add_argument(
+        "--ratio",
+        type=float,
+        help="how much nearer a match of features must be than the next (default: 0.75)",
+    )
     parser.add_argument("--peak", choices=("255", "reference"), help="of the paper's PSNR")
     parser.add_argument("--niqe-parameters", metavar="FILE")
     parser.add_argument("--ma-parameters", metavar="FILE")
@@ -89,7 +99,10 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         "--weights", action="append", default=[], metavar="METHOD=FILE", help="other weights"
     )
     parser.add_argument(
-        "--calibration", type=Path, metavar="FILE", help="of afmsr calibrate (default: shipped)"
+        "--calibration",
+        type=Path,
+        metavar="FILE",
+        help="made by afmsr calibrate (default: the shipped one)",
     )
     parser.add_argument("--device", help="auto, cpu, cuda, cuda:N, mps")
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="pairs at a time")

@@ -71,7 +71,9 @@ def add_parser(commands: Any) -> None:
     )
     fetch.add_argument("--mirror", metavar="URL", help="folder with the same file names")
     fetch.add_argument("--offline", action="store_true", help="do not use the network")
-    fetch.add_argument("--force", action="store_true", help="again, even if the file is here")
+    fetch.add_argument(
+        "--force", action="store_true", help="download again, even if the file is here"
+    )
     fetch.add_argument("--quiet", action="store_true", help="no progress")
 
     verify = add_action(
@@ -96,7 +98,9 @@ def add_parser(commands: Any) -> None:
         "copy weights and parameters from a file, folder or zip",
         "  afmsr models import ~/Downloads/carn.pt",
     )
-    importing.add_argument("sources", nargs="+", type=Path, metavar="FILE")
+    importing.add_argument(
+        "sources", nargs="+", type=Path, metavar="FILE", help="a file, a folder or a zip"
+    )
 
 
 # --- list ------------------------------------------------------------------------------------

@@ -40,8 +40,12 @@ def add_channel_options(parser: argparse.ArgumentParser) -> None:
 def add_cluster_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that name a Dask scheduler."""
     cluster = parser.add_mutually_exclusive_group()
-    cluster.add_argument("--dask", metavar="ADDRESS", help="of a Dask scheduler: compute there")
-    cluster.add_argument("--scheduler-file", type=Path, metavar="FILE", help="the same, by file")
+    cluster.add_argument(
+        "--dask", metavar="ADDRESS", help="compute on the Dask scheduler at this address"
+    )
+    cluster.add_argument(
+        "--scheduler-file", type=Path, metavar="FILE", help="the same, from the scheduler's file"
+    )
 
 
 def scheduler(args: argparse.Namespace) -> str | Path | None:

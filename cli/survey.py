@@ -97,14 +97,14 @@ def _add_build(actions: Any) -> None:
         type=int,
         default=0,
         metavar="R",
-        help="of them, so many twice, to see how reliable a rater is",
+        help="sets to show twice, to see how reliable raters are",
     )
     build.add_argument(
         "--catch",
         type=int,
         default=0,
         metavar="N",
-        help="in so many sets, show the truth as one more result",
+        help="sets that show the truth as one more result",
     )
     build.add_argument(
         "--raters",

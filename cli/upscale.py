@@ -31,7 +31,7 @@ examples:
   afmsr upscale scans/ -o results/ --level plane+rows-median --jobs 4
   afmsr upscale scan.gwy --confidence --residual
       two more channels: the half-width of the 90 % interval, and what the result does not
-      give back of the measured pixels; see docs/trust.md
+      give back of the measured pixels
 
 More pixels are not more resolving power: what the scan did not touch is a guess.
 Check what matters with a zoom scan.
@@ -79,7 +79,7 @@ def add_parser(commands: Any) -> None:
         "--no-restore-background",
         dest="restore_background",
         action="store_false",
-        help="return the levelled field; else what levelling took off is put back",
+        help="write the levelled field (default: what levelling took off is put back)",
     )
     parser.add_argument(
         "--protocol",
@@ -90,26 +90,36 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--device", default="auto", help="auto, cpu, cuda, cuda:N, mps, directml, coreml"
     )
-    parser.add_argument("--engine", default="auto", choices=("auto", "onnx", "torch"))
-    parser.add_argument("--weights", type=Path, metavar="FILE", help="other weights")
+    parser.add_argument(
+        "--engine", default="auto", choices=("auto", "onnx", "torch"),
+        help="what runs a network (default: auto)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--weights", type=Path, metavar="FILE", help="other weights for the network"
+    )
     parser.add_argument("--tile", type=int, metavar="PX", help="tile side (default: by memory)")
     parser.add_argument("--threads", type=int, metavar="N", help="threads of the engine")
     parser.add_argument(
         "--confidence", action="store_true", help="a channel with the interval around each height"
     )
     parser.add_argument(
-        "--residual", action="store_true", help="channels: result, scanned again, less the scan"
+        "--residual",
+        action="store_true",
+        help="channels with what the result, scanned again, differs by from the scan",
     )
     parser.add_argument(
-        "--calibration", type=Path, metavar="FILE", help="of afmsr calibrate (default: shipped)"
+        "--calibration",
+        type=Path,
+        metavar="FILE",
+        help="made by afmsr calibrate (default: the shipped one)",
     )
     parser.add_argument(
-        "--preview", action="store_true", help="a PNG of each first scan beside its result"
+        "--preview", action="store_true", help="a PNG per file: its first scan beside the result"
     )
     parser.add_argument(
         "--report",
         action="store_true",
-        help="a page about each first result, as of afmsr report; best with --confidence",
+        help="a page per file about its first result (see afmsr report); best with --confidence",
     )
     parser.add_argument(
         "--summary",
@@ -121,9 +131,7 @@ def add_parser(commands: Any) -> None:
         "--open", action="store_true", help="open the results in the Gwyddion that is running"
     )
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="files at a time")
-    parser.add_argument(
-        "--resume", action="store_true", help="leave out files whose result is there already"
-    )
+    parser.add_argument("--resume", action="store_true", help="skip files whose result exists")
     add_cluster_options(parser)
     parser.set_defaults(run=run)
 

@@ -1,4 +1,4 @@
-"""``afmsr verify``: hold a result against a zoom scan of a part of it."""
+"""``afmsr verify``: compare a result with a zoom scan of a part of it."""
 
 from __future__ import annotations
 

@@ -110,7 +110,7 @@ TYPICAL = SAMPLE | {
 
 _PRESETS = (
     Preset("ideal", "a tip without size, a perfect loop and scanner, no noise", SAMPLE),
-    Preset("typical", "as good instruments are: drawn from the figures of real scans", TYPICAL),
+    Preset("typical", "good instruments: drawn from the figures of real scans", TYPICAL),
     Preset(
         "noisy",
         "noise, line offsets and scars as on the worst quarter of scans",
