@@ -21,6 +21,7 @@ from afmsr_core.scan_page.fields import GAP, Steps, thinned
 from afmsr_core.scan_page.sentence import sentence
 from afmsr_core.scan_page.subject import subject_of, subject_of_file
 from afmsr_core.scan_page.trusted import trusted
+from afmsr_core.scan_page.words import rough
 from afmsr_core.surfaces import fit_plane
 
 TITLE = "<script>faults.push('title')</script> & \"Height\""
@@ -340,10 +341,10 @@ def test_the_sentence_says_what_the_scan_allows() -> None:
     assert "how far to trust each height is not in this file" in told
     noise = fine.replace(heights=RNG.normal(0.0, 5.0, (96, 96)))
     assert said(noise).startswith("The scan is too noisy")
+    dots = fine.replace(heights=30.0 * (relief(96, 96, 1.3) > 1) + RNG.normal(0.0, 0.3, (96, 96)))
+    assert re.match(r"The scan is too coarse: .*\(\d+ x \d+ pixels on the same area", said(dots))
     spikes = 30.0 * (RNG.random((96, 96)) > 0.98) + RNG.normal(0.0, 0.5, (96, 96))
-    assert re.match(
-        r"The scan is too coarse: .*\(\d+ x \d+ pixels on the", said(fine.replace(heights=spikes))
-    )
+    assert "even 4096 pixels a side may not do" in said(fine.replace(heights=spikes))
     flat = fine.replace(heights=np.full((96, 96), 5.0))
     assert "shows no noise" in said(flat)
     tiny = fine.replace(heights=fine.heights[:10, :10])
@@ -363,7 +364,7 @@ def test_what_the_history_tells_is_not_found_again(folder: Path) -> None:
     assert "(the 90 % interval)" in told and "check the 5 places" in told
     width = subject.half_width.heights
     for share in (0.5, 0.95):
-        assert f" {np.quantile(width, share):.1f} nm" in told
+        assert rough(np.quantile(width, share), "nm", known.sq) in told
 
 
 def test_a_history_that_was_edited_costs_no_page(folder: Path) -> None:
