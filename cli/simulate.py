@@ -116,7 +116,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--truth",
         action="store_true",
-        help=f"also write the surface on an ideal grid and where pixels really were: FOLDER/{TRUTH}/",
+        help=f"also write an ideal scan of the surface and where each pixel was to FOLDER/{TRUTH}/",
     )
     parser.add_argument("--force", action="store_true", help="overwrite existing outputs")
     parser.add_argument("--json", action="store_true", help="settings as JSON on stdout, too")
