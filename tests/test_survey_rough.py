@@ -26,7 +26,7 @@ from afmsr_core.survey.log import LINES, Seldom
 from afmsr_core.survey.store import Store
 from afmsr_core.survey.study import Study
 
-ANSWERS, TOGETHER = 4000, 20
+ANSWERS, TOGETHER = 1600, 20  # a line for each would fill a pipe of 64 KiB
 LONE = chr(0xD83D)  # the first half of an emoji
 HEAD = b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: "
 BODY = (
