@@ -45,19 +45,26 @@ def add_parser(commands: Any) -> None:
         "calibrate",
         description="Learn intervals for the heights from pairs of a coarse and a fine scan.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("pairs", type=Path, metavar="PAIRS", help="a folder, or a pairs.csv")
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help=".json")
-    parser.add_argument("--method", default="afm", help="(default: %(default)s)")
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="FILE", help="the calibration, .json"
+    )
+    parser.add_argument(
+        "--method", default="afm", metavar="NAME", help="to calibrate (default: %(default)s)"
+    )
     parser.add_argument("--weights", type=Path, metavar="FILE", help="other weights (torch)")
-    parser.add_argument("--level", default="plane", metavar="STEPS", help="(default: %(default)s)")
+    parser.add_argument(
+        "--level", default="plane", metavar="STEPS", help="of both scans (default: %(default)s)"
+    )
     parser.add_argument("--channel", metavar="WHICH", help="number, title or pattern")
     parser.add_argument("--threads", type=int, metavar="N", help="threads of the engine")
     parser.add_argument("--each", action="store_true", help="every pair shows another sample")
     parser.add_argument("--force", action="store_true", help="overwrite the output")
     parser.add_argument("--json", action="store_true", help="the calibration on stdout too")
-    parser.add_argument("--quiet", action="store_true", help="no progress on stderr")
+    parser.add_argument(
+        "--quiet", action="store_true", help="no progress, only warnings and errors"
+    )
     parser.set_defaults(run=run)
 
 

@@ -56,7 +56,6 @@ def add_parser(commands: Any) -> None:
         description="Print what a shell needs so that the Tab key completes commands, options, "
         "methods,\nchannels of the scan that was named, and files.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("shell", choices=tuple(PLACES), metavar="SHELL", help="bash, zsh or fish")
     parser.set_defaults(run=run)

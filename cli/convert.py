@@ -35,7 +35,6 @@ def add_parser(commands: Any) -> None:
         "convert",
         description="Convert scans; heights are in nm wherever the format leaves the choice.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_file_options(parser)
     add_channel_options(parser)

@@ -18,8 +18,9 @@ _HEAD = 21  # bytes of a .gwy up to the end of the number that tells its length
 
 _EPILOG = """\
 examples:
-  afmsr demo                       writes afmsr-demo/simulated_x4.gwy and a PNG, and beside them
-                                   what they are made from: example_low.gwy, example_high.gsf
+  afmsr demo
+      writes afmsr-demo/simulated_x4.gwy and a PNG, and beside them what they are made from:
+      example_low.gwy, example_high.gsf
   afmsr demo -o somewhere --method bicubic
 """
 
@@ -30,9 +31,15 @@ def add_parser(commands: Any) -> None:
         "demo",
         description="Upscale the simulated 128 x 128 scan that ships with afmsr.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("-o", "--output", type=Path, default=Path("afmsr-demo"), metavar="FOLDER")
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        default=Path("afmsr-demo"),
+        metavar="FOLDER",
+        help="default: %(default)s",
+    )
     parser.add_argument("--method", default="afm", help="default: %(default)s")
     parser.add_argument(
         "--force", action="store_true", help="replace files that the demo did not write, too"

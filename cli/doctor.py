@@ -50,7 +50,6 @@ def add_parser(commands: Any) -> None:
         "doctor",
         description="Say what is installed, what is missing and how to get it.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--json", action="store_true", help="the same as JSON")
     parser.set_defaults(run=run)

@@ -55,7 +55,6 @@ def add_parser(commands: Any) -> None:
             "eval",
             description=DESCRIPTION,
             epilog=_EPILOG,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
         )
     )
 
@@ -93,8 +92,8 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         help="how much nearer a match of features must be than the next (default: 0.75)",
     )
     parser.add_argument("--peak", choices=("255", "reference"), help="of the paper's PSNR")
-    parser.add_argument("--niqe-parameters", metavar="FILE")
-    parser.add_argument("--ma-parameters", metavar="FILE")
+    parser.add_argument("--niqe-parameters", metavar="FILE", help="from afmsr fit-niqe")
+    parser.add_argument("--ma-parameters", metavar="FILE", help="other parameters of Ma")
     parser.add_argument(
         "--weights", action="append", default=[], metavar="METHOD=FILE", help="other weights"
     )
@@ -108,7 +107,9 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="pairs at a time")
     add_cluster_options(parser)
     parser.add_argument("--dry-run", action="store_true", help="show the plan, do nothing")
-    parser.add_argument("--quiet", action="store_true", help="no progress on stderr")
+    parser.add_argument(
+        "--quiet", action="store_true", help="no progress, only warnings and errors"
+    )
     parser.set_defaults(run=run)
 
 

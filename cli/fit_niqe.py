@@ -32,11 +32,14 @@ def add_parser(commands: Any) -> None:
         "fit-niqe",
         description="Fit NIQE's parameters to good scans instead of photographs.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="scans, or folders")
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help=".npz")
-    parser.add_argument("--level", default="plane", metavar="STEPS", help="(default: %(default)s)")
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="FILE", help="the parameters, .npz"
+    )
+    parser.add_argument(
+        "--level", default="plane", metavar="STEPS", help="of each scan (default: %(default)s)"
+    )
     parser.add_argument("--channel", metavar="WHICH", help="number, title or pattern")
     parser.add_argument("--force", action="store_true", help="overwrite the output")
     parser.add_argument("--json", action="store_true", help="what was done as JSON on stdout")

@@ -47,7 +47,6 @@ def add_parser(commands: Any) -> None:
         description="The upscaling methods, the weights of the networks among them, and the "
         "parameters of the metrics that are trained.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     actions = add_actions(parser)
 

@@ -50,7 +50,6 @@ def add_parser(commands: Any) -> None:
         "picture",
         description="Draw scans as a figure: true proportions, scale bar, colours with numbers.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
         "files",

@@ -35,7 +35,6 @@ def add_parser(commands: Any) -> None:
         help="install the menu item of Gwyddion",
         description="The menu item Data Process > Plug-Ins > AFM Super-Resolution of Gwyddion.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     from gwyddion_plugin.installing.__main__ import add_arguments
 

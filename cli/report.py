@@ -41,7 +41,6 @@ def add_parser(commands: Any) -> None:
         "report",
         description="Show a scan and its upscaled result on one page, and say what to trust.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_file_options(parser)
     parser.add_argument(

@@ -71,11 +71,12 @@ def add_parser(commands: Any) -> None:
         epilog=_EPILOG.format(
             presets=_listed({one.name: one.summary for one in PRESETS.values()}),
             specimens=_listed({one.name: one.summary for one in SPECIMENS}),
-            conditions=_wrapped(list(Conditions().as_dict())),
+            conditions=f"  {', '.join(Conditions().as_dict())}",
         ),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER")
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="FOLDER", help="for the pairs"
+    )
     parser.add_argument(
         "--pairs", type=int, default=1, metavar="N", help="how many (default: %(default)s)"
     )
@@ -120,7 +121,9 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument("--force", action="store_true", help="overwrite existing outputs")
     parser.add_argument("--json", action="store_true", help="settings as JSON on stdout, too")
-    parser.add_argument("--quiet", action="store_true", help="no progress on stderr")
+    parser.add_argument(
+        "--quiet", action="store_true", help="no progress, only warnings and errors"
+    )
     parser.set_defaults(run=run)
 
 
@@ -292,9 +295,3 @@ def _told(record: dict[str, Any]) -> str:
 
 def _listed(rows: dict[str, str]) -> str:
     return "\n".join(f"  {name:<10} {summary}" for name, summary in rows.items())
-
-
-def _wrapped(words: list[str]) -> str:
-    import textwrap
-
-    return textwrap.fill(", ".join(words), 96, initial_indent="  ", subsequent_indent="  ")

@@ -51,7 +51,6 @@ def add_parser(commands: Any) -> None:
         help="let experts score results without knowing the method",
         description="A blind expert survey: build it, serve it, analyse it.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     actions = add_actions(parser)
     _add_build(actions)
@@ -139,7 +138,7 @@ def _add_build(actions: Any) -> None:
         default="pdf",
         help="a PDF a rater, or PNGs of 1000 dpi (default: %(default)s)",
     )
-    build.add_argument("--quiet", action="store_true", help="no progress on stderr")
+    build.add_argument("--quiet", action="store_true", help="no progress, only warnings and errors")
 
 
 def _build(args: argparse.Namespace) -> int:

@@ -29,9 +29,10 @@ examples:
       writes scan_x4.gwy: a copy with the new channel 'Height (x4 afm)'
   afmsr upscale scan.spm --channel 'ZSensor*' --method bicubic -o fine.gwy
   afmsr upscale scans/ -o results/ --level plane+rows-median --jobs 4
-  afmsr upscale scan.gwy --confidence --residual
-      two more channels: the half-width of the 90 % interval, and what the result does not
-      give back of the measured pixels
+  afmsr upscale scan.gwy --confidence --report
+      how far to trust each height, and a page that shows it: scan_x4.html
+  afmsr upscale scans/ -o results/ --summary results.csv
+      verdict, roughness and grains of all scans as one table
 
 More pixels are not more resolving power: what the scan did not touch is a guess.
 Check what matters with a zoom scan.
@@ -44,95 +45,119 @@ def add_parser(commands: Any) -> None:
         "upscale",
         description="Upscale the height channel of scans 4x: same size, units, offsets and mean.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_file_options(parser)
-    add_channel_options(parser)
-    parser.add_argument(
-        "--method", default="afm", help="see `afmsr models list` (default: %(default)s)"
+    parser.add_argument("--resume", action="store_true", help="skip files whose result exists")
+    add_channel_options(parser.add_argument_group("which channels"))
+
+    how = parser.add_argument_group("how")
+    how.add_argument(
+        "--method",
+        default="afm",
+        metavar="NAME",
+        help="afm, bicubic, ...; `afmsr models list` lists all (default: %(default)s)",
     )
-    fewer = parser.add_mutually_exclusive_group()
+    fewer = how.add_mutually_exclusive_group()
     fewer.add_argument(
         "--scale",
         type=int,
         default=4,
         metavar="N",
-        help="1 to 4; below 4, areas of the 4x result are averaged (default: %(default)s)",
+        help="1 to 4 times the pixels; below 4, areas of the 4x result are averaged "
+        "(default: %(default)s)",
     )
     fewer.add_argument(
-        "--pixels", type=int, metavar="N", help="the same by the pixels of the longer side"
+        "--pixels", type=int, metavar="N", help="the same, by the pixels of the longer side"
     )
-    parser.add_argument(
+    how.add_argument(
         "--level",
         default="plane",
         metavar="STEPS",
-        help="none, plane, poly0 .. poly9, rows-median, rows-median-diff, or several joined "
-        "by + (default: %(default)s)",
+        help="what is taken off before and put back after: none, plane, poly0 .. poly9, "
+        "rows-median, rows-median-diff, or several joined by + (default: %(default)s)",
     )
-    parser.add_argument(
+    how.add_argument(
         "--mask",
         default="ignore",
         choices=("ignore", "exclude", "include"),
-        help="whether levelling uses marked pixels (default: %(default)s)",
+        help="ignore the mask when levelling, exclude marked pixels, or include only them "
+        "(default: %(default)s)",
     )
-    parser.add_argument(
+    how.add_argument(
         "--no-restore-background",
         dest="restore_background",
         action="store_false",
         help="write the levelled field (default: what levelling took off is put back)",
     )
-    parser.add_argument(
+    how.add_argument(
         "--protocol",
         default="nm",
         choices=("nm", "paper"),
-        help="nm: floats, nothing clamped; paper: the 8-bit path of the publication",
+        help="nm keeps all digits of the heights; paper is the 8-bit way of the publication, "
+        "which loses heights (default: %(default)s)",
     )
-    parser.add_argument(
-        "--device", default="auto", help="auto, cpu, cuda, cuda:N, mps, directml, coreml"
+
+    trust = parser.add_argument_group("how far to trust it")
+    trust.add_argument(
+        "--confidence",
+        action="store_true",
+        help="one more channel: the half-width of the 90 %% interval around each height",
     )
-    parser.add_argument(
-        "--engine", default="auto", choices=("auto", "onnx", "torch"),
-        help="what runs a network (default: auto)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--weights", type=Path, metavar="FILE", help="other weights for the network"
-    )
-    parser.add_argument("--tile", type=int, metavar="PX", help="tile side (default: by memory)")
-    parser.add_argument("--threads", type=int, metavar="N", help="threads of the engine")
-    parser.add_argument(
-        "--confidence", action="store_true", help="a channel with the interval around each height"
-    )
-    parser.add_argument(
+    trust.add_argument(
         "--residual",
         action="store_true",
-        help="channels with what the result, scanned again, differs by from the scan",
+        help="more channels, with what the result, scanned again, differs by from the scan: in the "
+        "unit of the heights, and in sigmas of the noise",
     )
-    parser.add_argument(
+    trust.add_argument(
         "--calibration",
         type=Path,
         metavar="FILE",
-        help="made by afmsr calibrate (default: the shipped one)",
+        help="for --confidence, from afmsr calibrate (default: the one that ships)",
     )
-    parser.add_argument(
+
+    beside = parser.add_argument_group("what else is written or shown")
+    beside.add_argument(
         "--preview", action="store_true", help="a PNG per file: its first scan beside the result"
     )
-    parser.add_argument(
+    beside.add_argument(
         "--report",
         action="store_true",
         help="a page per file about its first result (see afmsr report); best with --confidence",
     )
-    parser.add_argument(
+    beside.add_argument(
         "--summary",
         type=Path,
         metavar="FILE",
         help="a .csv with a line for each channel: verdict, noise, Sa, Sq, Sdq, grains, settings",
     )
-    parser.add_argument(
+    beside.add_argument(
         "--open", action="store_true", help="open the results in the Gwyddion that is running"
     )
-    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="files at a time")
-    parser.add_argument("--resume", action="store_true", help="skip files whose result exists")
-    add_cluster_options(parser)
+
+    machine = parser.add_argument_group("where it is computed")
+    machine.add_argument("--jobs", type=int, default=1, metavar="N", help="files at a time")
+    machine.add_argument(
+        "--threads", type=int, metavar="N", help="threads of each (default: as many as there are)"
+    )
+    machine.add_argument(
+        "--device",
+        default="auto",
+        help="auto, cpu, cuda, cuda:N, mps, directml or coreml (default: %(default)s)",
+    )
+    machine.add_argument(
+        "--engine",
+        default="auto",
+        choices=("auto", "onnx", "torch"),
+        help="what runs the network (default: %(default)s)",
+    )
+    machine.add_argument(
+        "--weights", type=Path, metavar="FILE", help="other weights for the network"
+    )
+    machine.add_argument(
+        "--tile", type=int, metavar="PX", help="side of the tiles (default: as memory allows)"
+    )
+    add_cluster_options(machine)
     parser.set_defaults(run=run)
 
 

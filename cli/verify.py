@@ -35,7 +35,6 @@ def add_parser(commands: Any) -> None:
         "verify",
         description="Align a zoom scan with a result and say which features are confirmed.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("result", type=Path, metavar="RESULT", help="what afmsr upscale wrote")
     parser.add_argument("zoom", type=Path, metavar="ZOOM", help="a finer scan of a part of it")

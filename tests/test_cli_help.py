@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import argparse
+import doctest
 import json
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from afmsr_cli.main import COMMANDS, main, module_of
+from afmsr_cli import parser, progress, streams
+from afmsr_cli.main import COMMANDS, build_parser, main, module_of
 from afmsr_core import io
 from afmsr_core.data import example_pair
 
@@ -26,15 +30,29 @@ def test_help_has_an_example(command: str, capsys: pytest.CaptureFixture[str]) -
     assert "(default: None)" not in told
 
 
-@pytest.mark.parametrize("action", ["install", "check", "uninstall"])
-def test_every_action_of_plugin_has_an_example(
-    action: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with pytest.raises(SystemExit) as ended:
-        main(["plugin", action, "--help"])
-    told = capsys.readouterr().out
-    assert ended.value.code == 0 and f"examples:\n  afmsr plugin {action}" in told
-    assert "gwyddion's" not in told  # a name keeps its capital
+def helps(parser: argparse.ArgumentParser) -> Iterator[tuple[str, str]]:
+    """Yield name and help of a parser, and of the actions that it has."""
+    yield parser.prog, parser.format_help()
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for inner in action.choices.values():
+                yield from helps(inner)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_help_fits_a_terminal(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    for name, told in helps(build_parser(command)):
+        assert max(map(len, told.splitlines())) <= 80, name
+        assert told.index("\n\n") < 4 * 80 and "%%" not in told
+        if name.startswith(f"afmsr {command}"):
+            assert re.search(rf"examples?:\n +{name.replace('afmsr ', 'afmsr[ -]')}\b", told), name
+            assert "gwyddion's" not in told  # a name keeps its capital
+
+
+def test_the_helpers_of_the_help_do_as_they_say() -> None:
+    for module in (parser, progress, streams):
+        assert doctest.testmod(module).failed == 0
 
 
 def test_the_table_of_commands_is_the_truth(capsys: pytest.CaptureFixture[str]) -> None:
