@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
-from afmsr_core.statistics.result import library
+from afmsr_core.statistics.distributions import ranks
 
 __all__ = ["cliffs_delta", "rank_biserial"]
 
@@ -28,8 +28,8 @@ def rank_biserial(differences: ArrayLike) -> float:
     d = d[d != 0]
     if not len(d):
         return math.nan
-    ranks = library("scipy.stats").rankdata(np.abs(d))
-    return float((np.sign(d) * ranks).sum() / ranks.sum())
+    ranked = ranks(np.abs(d))
+    return float((np.sign(d) * ranked).sum() / ranked.sum())
 
 
 def cliffs_delta(first: ArrayLike, second: ArrayLike) -> float:

@@ -10,7 +10,8 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import ArrayLike
 
-from afmsr_core.statistics.result import Result, library
+from afmsr_core.statistics.distributions import t_isf, t_sf
+from afmsr_core.statistics.result import Result
 from afmsr_core.statistics.scores import vanishes
 
 __all__ = ["MARGINS", "MARGIN_FRACTION", "Equivalence", "Margin", "margin_for", "tost"]
@@ -114,10 +115,9 @@ def tost(
     elif vanishes(float(d.std(ddof=1)), max(magnitude, float(np.abs(d).max()))):
         reason = "the differences do not vary: nothing to test with"
     else:
-        t = library("scipy.stats").t
         mean, error, dof = float(d.mean()), float(d.std(ddof=1)) / math.sqrt(len(d)), len(d) - 1
-        p = float(t.sf((margin.value - abs(mean)) / error, dof))
-        reach = float(t.isf(alpha, dof)) * error
+        p = t_sf((margin.value - abs(mean)) / error, dof)
+        reach = t_isf(alpha, dof) * error
         low, high = mean - reach, mean + reach
     return Equivalence(
         margin=margin,

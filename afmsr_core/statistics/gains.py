@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from afmsr_core.statistics.bootstrap import FEWEST_UNITS
+from afmsr_core.statistics.distributions import t_isf, t_sf
 from afmsr_core.statistics.paired import holm, signed_rank_p
-from afmsr_core.statistics.result import Floats, Result, library
+from afmsr_core.statistics.result import Floats, Result
 from afmsr_core.statistics.scores import Kind, vanishes
 
 __all__ = ["BEYOND", "UNKNOWN", "WITHIN", "Gain", "Gains", "decibels", "gains", "ratio"]
@@ -212,10 +213,9 @@ def _inferred(gained: Floats, confidence: float) -> tuple[float, float, float, f
         alike = np.where(np.abs(gained) <= EQUAL, 0.0, gained)
         p = signed_rank_p(alike)
         return mean, mean, mean, 1.0 if math.isnan(p) else p
-    t = library("scipy.stats").t
     error, dof = spread / math.sqrt(len(gained)), len(gained) - 1
-    reach = float(t.isf((1.0 - confidence) / 2.0, dof)) * error
-    return mean, mean - reach, mean + reach, 2.0 * float(t.sf(abs(mean) / error, dof))
+    reach = t_isf((1.0 - confidence) / 2.0, dof) * error
+    return mean, mean - reach, mean + reach, 2.0 * t_sf(abs(mean) / error, dof)
 
 
 def _corrected(family: Sequence[Gain], alpha: float, tried: int | None = None) -> list[Gain]:

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 
 from afmsr_core.errors import UsageError
 from afmsr_core.statistics.bootstrap import FEWEST_UNITS, bca_intervals
+from afmsr_core.statistics.distributions import ranks, t_sf
 from afmsr_core.statistics.effects import cliffs_delta, rank_biserial
 from afmsr_core.statistics.equivalence import MARGINS, Equivalence, margin_for, tost
 from afmsr_core.statistics.result import Floats, Result, library
@@ -217,10 +218,9 @@ def signed_rank_p(differences: ArrayLike) -> float:
     d = d[d != 0]
     if not len(d):
         return math.nan
-    stats = library("scipy.stats")
     if len(d) > EXACT:
-        return float(stats.wilcoxon(d).pvalue)
-    doubled = np.rint(2 * stats.rankdata(np.abs(d))).astype(int)  # ties have half ranks
+        return float(library("scipy.stats").wilcoxon(d).pvalue)
+    doubled = np.rint(2 * ranks(np.abs(d))).astype(int)  # ties have half ranks
     chance = np.zeros(int(doubled.sum()) + 1)  # of every doubled sum of positive ranks
     chance[0] = 1.0
     for rank in doubled:
@@ -258,7 +258,8 @@ def _infer(d: Floats, interval: Floats, magnitude: float) -> dict[str, Any]:
     found["p_wilcoxon"] = signed_rank_p(rounded(d, magnitude))
     if vanishes(float(d.std(ddof=1)), magnitude):
         return found | {"reason": UNVARIED}
-    found["p_t"] = float(library("scipy.stats").ttest_1samp(d, 0.0).pvalue)
+    error = float(d.std(ddof=1)) / math.sqrt(len(d))
+    found["p_t"] = 2.0 * t_sf(abs(float(d.mean())) / error, len(d) - 1)
     found["ci_low"], found["ci_high"] = map(float, interval)
     short = len(d) < FEWEST_UNITS
     return found | {

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from afmsr_core.statistics.result import PairMatrix, Result, library, symmetric
+from afmsr_core.statistics.distributions import chi2_sf, ranks
+from afmsr_core.statistics.result import PairMatrix, Result, symmetric
 from afmsr_core.statistics.scores import Scores, rounded
 from afmsr_core.statistics.tukey import studentized_p, studentized_q
 
@@ -71,17 +72,16 @@ def friedman(scores: Scores, alpha: float = 0.05) -> Friedman:
     statistic = p = kendall = error = critical = math.nan
     n, k = blocks.units.shape
     if not reason:
-        stats = library("scipy.stats")
         towards_best = -blocks.units if scores.higher_is_better else blocks.units
-        ranks = stats.rankdata(rounded(towards_best, blocks.magnitude), axis=1)
-        spread = float((ranks**2).sum() - n * k * (k + 1) ** 2 / 4)
-        mean_ranks = ranks.mean(axis=0)
+        placed = np.array([ranks(row) for row in rounded(towards_best, blocks.magnitude)])
+        spread = float((placed**2).sum() - n * k * (k + 1) ** 2 / 4)
+        mean_ranks = placed.mean(axis=0)
         levels[list(blocks.columns)] = mean_ranks
         if spread > 0:
             shift = float(((mean_ranks - (k + 1) / 2) ** 2).sum())
             statistic = n**2 * (k - 1) * shift / spread
             kendall = statistic / (n * (k - 1))
-            p = float(stats.chi2.sf(statistic, k - 1))
+            p = chi2_sf(statistic, k - 1)
             error = math.sqrt(k * (k + 1) / (12 * n))
             first, second = np.triu_indices(k, 1)
             q = np.abs(mean_ranks[first] - mean_ranks[second]) / error

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from functools import cache, lru_cache
+from functools import lru_cache
 
 import numpy as np
 
+from afmsr_core.statistics.distributions import chi2_ends
 from afmsr_core.statistics.result import P_FLOOR, Floats, PairMatrix, library, symmetric
 from afmsr_core.statistics.scores import Scores, vanishes
 
@@ -23,6 +24,12 @@ DIGITS = 12
 
 BEYOND = 8.5
 """No normal variate lies so many standard deviations away: its probability is 1e-17."""
+
+FARTHEST = 1e6
+"""No critical range is larger: with one degree of freedom and a level of 1e-4 it is 2e4."""
+
+CLOSER = 100
+"""Steps towards a critical range at the most; ten or so are needed."""
 
 RARE = 1e-15
 """Probability of the standard deviations that are left out at either end."""
@@ -193,6 +200,10 @@ def studentized_p(q: Floats, groups: int, dof: float) -> Floats:
     >>> studentized_p(np.array([0.0, 3.633, 50.0]), 4, np.inf).round(3)
     array([1.  , 0.05, 0.  ])
     """
+    return np.clip(_survival(q, groups, dof).round(DIGITS), P_FLOOR, 1.0)
+
+
+def _survival(q: Floats, groups: int, dof: float) -> Floats:
     ndtr = library("scipy.special").ndtr
     z, largest, deviations, spread = _nodes(groups, dof)
     below = ndtr(z)
@@ -201,7 +212,7 @@ def studentized_p(q: Floats, groups: int, dof: float) -> Floats:
         # All others lie between the largest variate and q below it, or not: without cancellation.
         outside = np.minimum(ndtr(z - one * deviations[:, None]) / below, 1.0 - np.finfo(float).eps)
         survival[i] = spread @ -np.expm1((groups - 1) * np.log1p(-outside)) @ largest
-    return np.clip(survival.round(DIGITS), P_FLOOR, 1.0)
+    return survival
 
 
 @lru_cache(maxsize=64)
@@ -214,8 +225,7 @@ def _nodes(groups: int, dof: float) -> tuple[Floats, Floats, Floats, Floats]:
     largest = BEYOND * weights * groups * density * below ** (groups - 1)
     if math.isinf(dof):
         return z, largest, np.ones(1), np.ones(1)
-    chi2 = library("scipy.stats").chi2
-    low, high = (math.sqrt(f(RARE, dof) / dof) for f in (chi2.ppf, chi2.isf))
+    low, high = (math.sqrt(end / dof) for end in chi2_ends(RARE, dof))
     x, weights = np.polynomial.legendre.leggauss(DEVIATION_NODES)
     u = 0.5 * (x + 1.0)
     deviations = low + (high - low) * u**2  # closer at small ones, where ranges are large
@@ -229,11 +239,36 @@ def _nodes(groups: int, dof: float) -> tuple[Floats, Floats, Floats, Floats]:
     return z, largest, deviations, (high - low) * u * weights * np.exp(logarithm)
 
 
-@lru_cache(maxsize=64)  # a quarter of a second each, and the same for all metrics of a data set
-@cache  # the same for every metric without gaps, and SciPy integrates for a tenth of a second
+@lru_cache(maxsize=64)  # the same for all metrics of a data set
 def studentized_q(alpha: float, groups: int, dof: float) -> float:
-    """Return what the studentized range exceeds with probability `alpha`."""
-    return float(library("scipy.stats").studentized_range.isf(alpha, groups, dof))
+    """Return what the studentized range exceeds with probability `alpha`.
+
+    Within 1e-7 of ``scipy.stats.studentized_range.isf``, which takes fifty times as long.
+
+    Examples
+    --------
+    >>> round(studentized_q(0.05, 4, 28.0), 3)
+    3.861
+    """
+
+    def excess(q: float) -> float:
+        return float(_survival(np.array([q]), groups, dof)[0]) - alpha
+
+    low, high = 0.0, 8.0
+    while excess(high) > 0 and high < FARTHEST:
+        low, high = high, 2 * high
+    above, below = excess(low), excess(high)
+    # Regula falsi; an end that stays counts half the next time (Illinois), so both move.
+    for _ in range(CLOSER):
+        q = high - below * (high - low) / (below - above)
+        found = excess(q)
+        if found > 0:
+            low, above, below = q, found, 0.5 * below
+        else:
+            high, below, above = q, found, 0.5 * above
+        if abs(found) < 1e-12 or high - low < 1e-12 * high:
+            break
+    return q
 
 
 def _residuals(units: Floats) -> Floats:
