@@ -356,9 +356,18 @@ def _hash_of(value: Any) -> str:
     return hashlib.sha256(json.dumps(statistics.plain(value), sort_keys=True).encode()).hexdigest()
 
 
-def _write(path: Path, value: Any) -> None:
+def _write(path: Path, value: Mapping[str, Any]) -> None:
+    """Write an object as JSON, a line for each of its entries, and of those of a list."""
+    lines = [f"{json.dumps(key)}: {_lines(one)}" for key, one in statistics.plain(value).items()]
     with writing(path, force=True) as file:
-        file.write(json.dumps(statistics.plain(value), indent=1).encode())
+        file.write(("{\n" + ",\n".join(lines) + "\n}\n").encode())
+
+
+def _lines(value: Any) -> str:
+    # Indented throughout, it is five times as slow: only then json works in Python.
+    if not isinstance(value, list) or not value:
+        return json.dumps(value)
+    return "[\n" + ",\n".join(map(json.dumps, value)) + "\n]"
 
 
 def _record_path(folder: Path, pair: Pair) -> Path:

@@ -256,9 +256,10 @@ def segment(relief: Field, least: float) -> Labels:
     parent = list(range(len(peaks)))
 
     def root(i: int) -> int:
-        while parent[i] != i:
-            parent[i] = parent[parent[i]]
-            i = parent[i]
+        above = parent[i]
+        while above != i:
+            parent[i] = i = parent[above]
+            above = parent[i]
         return i
 
     height = tops.tolist()

@@ -22,6 +22,10 @@ P_FLOOR = 1e-10
 """Smallest p-value of a studentized range that is told: its numerical integral errs by 1e-12."""
 
 
+PLAIN = (str, int, bool, type(None))
+"""What most of a result is."""
+
+
 def library(name: str) -> Any:
     """Import a module of the extra ``eval`` when it is needed, not before.
 
@@ -47,6 +51,8 @@ def plain(value: Any) -> Any:
     >>> plain({"p": np.array([0.5, np.nan]), "n": np.int64(3)})
     {'p': [0.5, None], 'n': 3}
     """
+    if type(value) in PLAIN:
+        return value
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
     if isinstance(value, Mapping):
