@@ -315,9 +315,9 @@ def title_of(subject: Subject, known: Trusted, name: str) -> str:
         return f"Result ({subject.settings.method})"
     if name == "half_width" and known.interval is not None:
         interval = known.interval
-        return (
-            f"Half-width, {100 * interval.coverage:g} %" if interval.calibrated else "Uncertainty"
-        )
+        if not interval.calibrated:
+            return "Uncertainty, relative"
+        return f"Half-width, {100 * interval.coverage:g} %"
     return TITLES[name]
 
 

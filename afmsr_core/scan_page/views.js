@@ -250,12 +250,14 @@
   const drawColourBar = (figure, view) => {
     const { divisor, name } = unitOf(view);
     const [low, high] = view.range.map((end) => end / divisor);
-    const decimals = Math.min(8, Math.max(0, 2 - Math.floor(Math.log10(high - low || 1))));
-    const middle = profile.told((low + high) / 2, decimals);
-    part("low", figure).textContent = profile.told(low, decimals);
-    part("middle", figure).textContent = high > low ? middle : "";
-    part("high", figure).textContent =
-      high > low ? `${profile.told(high, decimals)} ${name}`.trim() : "";
+    const decimals = Math.max(0, 2 - Math.floor(Math.log10(high - low || 1)));
+    const written = (value) => {
+      if (decimals <= 5) return profile.told(value, decimals);
+      return value ? value.toExponential(1).replaceAll("-", "−") : "0";
+    };
+    part("low", figure).textContent = written(low);
+    part("middle", figure).textContent = high > low ? written((low + high) / 2) : "";
+    part("high", figure).textContent = high > low ? `${written(high)} ${name}`.trim() : "";
     const strip = part("strip", figure);
     if (strip.dataset.palette === view.palette) return;
     strip.dataset.palette = view.palette;
