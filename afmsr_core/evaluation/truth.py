@@ -33,6 +33,10 @@ BENT = 2
 the scanner's, in both scans alike, and the exact surface has neither."""
 
 
+COARSER = 4
+"""Pixels per side that are averaged before tilt and bow are fitted: they are no finer."""
+
+
 # --- the exact surface -------------------------------------------------------------------
 
 
@@ -42,25 +46,25 @@ class Exact:
 
     Attributes
     ----------
-    surface, traced : ndarray of float64, shape (yres, xres)
-        As it is, and as the tip traces it; NaN at an edge beyond which they are not known.
+    traced, hidden : ndarray of float64, shape (yres, xres)
+        What the tip traces, and by how much that is above the bare surface; NaN at an edge beyond
+        which they are not known.
     shift_px : tuple of float
-        By which it was moved, along x and y: the feedback's lag, which both scans have.
+        By which they were moved along x and y: the feedback's lag, which both scans have.
     """
 
-    surface: Field
     traced: Field
+    hidden: Field
     shift_px: tuple[float, float]
 
     def error_of(self, heights: Field, crop: Crop) -> Field:
         """Return heights less what the tip traces, without tilt and bow."""
-        error = heights - crop.of(self.traced)
-        return fit_polynomial(error, BENT).subtracted_from(error)
+        return _straightened(heights - crop.of(self.traced))
 
-    def hidden(self, crop: Crop) -> Field:
-        """Return what the tip makes higher than the surface is, less its mean."""
-        found = crop.of(self.traced) - crop.of(self.surface)
-        return np.asarray(found - np.nanmean(found))
+    def error_of_surface(self, error: Field, crop: Crop) -> Field:
+        """Return an error against what the tip traces as one against the bare surface."""
+        hidden = crop.of(self.hidden)
+        return np.asarray(error + hidden - np.nanmean(hidden))
 
 
 def exact_of(pair: Pair, scene: Scene, spec: str) -> tuple[Exact | None, str]:
@@ -107,7 +111,7 @@ def _laid(surface: Field, traced: Field, truth: Field) -> tuple[Exact | None, st
         np.eye(3),
         "translation",
         background=BENT,
-        steps=shrinkings(truth.shape, traced.shape, np.eye(3)),
+        steps=shrinkings(truth.shape, traced.shape, np.eye(3))[-2:],  # it is off by a few pixels
         measured=None if measured.all() else (np.ones_like(measured), measured),
     )
     if fit is None:
@@ -115,8 +119,9 @@ def _laid(surface: Field, traced: Field, truth: Field) -> tuple[Exact | None, st
             None,
             "not scored against the exact surface: it does not show what the fine scan does",
         )
-    laid = [warp(one, fit.matrix, truth.shape) for one in (surface, traced)]
-    return Exact(laid[0], laid[1], (-float(fit.matrix[0, 2]), -float(fit.matrix[1, 2]))), ""
+    laid = warp(traced, fit.matrix, truth.shape)
+    hidden = warp(traced - surface, fit.matrix, truth.shape, "linear")
+    return Exact(laid, hidden, (-float(fit.matrix[0, 2]), -float(fit.matrix[1, 2]))), ""
 
 
 # --- its noise, the floor of every error -------------------------------------------------
@@ -168,9 +173,9 @@ def told_of(
         floor = floor_of(scene, backing, spec, crop)
         return {"truth": floor | {"line_offsets": offsets}, "exact": None}
     errors = {name: exact.error_of(field, crop) for name, field in results.items()}
-    own, hidden = exact.error_of(truth, crop), exact.hidden(crop)
+    own = exact.error_of(truth, crop)
     told = {
-        name: {"rmse": _rms(error), "rmse_surface": _rms(error + hidden)}
+        name: {"rmse": _rms(error), "rmse_surface": _rms(exact.error_of_surface(error, crop))}
         for name, error in errors.items()
     }
     floor = _floor_by_exact(truth, own, errors.values())
@@ -196,10 +201,20 @@ def _floor_by_exact(truth: Field, own: Field, errors: Iterable[Field]) -> dict[s
 
 
 def _correlation(one: Field, other: Field) -> float:
-    both = np.isfinite(one) & np.isfinite(other)
-    x, y = one[both] - one[both].mean(), other[both] - other[both].mean()
+    """Return how alike two errors without tilt and bow are, whose means are nearly zero."""
+    known = np.isfinite(one) & np.isfinite(other)
+    x, y = (np.where(known, field, 0.0).ravel() for field in (one, other))
     size = float(np.sqrt((x @ x) * (y @ y)))
     return float(x @ y) / size if size > 0 else 0.0
+
+
+def _straightened(error: Field) -> Field:
+    """Return an error without tilt and bow, which are fitted to means of its pixels."""
+    import cv2
+
+    rows, columns = (max(1, side // COARSER) for side in error.shape)
+    small = cv2.resize(error, (columns, rows), interpolation=cv2.INTER_AREA)
+    return fit_polynomial(np.asarray(small), BENT).subtracted_from(error)
 
 
 def floor_of(scene: Scene, backing: Backing, spec: str, crop: Crop) -> dict[str, Any]:
@@ -277,6 +292,8 @@ def without_line_offsets(error: Field) -> Field:
 
 
 def _medians(field: Field) -> Field:
+    if np.isfinite(field).all():
+        return np.asarray(np.median(field, axis=1, keepdims=True))
     medians = np.full((len(field), 1), np.nan)
     known = np.isfinite(field).any(axis=1)
     medians[known] = np.nanmedian(field[known], axis=1, keepdims=True)
