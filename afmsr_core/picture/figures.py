@@ -57,7 +57,8 @@ _INK, _FAINT = "#1b1f24", "#57606a"
 
 _FAMILY = ["DejaVu Sans"]  # comes with Matplotlib: the same everywhere
 _STYLE: dict[str, Any] = {
-    "font.family": _FAMILY,
+    "font.family": [*_FAMILY, "sans-serif"],
+    "font.sans-serif": ["Verdana", "Arial"],  # for an SVG where there is no DejaVu
     "text.color": _INK,
     "text.hinting": "none",  # which would move letters to whole pixels, and lines out of the figure
     "svg.fonttype": "none",  # text stays text
