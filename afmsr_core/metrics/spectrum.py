@@ -298,8 +298,9 @@ METRICS = (
             lower_is_better=None,
             range=(0.0, np.inf),
             ideal=1.0,
-            summary=f"relief of the result over the truth's, {low:g} to {high:g} of the Nyquist "
-            f"frequency of the low-resolution scan",
+            summary="relief of the result over the truth's, "
+            + (f"{low:g} to {high:g} of" if np.isfinite(high) else f"above {low:g} times")
+            + " the Nyquist frequency of the low-resolution scan",
             source="afmsr, docs/metrics.md",
             kind="surface",
             protocol="nm",

@@ -129,10 +129,14 @@ def _failure(pair: Record) -> str:
 
 
 def _made_with(results: Results, files: Files) -> str:
-    made = [setup_tables.methods(results), setup_tables.metrics(results)]
-    made += [setup_tables.settings(results), setup_tables.versions(results)]
-    inner = "".join(files.write_table(one) for one in made if one.rows)
-    told = linked(f"{BESIDE}; all scores, one a line, in tables/scores.csv. {FOR_PAPERS} {PAPER}")
+    inner = files.write_table(setup_tables.methods(results))
+    for one in (setup_tables.metrics, setup_tables.settings, setup_tables.versions):
+        table = one(results)
+        inner += details(table.caption, files.write_table(table)) if table.rows else ""
+    told = linked(
+        f"{BESIDE}; all scores, one a line, with what they rest on, in tables/scores.csv. "
+        f"{FOR_PAPERS} {PAPER}"
+    )
     return (
         f'<div class="screen">{titled("made-with", "Methods, metrics, settings, versions", inner)}'
         f'</div><footer class="screen"><p>{told}</p></footer>'

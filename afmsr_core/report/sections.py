@@ -94,9 +94,6 @@ def _chapter(results: Results, files: Files, name: str, protocol: str) -> str:
         told_tests += notes("To know before reading the tests:", said)
     if told_tests:
         inner.append(details("Tests (Tukey and others)", told_tests))
-    if rests := list(tables.rests_on(results, name, protocol)):
-        listed = "".join(f"<dt>{escape(a)}</dt><dd>{escape(b)}</dd>" for a, b in rests)
-        inner.append(details("What the values rest on", f"<dl>{listed}</dl>"))
     return f"<h3>{escape(words.short(results, protocol))}</h3>{''.join(inner)}"
 
 

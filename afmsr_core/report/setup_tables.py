@@ -34,24 +34,23 @@ def methods(results: Results) -> Table:
 def metrics(results: Results) -> Table:
     """Return all metrics with unit, direction, meaning and source."""
     every = [metric for protocol in PROTOCOLS for metric in results.metrics(protocol)]
-    better = {True: "lower", False: "higher", None: "nearer the ideal"}
+    better: dict[bool | None, str] = {True: "lower", False: "higher"}
     return Table(
         name="metrics",
         caption="Metrics",
-        head=[*map(Cell, ("Metric", "Unit", "Better is", "Ideal", "On", "Meaning", "Source"))],
+        head=[*map(Cell, ("Metric", "Unit", "Better is", "On", "Meaning", "Source"))],
         rows=[
             [
                 Cell(metric.label, metric.name),
                 Cell(metric.unit or MISSING),
-                Cell(better[metric.lower_is_better]),
-                Cell(MISSING if metric.ideal is None else f"{metric.ideal:g}"),
+                Cell(better.get(metric.lower_is_better) or f"nearer {metric.ideal or 0:g}"),
                 Cell({"paper": "8 bits", "nm": "heights"}.get(metric.protocol, metric.protocol)),
                 Cell(metric.summary),
                 Cell(metric.source),
             ]
             for metric in every
         ],
-        words=7,
+        words=6,
     )
 
 

@@ -4,28 +4,20 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import numpy as np
 
 from afmsr_core.quantity import counted
 from afmsr_core.report import verdicts
 from afmsr_core.report.contents import Floats, Metric, Record, Results
-from afmsr_core.report.setup_tables import flat, plain
-from afmsr_core.report.table import MISSING, Cell, Table, digits, number, significant
+from afmsr_core.report.table import MISSING, Cell, Table, digits, number
 
-__all__ = ["groups", "means", "paired", "rests_on", "significance"]
+__all__ = ["groups", "means", "paired", "significance"]
 
 WIDEST = 10
 """Columns of metrics that fit on a page."""
 
 EQUIVALENT = {True: "yes", False: "not shown", None: MISSING}
-
-SHOWN = 4
-"""Digits of a detail."""
-
-SHARE = 0.999999
-"""Details of a metric are told where this share of its values has them."""
 
 
 def groups(metrics: Sequence[Metric]) -> list[tuple[str, list[Metric]]]:
@@ -181,52 +173,6 @@ def _legend(
     if any(metric.lower_is_better is None and metric.ideal is not None for metric in members):
         signs += f"{', ' if signs else ''}→ the value of a perfect result"
     yield f"{signs}{'; ' if signs else ''}SD: over pairs, smallest to largest of the methods."
-
-
-def rests_on(results: Results, data_set: str, protocol: str) -> Iterator[tuple[str, str]]:
-    """Return label and words on what the values of every metric rest on, where it is alike."""
-    pairs = results.pairs_of(data_set)
-    for metric in results.metrics(protocol):
-        seen: dict[str, list[Any]] = {}
-        count = 0
-        for pair in pairs:
-            for method in results.ran:
-                score = results.score(pair, protocol, method, metric.name)
-                if score.value is None:
-                    continue
-                count += 1
-                for key, value in flat(score.details):
-                    seen.setdefault(key, []).append(value)
-        parts = [
-            f"{key.replace('_', ' ').replace('.', ', ')}: {_span(values)}"
-            for key, values in seen.items()
-            if len(values) >= SHARE * count and _span(values)
-        ]
-        if parts:
-            yield metric.label, "; ".join(parts)
-
-
-def _span(values: Sequence[Any]) -> str:
-    """Return what is common to some values, or their range; empty if neither is short."""
-    numbers = [v for v in values if isinstance(v, int | float) and not isinstance(v, bool)]
-    if len(numbers) == len(values):
-        low, high = min(numbers), max(numbers)
-        ends = _digits(low), _digits(high)
-        return ends[0] if ends[0] == ends[1] else f"{ends[0]} to {ends[1]}"
-    words = {_word(value) for value in values}
-    return words.pop() if len(words) == 1 else ""
-
-
-def _word(value: Any) -> str:
-    """Return a value that is no number; a band as it is said."""
-    if isinstance(value, list) and len(value) == 2 and isinstance(value[0], int | float):
-        low = _digits(value[0])
-        return f"above {low}" if value[1] is None else f"{low} to {_digits(value[1])}"
-    return plain(value)
-
-
-def _digits(value: float) -> str:
-    return str(int(value)) if value == int(value) else significant(value, SHOWN)
 
 
 # --- tests -------------------------------------------------------------------------------
