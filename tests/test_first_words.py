@@ -96,7 +96,7 @@ CASES = {
                        "chance."),
     "failed on all": ([None, None], "afm and bicubic have no pair on which both were scored."),
     "ten times as good": ([0.1, 0.1], "afm beats bicubic on both pairs, +20.0 dB in the mean (RMS "
-                          "error 10 times smaller); two pairs cannot tell chance."),
+                          "error 90 % smaller); two pairs cannot tell chance."),
 }  # fmt: skip
 
 

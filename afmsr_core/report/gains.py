@@ -24,8 +24,8 @@ ERRORS = {"rmse": "RMS error", "psnr": "8-bit RMS error"}
 
 SPELT = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
-PLAIN = 1.5
-"""Ratios between this and its reciprocal are told in percent, others as factors."""
+FACTOR = 2.0
+"""From here on an error is told as so many times as large, below in percent."""
 
 
 @dataclass(frozen=True)
@@ -138,15 +138,15 @@ def _share(error: str, gain: float) -> str:
     Examples
     --------
     >>> _share("RMS error", 0.27), _share("RMS error", -20.0), _share("RMS error", 0.001)
-    ('RMS error 3.1 % smaller', 'RMS error 10 times larger', 'RMS error the same')
+    ('RMS error 3.1 % smaller', 'RMS error 10 times as large', 'RMS error the same')
     """
     ratio = 10.0 ** (-gain / 20.0)
-    if not 1 / PLAIN < ratio < PLAIN:
-        return f"{error} {max(ratio, 1 / ratio):.2g} times {'larger' if gain < 0 else 'smaller'}"
+    if ratio > FACTOR:
+        return f"{error} {ratio:.2g} times as large"
     percent = 100.0 * abs(1.0 - ratio)
     if percent < 0.05:
         return f"{error} the same"
-    decimals = 0 if percent >= 10 else 1
+    decimals = 0 if 10 <= percent < 99 else 1
     return f"{error} {percent:.{decimals}f} % {'larger' if gain < 0 else 'smaller'}"
 
 

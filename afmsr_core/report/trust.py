@@ -255,7 +255,10 @@ def summary(results: Results) -> str:
     who, least = f"{100 * SHOWN:g} % interval of {_who(results)}", 1.0 - ALARMING * (1.0 - SHOWN)
     judged = float(np.mean(exact or noise or raw))
     if judged >= least:
-        allowed = f" ({_percent(noise)} once the truth’s own noise is allowed for)" if noise else ""
+        differs = noise and _percent(noise) != _percent(raw)
+        allowed = (
+            f" ({_percent(noise)} once the truth’s own noise is allowed for)" if differs else ""
+        )
         known = f"; against the exact surface it holds in {_percent(exact)}" if exact else ""
         return f"The {who} holds the truth in {_percent(raw)} of the pixels{allowed}{known}."
     told = [f"Do not rely on the {who}: it holds the truth in {_percent(raw)} of the pixels only"]
