@@ -1,4 +1,4 @@
-"""A tenth of the damaged files of ``python -m tests.damage``, in a process of their own."""
+"""A twelfth of the damaged files of ``python -m tests.damage``, in processes of their own."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # Of 30,000 and 10,000, in runs side by side: a reader that does not come back takes its whole time,
 # here 2 s.
 SEEDS = {"native": (1,), "raw": (1, 2)}
-FILES = {"native": 3000, "raw": 500}
+FILES = {"native": 2000, "raw": 350}
 READ = {"native": "read, upscaled and read again", "raw": " read\n"}
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import subprocess
 import sys
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,15 @@ from afmsr_core.inference.folding import ROUNDING, fold  # noqa: E402 - needs to
 from afmsr_core.methods.weights import load_state  # noqa: E402 - beside it
 
 SHAPES = ((20, 27), (5, 9), (1, 6), (4, 2), (3, 3), (1, 1))
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    """Fields of a few pixels: threads would wait for each other longer than they compute."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 def network(name: str) -> registry.Network:
