@@ -44,6 +44,10 @@ FAR = 10
 whole lines of one value are natural. The lowest of 65536 counts is thousands of ranges away, the
 deepest step beside a terrace of such a scan some."""
 
+SHORTEST = 8
+"""Pixels of a line from which its being of one value says something; the one pixel of a field one
+wide always is. No scan is so narrow."""
+
 REPEATS = 2
 """Copies of the outermost line that count as a filler; one alone may come of resampling."""
 
@@ -148,6 +152,8 @@ def _filler(field: Field) -> _Filler:
     first = field[0]
     if not np.isfinite(first).any():
         return _Filler(_leading(~np.isfinite(line).any() for line in field), math.nan)
+    if first.size < SHORTEST:
+        return _Filler()
     alike = _leading(np.array_equal(line, first) for line in field)
     if (first == first[0]).all():
         return _Filler(alike, float(first[0]))

@@ -144,6 +144,7 @@ def natural() -> Iterator[tuple[str, np.ndarray]]:
         small = rng.normal(size=shape)
         small[-1] = 0.0
         yield f"{shape[1]} x {shape[0]} px", small
+    yield "a peak in the only line that is not flat", np.array([[0] * 5] * 3 + [[0, 1, 0, 0, 12]])
 
 
 @pytest.mark.parametrize("heights", [pytest.param(z, id=name) for name, z in natural()])
