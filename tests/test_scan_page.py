@@ -46,6 +46,7 @@ SCAN = scan_of(xoff=5e4, yoff=-200.0, title=TITLE)
 MASK = np.zeros(SCAN.heights.shape, bool)
 MASK[10:20, 30:60] = True
 SCAN = SCAN.replace(mask=MASK)
+LONG = scan_of(16, 276)  # whose result is wider than a page shows pixels
 
 
 # --- the page in a browser -----------------------------------------------------------------------
@@ -63,6 +64,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     gaps = scan_of(32, 32)
     gaps.heights[16:20] = np.nan
     afmsr.report(afmsr.upscale(gaps), made / "gaps.html", scan=gaps)
+    afmsr.report(afmsr.upscale(LONG, method="bilinear"), made / "long.html", scan=LONG)
     return made
 
 
@@ -216,6 +218,10 @@ def test_other_units_and_gaps_are_read(tab: Tab, folder: Path) -> None:
     assert "afmsr upscale SCAN --confidence" in tab.js("document.body.textContent")
     opened(tab, folder / "gaps.html")
     assert text(tab, "read-scan") == text(tab, "read-result") == "not measured"
+    opened(tab, folder / "long.html")
+    assert "mean of 2 x 2 px" in tab.js("document.body.textContent")
+    means = afmsr.upscale(LONG, method="bilinear").heights[32:34, 552:554]
+    assert number(text(tab, "read-result")) == pytest.approx(means.mean(), abs=0.01)
     assert tab.js("faults") == []
 
 

@@ -95,7 +95,7 @@ def packed_mask(mask: NDArray[np.bool_]) -> str:
 
 
 def _text(data: bytes) -> str:
-    return base64.b64encode(zlib.compress(data, 9)).decode("ascii")
+    return base64.b64encode(zlib.compress(data, 6)).decode("ascii")
 
 
 def block_of(shape: tuple[int, int], largest: int = LARGEST) -> int:

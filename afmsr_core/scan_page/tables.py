@@ -26,6 +26,10 @@ __all__ = ["numbers", "places", "provenance"]
 
 Told = Mapping[str, Any]
 
+MANY = 4_500_000
+"""Pixels of a result, some 2048 x 2048, above which bicubic gets no numbers beside it: grains of
+16 million pixels take ten seconds for each column."""
+
 
 # --- numbers -----------------------------------------------------------------------------------
 
@@ -35,7 +39,7 @@ def numbers(subject: Subject, known: Trusted) -> str:
     scan = subject.scan
     try:
         found = numbers_of_both(scan, subject.result, subject.settings.level)
-        if subject.bicubic is not None:
+        if subject.bicubic is not None and subject.bicubic.heights.size <= MANY:
             found["bicubic"] = _of_bicubic(subject, subject.bicubic, found["grain_rule"])
     except FieldError as error:
         return f"<p>{escape(str(error))}</p>"
