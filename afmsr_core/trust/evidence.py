@@ -34,7 +34,7 @@ LENGTHS = ("disagreement", "curvature", "bend", "climb", "noise")
 
 PASSES = 1
 """How often the method runs for the evidence. Its spread over mirrored scans, three passes more,
-says nothing that the other maps do not (docs/trust.md)."""
+says nothing that the other maps do not (docs/developers/trust_measured.md)."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,4 +1,4 @@
-"""``python -m benchmarks.trust``: make the calibration; print every figure of docs/trust.md."""
+"""``python -m benchmarks.trust``: the calibration, and the figures of trust_measured.md in docs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tables of docs/trust.md, by name."""
+"""The tables of docs/developers/trust_measured.md, by name."""
 
 from __future__ import annotations
 
