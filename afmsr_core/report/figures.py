@@ -30,7 +30,7 @@ BOX_WIDTH, BOX_ROW = 286.0, 19.0
 SPREAD = 5.0
 """Pixels by which neighbouring dots are moved apart."""
 LIMIT = ("truth’s noise:", "the limit")
-WIDER = 1.8
+WIDER = 2.5
 """By how much the limits may widen the scale of the chart."""
 CHANCE = {"beyond": "more than chance", "within": "may be chance", "unknown": "too few pairs"}
 REACH = 0.5

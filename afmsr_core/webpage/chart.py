@@ -29,6 +29,7 @@ LINE = 18.0
 
 GAP = 14.0
 """Pixels between charts of one file."""
+MARGIN = 8.0
 
 VARIABLE = re.compile(r"var\((--[\w-]+)\)")
 
@@ -269,18 +270,19 @@ def standalone(charts: Sequence[Chart], columns: int = 1) -> str:
     """Return charts as an SVG file, row by row, in the colours for paper."""
     rows = [charts[start : start + columns] for start in range(0, len(charts), columns)]
     parts: list[str] = []
-    top = width = 0.0
+    top, width = MARGIN, 0.0
     for row in rows:
-        left = 0.0
+        left = MARGIN
         for chart in row:
             parts.append(chart.placed(left, top))
             left += chart.width + GAP
-        width = max(width, left - GAP)
+        width = max(width, left - GAP + MARGIN)
         top += max(chart.height for chart in row) + GAP
+    height = top - GAP + MARGIN
     light = dict(re.findall(r"(--[\w-]+): (#\w+)", shipped("style.css").partition("@media")[0]))
     style = VARIABLE.sub(lambda found: light[found[1]], shipped("chart.css"))
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="chart" width="{width:g}" '
-        f'height="{top - GAP:g}" viewBox="0 0 {width:g} {top - GAP:g}">\n<style>{style}</style>\n'
+        f'height="{height:g}" viewBox="0 0 {width:g} {height:g}">\n<style>{style}</style>\n'
         f'<rect width="100%" height="100%" fill="#fff"/>\n{"".join(parts)}\n</svg>\n'
     )
