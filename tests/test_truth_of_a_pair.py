@@ -295,8 +295,17 @@ def test_an_interval_that_does_not_hold_raises_an_alarm(
     found = told(tmp_path, level, level)
     assert said in trust.summary(found)
     off = said.startswith(("Do not", "So", "and"))
-    assert trust.is_off(found) == off
-    assert (trust.summary(found) in list(trust.sentences(found))) == off
+    assert trust.alarm(found) == (trust.summary(found) if off else "")
+
+
+def test_the_alarm_stands_in_the_head_and_on_top_of_trust(tmp_path: Path) -> None:
+    from afmsr_core.report import write_report
+
+    (tmp_path / "results.json").write_text(json.dumps({"format": 1, **told(tmp_path, BAD).raw}))
+    page = write_report(tmp_path).read_text(encoding="utf-8")
+    head, _, rest = page.partition("<nav")
+    assert head.count('<p class="alarm">Do not rely on') == 1 and head.count("Do not rely") == 1
+    assert 'id="trust"' in rest and rest.count('<p class="alarm">Do not rely on') == 1
 
 
 def test_the_floor_in_words_and_numbers(tmp_path: Path) -> None:

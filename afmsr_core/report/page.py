@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from importlib import resources
 
-from afmsr_core.report import figures, gains, pair_section, setup_tables, spectra, words
+from afmsr_core.report import figures, gains, pair_section, setup_tables, spectra, trust, words
 from afmsr_core.report.contents import Record, Results, unique_slugs
 from afmsr_core.report.files import Files
 from afmsr_core.report.panels import panel, side_of
@@ -103,7 +103,10 @@ def _head(results: Results, files: Files) -> str:
     if len(parts) > 1:
         parts.append(f'<p class="notes">{escape(figures.LEGEND)}</p>')
     made_with = f"afmsr {version}" + (f", {created}" if created else "")
-    return header(TITLE, made_with, "".join(parts) + bullets(rest))
+    alarm = trust.alarm(results)
+    if alarm:
+        parts.append(f'<p class="alarm">{escape(alarm)}</p>')
+    return header(TITLE, made_with, "".join(parts) + bullets([one for one in rest if one != alarm]))
 
 
 def _failures(results: Results) -> str:

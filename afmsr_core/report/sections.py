@@ -139,7 +139,9 @@ def _mean(results: Results, pair: Record, protocol: str, metric: str) -> float:
 
 def trusted(results: Results, files: Files) -> str:
     """Return the section on how far the results are to be trusted, as HTML."""
-    inner = [f"<p>{escape(one)}</p>" for one in trust.sentences(results)]
+    alarm = trust.alarm(results)
+    inner = [f'<p class="alarm">{escape(alarm)}</p>'] if alarm else []
+    inner += [f"<p>{escape(one)}</p>" for one in trust.sentences(results)]
     for name in results.data_sets:
         lost, held = trust.detail(results, name), trust.intervals(results, name)
         told = [numbers.reported(results, name), numbers.quality(results, name), lost]

@@ -13,9 +13,9 @@ from afmsr_core.report.table import MISSING, Cell, Table, csv_text, digits, numb
 
 __all__ = [
     "RULE",
+    "alarm",
     "detail",
     "intervals",
-    "is_off",
     "levels_of",
     "longs",
     "pair_detail",
@@ -227,9 +227,7 @@ def _who(results: Results) -> str:
 
 
 def sentences(results: Results) -> Iterator[str]:
-    """Return the alarm about intervals; why there is no detail, or no interval, of some pairs."""
-    if is_off(results):
-        yield summary(results)
+    """Return why there is no detail, or no interval, of some or all pairs."""
     scored = [pair for pair in results.pairs if pair.get("status") == "scored"]
     if not any(pair.get("trust") for pair in scored):
         yield "Not computed: it needs a scored pair in the protocol nm."
@@ -271,9 +269,10 @@ def summary(results: Results) -> str:
     return f"{', '.join(told)}. {_cure(lines, exact, least)}"
 
 
-def is_off(results: Results) -> bool:
-    """Return whether the intervals miss so often that the report warns of them."""
-    return summary(results).startswith("Do not")
+def alarm(results: Results) -> str:
+    """Return the summary where the intervals miss so often that it is a warning; else empty."""
+    told = summary(results)
+    return told if told.startswith("Do not") else ""
 
 
 def _cure(lines: Sequence[float], exact: Sequence[float], least: float) -> str:
