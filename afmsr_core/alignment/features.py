@@ -76,12 +76,12 @@ class KeyPoints:
     ----------
     at : ndarray of float64, shape (count, 2)
         Places (x, y) in pixels.
-    descriptors : ndarray of float32, shape (count, 128), or None
-        None if there are none.
+    descriptors : ndarray of float32, shape (count, 128)
+        Whole numbers up to 255.
     """
 
     at: Field
-    descriptors: NDArray[np.float32] | None
+    descriptors: NDArray[np.float32]
 
     @classmethod
     def of(
@@ -110,6 +110,8 @@ class KeyPoints:
             eight_bit(field, settings.stretch),
             None if measured is None else measured.astype(np.uint8),
         )
+        if descriptors is None:
+            descriptors = np.zeros((0, 128), dtype=np.float32)
         return cls(np.array([point.pt for point in points]).reshape(-1, 2), descriptors)
 
 
@@ -129,14 +131,12 @@ def by_features(result: KeyPoints, truth: KeyPoints, settings: AlignmentSettings
     counts = (len(at_truth), len(at_result))
     if min(counts) < 2:
         return FeatureMap(None, counts, reason=f"{counts[0]} and {counts[1]} features")
-    candidates = cv2.BFMatcher(cv2.NORM_L2).knnMatch(truth.descriptors, result.descriptors, k=2)
-    kept = [best for best, next_ in candidates if best.distance < settings.ratio * next_.distance]
+    kept, nearest = _matches(truth.descriptors, result.descriptors, settings.ratio)
     if len(kept) <= ALPHA:
         return FeatureMap(
             None, counts, len(kept), reason=f"{len(kept)} matches of {counts[0]} features"
         )
-    source = at_truth[[match.queryIdx for match in kept]]
-    target = at_result[[match.trainIdx for match in kept]]
+    source, target = at_truth[kept], at_result[nearest]
     method = {"magsac": cv2.USAC_MAGSAC, "ransac": cv2.RANSAC}[settings.estimator]
     matrix, inside = cv2.findHomography(
         source,
@@ -155,3 +155,22 @@ def by_features(result: KeyPoints, truth: KeyPoints, settings: AlignmentSettings
     distance = np.linalg.norm(there - target, axis=1)[inside.ravel() > 0]
     rms = float(np.sqrt(np.mean(distance**2)))
     return FeatureMap(matrix, counts, len(kept), inliers, rms)
+
+
+def _matches(
+    one: NDArray[np.float32], other: NDArray[np.float32], ratio: float
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return which descriptors match by Lowe's ratio test, and the nearest of the other side.
+
+    Each with each, as OpenCV's brute force. Descriptors are whole numbers up to 255, so neither
+    squares nor sums of 128 of them are rounded, and a product of matrices gives the same.
+    """
+    squared = np.square(one).sum(axis=1)[:, None] + np.square(other).sum(axis=1)
+    squared -= 2 * (one @ other.T)
+    every = np.arange(len(one))
+    nearest = squared.argmin(axis=1)
+    closest = np.sqrt(squared[every, nearest]).astype(np.float64)
+    squared[every, nearest] = np.inf
+    second = np.sqrt(squared.min(axis=1)).astype(np.float64)
+    kept = np.flatnonzero(closest < ratio * second)
+    return kept, nearest[kept]
