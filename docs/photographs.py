@@ -1,7 +1,7 @@
 """Make the pictures of the tutorial and of Gwyddion: ``python -m docs.photographs``.
 
 The dialog is photographed by its own test, in the real Gwyddion, so what is shown is what was
-tested; the page about a scan in a real Chromium, after the commands of the tutorial have run.
+tested; pages and reports in a real Chromium, after the commands that make them have run.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from PIL import Image
@@ -29,11 +30,18 @@ COMMANDS = (
     ("upscale", SCAN, "-o", "checked.gwy", "--confidence", "--residual", "--report"),
 )
 
+PAIRS = (
+    ("simulate", "-o", "pairs/", "--pairs", "8", "--size", "256", "--seed", "1"),
+    ("eval", "pairs/", "--methods", "bilinear,bicubic,lanczos4,afm"),
+)
+
 
 def main() -> None:
+    sys.path.insert(0, str(ROOT / "tests"))
     with tempfile.TemporaryDirectory() as folder:
         _gwyddion(Path(folder))
         _page(Path(folder))
+        _report(Path(folder))
 
 
 def _gwyddion(folder: Path) -> None:
@@ -46,11 +54,9 @@ def _gwyddion(folder: Path) -> None:
 
 
 def _page(folder: Path) -> None:
-    sys.path.insert(0, str(ROOT / "tests"))
     from chromium import browsing
 
-    for command in COMMANDS:
-        subprocess.run([Path(sys.executable).with_name("afmsr"), *command], cwd=folder, check=True)
+    _run(folder, COMMANDS)
     with browsing(folder / "profile") as tab:
         tab.size(*WINDOW)
         tab.go((folder / "checked.html").as_uri())
@@ -63,10 +69,31 @@ def _page(folder: Path) -> None:
         time.sleep(0.5)
         tab.picture(folder / "page.png")
     for name in ("figure", "page"):
-        with Image.open(folder / f"{name}.png") as taken:
-            shown = taken.convert("RGB")
-            shown.thumbnail(WINDOW)
-            shown.save(IMAGES / f"tutorial-{name}.webp", quality=88, method=6)
+        _keep(folder / f"{name}.png", f"tutorial-{name}.webp")
+
+
+def _report(folder: Path) -> None:
+    from chromium import browsing
+
+    _run(folder, PAIRS)
+    with browsing(folder / "another profile") as tab:
+        tab.size(*WINDOW)
+        tab.go((folder / "pairs-results" / "report.html").as_uri())
+        tab.until("document.readyState == 'complete'")
+        tab.picture(folder / "report.png")
+    _keep(folder / "report.png", "report.webp")
+
+
+def _run(folder: Path, commands: Sequence[Sequence[str]]) -> None:
+    for command in commands:
+        subprocess.run([Path(sys.executable).with_name("afmsr"), *command], cwd=folder, check=True)
+
+
+def _keep(taken: Path, name: str) -> None:
+    with Image.open(taken) as picture:
+        shown = picture.convert("RGB")
+        shown.thumbnail(WINDOW)
+        shown.save(IMAGES / name, quality=88, method=6)
 
 
 if __name__ == "__main__":
