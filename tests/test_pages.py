@@ -72,3 +72,12 @@ def test_links_lead_somewhere(page: Path) -> None:
 def test_readme_names_every_method() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     assert [name for name in names() if f"`{name}`" not in text] == []
+
+
+def test_the_layout_in_contributing_names_every_room_of_the_library() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    layout = re.search(r"^## Layout\n\n```\n(.*?)^```", text, re.M | re.S)
+    assert layout is not None
+    named = {line.split()[0].rstrip("/") for line in layout[1].splitlines() if line[:1] == " "}
+    rooms = {path.name for path in (ROOT / "afmsr_core").iterdir() if path.name[:1] != "_"}
+    assert sorted(rooms - named - {"py.typed"}) == []
