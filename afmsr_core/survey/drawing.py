@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from afmsr_core.webpage.html import figure as html_figure
 
 if TYPE_CHECKING:
@@ -23,9 +21,7 @@ __all__ = [
     "Picture",
     "as_figure",
     "canvas",
-    "curve_styles",
     "finish",
-    "finish_photo",
     "kind_colour",
 ]
 
@@ -38,8 +34,7 @@ CURVES = (
 )
 """Colours of networks among themselves: Okabe and Ito's, and some that keep apart from them."""
 
-MIME = {"svg": "image/svg+xml", "jpg": "image/jpeg", "png": "image/png"}
-PNG_DPI, FINE_DPI = 150, 200
+PNG_DPI = 150
 COMPRESSION = 4
 """Of PNG files: a few percent larger than at 6, in half of the time."""
 SVG_METADATA: dict[str, Any] = {"Date": None, "Creator": "afmsr"}
@@ -86,8 +81,6 @@ class Picture:
         Printed below it.
     files : dict of str to bytes
         By extension.
-    shown : str
-        Extension of the file that the page embeds.
     width : int
         In pixels at which the page shows it, at the most.
     """
@@ -96,7 +89,6 @@ class Picture:
     alt: str
     caption: str
     files: dict[str, bytes]
-    shown: str
     width: int
 
 
@@ -129,52 +121,15 @@ def finish(figure: Figure, name: str, alt: str, caption: str) -> Picture:
         pil_kwargs={"compress_level": COMPRESSION},
     )
     files = {"svg": vector.getvalue(), "png": raster.getvalue()}
-    return Picture(name, alt, caption, files, "svg", round(96 * width))
-
-
-def finish_photo(
-    figure: Figure, name: str, alt: str, caption: str, *, dpi: float, fine: bool
-) -> Picture:
-    """Return a figure of images as PNG, and as JPEG for the page.
-
-    Parameters
-    ----------
-    figure, name, alt, caption
-        As for `finish`.
-    dpi : float
-        Of what the page shows.
-    fine : bool
-        Whether it is to be printed by itself: then the PNG has `FINE_DPI`, and there is an SVG.
-    """
-    from PIL import Image
-
-    width, _ = figure.get_size_inches()
-    files: dict[str, bytes] = {}
-    for kind, at, options in (
-        ("jpg", dpi, {"quality": 82, "subsampling": 0, "optimize": True}),
-        ("png", FINE_DPI if fine else dpi, {"compress_level": COMPRESSION}),
-    ):
-        if figure.get_dpi() != at or not files:
-            figure.set_dpi(at)
-            figure.canvas.draw()
-            drawn = np.asarray(figure.canvas.buffer_rgba())  # type: ignore[attr-defined]
-            pixels = Image.fromarray(np.ascontiguousarray(drawn[..., :3]))
-        out = io.BytesIO()
-        pixels.save(out, {"jpg": "JPEG"}.get(kind, "PNG"), **options)
-        files[kind] = out.getvalue()
-    if fine:
-        lines = io.BytesIO()
-        figure.savefig(lines, format="svg", metadata=SVG_METADATA)
-        files["svg"] = lines.getvalue()
-    return Picture(name, alt, caption, files, "jpg", round(96 * width))
+    return Picture(name, alt, caption, files, round(96 * width))
 
 
 def as_figure(picture: Picture) -> str:
     """Return a figure as HTML, which holds it."""
-    data = base64.b64encode(picture.files[picture.shown]).decode("ascii")
+    data = base64.b64encode(picture.files["svg"]).decode("ascii")
     image = (
         f'<img width="{picture.width}" alt="{escape(picture.alt)}" '
-        f'src="data:{MIME[picture.shown]};base64,{data}">'
+        f'src="data:image/svg+xml;base64,{data}">'
     )
     return html_figure(picture.name, image, picture.caption)
 
@@ -182,24 +137,3 @@ def as_figure(picture: Picture) -> str:
 def kind_colour(network: bool) -> str:
     """Return the colour of networks, or of interpolations."""
     return KIND_COLOURS["network" if network else "interpolation"]
-
-
-def curve_styles(methods: list[str], networks: list[str]) -> dict[str, dict[str, Any]]:
-    """Return how the curve of every method is drawn: interpolations grey and dashed."""
-    greys = ("#9aa1aa", "#6b7480", "#454c55")
-    dashes = ((1, 1), (4, 1.5), (6, 1.5, 1, 1.5))
-    styles: dict[str, dict[str, Any]] = {}
-    plain = [method for method in methods if method not in networks]
-    for index, method in enumerate(plain):
-        styles[method] = {
-            "color": greys[index % len(greys)],
-            "linestyle": (0, dashes[index % len(dashes)]),
-            "linewidth": 1.3,
-        }
-    for index, method in enumerate(m for m in methods if m in networks):
-        styles[method] = {
-            "color": CURVES[index % len(CURVES)],
-            "linestyle": "-" if index < len(CURVES) else ":",
-            "linewidth": 1.1,
-        }
-    return styles
