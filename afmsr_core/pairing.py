@@ -151,7 +151,10 @@ def find_pairs(folder: str | Path, *, channel: str | None = None) -> Pairing:
     """
     folder = Path(folder)
     if folder.is_file() and folder.suffix.lower() == ".csv":
-        return Pairing(_unique(_listed(folder, "", channel)), ())
+        listed = list(_listed(folder, "", channel))
+        homes = {_exact_home(pair) for pair in listed}
+        surfaces = find_files([home for home in sorted(homes) if home.is_dir()])
+        return Pairing(_unique(_with_exact(listed, surfaces)), ())
     if not folder.is_dir():
         what = "this is a file" if folder.exists() else "there is no such folder"
         raise UnreadableFileError(
@@ -223,11 +226,15 @@ def _with_exact(pairs: Sequence[Pair], exact: Sequence[Path]) -> list[Pair]:
     known = {(file.parent, file.stem.casefold()): file for file in exact}
     found = []
     for pair in pairs:
-        home = pair.low.parent
-        home = home.parent if home.name.casefold() in SIDES else home
         name = pair.id.rpartition("/")[2].casefold()
-        found.append(replace(pair, exact=known.get((home / _TRUTH, name))))
+        found.append(replace(pair, exact=known.get((_exact_home(pair), name))))
     return found
+
+
+def _exact_home(pair: Pair) -> Path:
+    """Return the folder ``truth`` of a pair: beside its files, or beside the folder ``low``."""
+    home = pair.low.parent
+    return (home.parent if home.name.casefold() in SIDES else home) / _TRUTH
 
 
 def _data_set(home: Path, folder: Path) -> str:

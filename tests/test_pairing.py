@@ -235,3 +235,21 @@ def test_what_cannot_be_a_pair_is_named(low: Channel, high: Channel, words: str)
 def test_the_tolerance_is_a_choice() -> None:
     with pytest.raises(PairError, match="more than 1% apart"):
         check_pair(LOW.replace(xreal=102.0), HIGH, size_tolerance=0.01)
+
+
+def test_an_exact_surface_belongs_to_the_pair_of_its_name_in_every_layout(tmp_path: Path) -> None:
+    names = ("a_low.gwy", "a_high.gwy", "truth/a.gwy", "truth/b.gwy")
+    folders = ("set/low/c.gwy", "set/high/c.gwy", "set/truth/C.gwy")
+    for name in (*names, *folders):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    found = find_pairs(tmp_path)
+    assert {pair.id: pair.exact for pair in found.pairs} == {
+        "a": tmp_path / "truth/a.gwy", "set/c": tmp_path / "set/truth/C.gwy",
+    }  # fmt: skip
+    assert not found.unpaired  # the exact surface of no pair is nobody's scan
+    listed = tmp_path / "pairs.csv"
+    listed.write_text("id,low,high\na,a_low.gwy,a_high.gwy\n")
+    for given in (listed, tmp_path):
+        one = next(pair for pair in find_pairs(given).pairs if pair.id == "a")
+        assert one.exact == tmp_path / "truth/a.gwy"
