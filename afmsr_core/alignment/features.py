@@ -17,6 +17,8 @@ Field = NDArray[np.float64]
 # has more inliers than this plus this share of the matches.
 ALPHA, BETA = 8.0, 0.3
 
+PART = 128  # descriptors that are compared at a time, so that their distances stay in the cache
+
 MAX_ITERATIONS = 10_000
 CONFIDENCE = 0.9999
 
@@ -165,12 +167,17 @@ def _matches(
     Each with each, as OpenCV's brute force. Descriptors are whole numbers up to 255, so neither
     squares nor sums of 128 of them are rounded, and a product of matrices gives the same.
     """
-    squared = np.square(one).sum(axis=1)[:, None] + np.square(other).sum(axis=1)
-    squared -= 2 * (one @ other.T)
-    every = np.arange(len(one))
-    nearest = squared.argmin(axis=1)
-    closest = np.sqrt(squared[every, nearest]).astype(np.float64)
-    squared[every, nearest] = np.inf
-    second = np.sqrt(squared.min(axis=1)).astype(np.float64)
+    nearest = np.empty(len(one), dtype=np.int64)
+    closest, second = np.empty(len(one)), np.empty(len(one))
+    of_other = np.square(other).sum(axis=1)
+    for start in range(0, len(one), PART):
+        part = np.s_[start : start + PART]
+        squared = np.square(one[part]).sum(axis=1)[:, None] + of_other
+        squared -= 2 * (one[part] @ other.T)
+        every = np.arange(len(squared))
+        nearest[part] = squared.argmin(axis=1)
+        closest[part] = np.sqrt(squared[every, nearest[part]])
+        squared[every, nearest[part]] = np.inf
+        second[part] = np.sqrt(squared.min(axis=1))
     kept = np.flatnonzero(closest < ratio * second)
     return kept, nearest[kept]
