@@ -12,10 +12,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-__all__ = ["ASKED", "add_parser", "complete", "run"]
-
-ASKED = "_ARGCOMPLETE"
-"""Is in the environment when a shell asks for completions."""
+__all__ = ["add_parser", "complete", "run"]
 
 PROGRAMS = ("afmsr", "afmsr-eval")
 PLACES = {

@@ -15,7 +15,6 @@ from afmsr_core.errors import AfmsrError, Cancelled
 from afmsr_core.stopping import INTERRUPTED, stoppable
 
 from .actions import add_actions
-from .completion import ASKED
 from .parser import Parser
 from .streams import Stream, say, streams
 
@@ -53,6 +52,8 @@ COMMANDS = {name: summary for group in GROUPS.values() for name, summary in grou
 
 _ANSWERS = ("models", "verify", "doctor", "completion")  # the commands whose answer is on stdout,
 _ASKS = ("json", "dry_run")  # and the options that ask for one; other words there are courtesy
+
+_COMPLETING = "_ARGCOMPLETE"  # is in the environment when a shell asks for completions
 
 _EPILOG = """\
 examples:
@@ -109,7 +110,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         Exit status.
     """
     argv = sys.argv[1:] if argv is None else list(argv)
-    if ASKED in os.environ:
+    if _COMPLETING in os.environ:
         from .completion import complete
 
         return complete(build_parser)

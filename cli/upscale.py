@@ -164,7 +164,6 @@ def add_parser(commands: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Upscale everything that was asked for."""
     from afmsr_core.batch.many import each, planned
-    from afmsr_core.batch.summary import Summary
     from afmsr_core.batch.trust import Trust
     from afmsr_core.batch.work import Work
     from afmsr_core.grid import Grid
@@ -204,6 +203,8 @@ def run(args: argparse.Namespace) -> int:
     )
     table = None
     if args.summary is not None:
+        from afmsr_core.batch.summary import Summary
+
         table = Summary(args.summary, found.jobs, args.force, found.skipped)
     if args.dry_run:
         table = None

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from afmsr_core.batch.overlapping import overlapping
 from afmsr_core.batch.plan import Job, plan
-from afmsr_core.batch.summary import Summary
 from afmsr_core.batch.trust import Trust
 from afmsr_core.batch.work import Work
 from afmsr_core.errors import UsageError, naming
@@ -388,6 +387,8 @@ def upscale_many(
     )
     table = None
     if summary is not None:
+        from afmsr_core.batch.summary import Summary
+
         table = Summary(Path(summary), run.jobs, force, run.skipped)
     found = {job.source: Upscaled(job.source, job.target, "skipped") for job in run.skipped}
     done = each(run.left, work, settings, processes=jobs, scheduler=scheduler, tell=_warn)

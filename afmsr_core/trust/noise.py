@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from afmsr_core.errors import FieldError
 from afmsr_core.gaps import measured_part
 
-__all__ = ["Noise", "noise_between", "noise_of"]
+__all__ = ["Noise", "median", "noise_between", "noise_of"]
 
 Field = NDArray[np.float64]
 
@@ -179,12 +179,28 @@ def _white(field: Field) -> float:
 def _offsets(field: Field) -> float:
     second = field[2:] - 2 * field[1:-1] + field[:-2]
     finite = np.isfinite(second)
-    if finite.all():  # which takes np.median a third of the time
-        return _spread(np.median(second, axis=1)) / np.sqrt(6.0) if second.size else 0.0
+    if finite.all():  # which takes a third of the time
+        return _spread(median(second)) / np.sqrt(6.0) if second.size else 0.0
     known = finite.any(axis=1)
     return _spread(np.nanmedian(second[known], axis=1)) / np.sqrt(6.0) if known.any() else 0.0
 
 
 def _spread(values: Field) -> float:
     values = values[np.isfinite(values)]
-    return NORMAL * float(np.median(np.abs(values - np.median(values))))
+    return NORMAL * float(median(np.abs(values - median(values))))
+
+
+def median(values: Field) -> Field:
+    """Return medians along the last axis of what is finite, as NumPy does.
+
+    NumPy's own loads masked arrays, which takes a tenth of the time of a small scan.
+
+    Examples
+    --------
+    >>> median(np.array([[3.0, 1.0, 2.0, 9.0], [0.0, 0.0, 0.0, 1.0]]))
+    array([2.5, 0. ])
+    """
+    size = values.shape[-1]
+    low, high = (size - 1) // 2, size // 2
+    middle = np.partition(values, (low, high), axis=-1)
+    return np.asarray(0.5 * (middle[..., low] + middle[..., high]))
