@@ -31,9 +31,9 @@ SETTINGS = {
 }
 
 FILES = """
-    afm_network alignment_zoom cubic exported first_words folding levelling metrics_grains metrics_ma
-    metrics_nm
-    metrics_paper metrics_reference metrics_spectrum metrics_streaks metrics_surface niqe
+    afm_network alignment_zoom cubic exported first_words folding levelling metrics_grains
+    metrics_ma metrics_nm metrics_paper metrics_reference metrics_spectrum metrics_streaks
+    metrics_surface niqe
     normalisation plane_fit simulation_alignment simulation_figures simulation_tip
     statistics_agreement statistics_truth statistics_tukey statistics_verdicts survey_agreement
     survey_model tiling torch_engine trust_calibration trust_coarseness
