@@ -253,6 +253,10 @@ def segment(relief: Field, least: float) -> Labels:
     basin = _numbered(peaks, z.size)[way].reshape(z.shape)
     tops = z.ravel()[peaks]
     one, other, saddle = _saddles(z, basin)
+    # Hills only grow: where both rise enough above a saddle by themselves, it never joins them.
+    rise = np.minimum(tops[one], tops[other]) - saddle
+    low_enough = (rise < least) | (rise == 0.0)
+    one, other, saddle = (part[low_enough] for part in (one, other, saddle))
     parent = list(range(len(peaks)))
 
     def root(i: int) -> int:
