@@ -64,7 +64,8 @@ def _pair(
     elif panel:
         inner.append(panel.html)
     if status == "scored":
-        inner += [as_html(one) for one in pair_tables.pair_scores(results, pair, name)]
+        scores = "".join(map(as_html, pair_tables.pair_scores(results, pair, name)))
+        inner.append(f'<div class="beside">{scores}</div>')
     facts = "".join(
         f"<dt>{escape(what)}</dt><dd>{escape(value)}</dd>"
         for what, value in pair_tables.facts(results, pair)

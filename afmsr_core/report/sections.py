@@ -75,7 +75,8 @@ def data_set(
 def _chapter(results: Results, files: Files, name: str, protocol: str) -> str:
     """Return what one data set says on one scale: means on top, the rest folded."""
     told = list(results.analyses(name, protocol))
-    inner = [files.write_table(one) for one in tables.means(results, name, protocol)]
+    means = "".join(files.write_table(one) for one in tables.means(results, name, protocol))
+    inner = [f'<div class="beside">{means}</div>']
     for scale in (protocol, gains.EXACT) if protocol == "nm" else (protocol,):
         if single := gains.table(results, name, scale):
             inner.append(details(single.caption, files.write_table(single)))

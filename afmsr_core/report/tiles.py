@@ -60,7 +60,11 @@ class Panel:
         """The panel as a part of the page; columns flow into as many rows as they need."""
         told = (f"<div>{''.join(one.inline for one in column)}</div>" for column in self.columns)
         bars = "".join(bar.inline for bar in self.bars)
-        inner = f'<div class="tiles">{"".join(told)}</div><div class="charts">{bars}</div>'
+        count = len(self.columns)
+        inner = (
+            f'<div class="tiles" style="--columns: {count}">{"".join(told)}</div>'
+            f'<div class="charts">{bars}</div>'
+        )
         return figure(self.name, inner, self.caption)
 
     @property
