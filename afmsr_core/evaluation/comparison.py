@@ -76,14 +76,15 @@ def _gains(
     rows: Sequence[Record], levels: Scores, metric: str, settings: EvaluationSettings
 ) -> dict[str, Any]:
     names = settings.methods
-    asked = settings.statistics.reference
+    plain = [name for name in names if methods.get(name).kind == "interpolation"]
+    choices = (settings.statistics.reference, REFERENCE, *plain, *names)
     found = statistics.gains(
         levels,
         names,
         [methods.get(name).kind for name in names],
         [row["id"] for row in rows],
         metric=metric,
-        reference=asked or (REFERENCE if REFERENCE in names else names[0]),
+        reference=next(name for name in choices if name in names),
         alpha=settings.statistics.alpha,
         confidence=settings.statistics.confidence,
     )

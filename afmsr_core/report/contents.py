@@ -228,7 +228,8 @@ class Results:
     def reference(self) -> str:
         """Name of the method that the others are compared with; empty if no method ran."""
         asked = self.setting("statistics", "reference", default=None)
-        choices = (asked, "bicubic", *self.ran)
+        plain = (name for name in self.ran if name not in self.networks)
+        choices = (asked, "bicubic", *plain, *self.ran)
         return next((str(name) for name in choices if name in self.ran), "")
 
     def ratios(self, data_set: str, protocol: str, method: str, metric: str) -> Floats:
