@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from afmsr_core.alignment import Alignment, AlignmentSettings, align
+from afmsr_core.alignment import Alignment, AlignmentSettings, Ground, align
+from afmsr_core.alignment.features import KeyPoints, by_features
 from afmsr_core.alignment.maps import apply, largest_rectangle
 from afmsr_core.errors import FieldError, PairError, UsageError
 from afmsr_core.methods import get
@@ -409,3 +410,24 @@ def test_wrong_pixel_sizes_are_named() -> None:
         align(field, field, result_pixel_nm=1)
     with pytest.raises(UsageError, match="guess"):
         align(field, field, guess=np.zeros((3, 3)))
+
+
+def test_features_match_as_opencv_matches_each_with_each() -> None:
+    import cv2
+
+    settings = AlignmentSettings()
+    one, other = scanned(fractal(300, 3), 22, true_map(300, shift=(2.0, 1.0)))
+    points, others = KeyPoints.of(one, settings), KeyPoints.of(other, settings)
+    pairs = cv2.BFMatcher(cv2.NORM_L2).knnMatch(others.descriptors, points.descriptors, k=2)
+    wanted = sum(best.distance < settings.ratio * next_.distance for best, next_ in pairs)
+    assert by_features(points, others, settings).matches == wanted > 100
+
+
+def test_a_truth_that_serves_several_results_gives_each_its_own_alignment() -> None:
+    surface = fractal(240, 5)
+    fields = [scanned(surface, 22, true_map(240, shift=(x, 1.0)), seed=1) for x in (0.0, 3.0)]
+    ground = Ground(fields[0][1])
+    for result, _ in fields:
+        for settings in (AlignmentSettings(), AlignmentSettings.paper(background=1)):
+            again, alone = (align(result, t, settings=settings) for t in (ground, fields[0][1]))
+            assert again.as_dict() == alone.as_dict()

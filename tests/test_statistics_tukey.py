@@ -21,6 +21,9 @@ def test_the_studentized_range_is_that_of_scipy(groups: int, dof: float) -> None
     q = np.array([0.01, 1.5, 3.5, 7.0, 30.0])
     wanted = np.clip(studentized_range.sf(q, groups, dof), 1e-10, 1.0)
     np.testing.assert_allclose(studentized_p(q, groups, dof), wanted, rtol=0, atol=2e-10)
+    for alpha in (0.5, 0.05, 0.001):
+        critical = np.array([studentized_q(alpha, groups, dof)])
+        assert studentized_p(critical, groups, dof)[0] == pytest.approx(alpha, abs=1e-11)
 
 
 @pytest.mark.parametrize("missing", [False, True])
