@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import re
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -253,3 +254,12 @@ def test_what_cannot_be_drawn_is_refused_with_the_cure() -> None:
     with pytest.raises(UsageError, match=r"fig\.bmp: \.bmp is no format.*\.png, \.svg, \.pdf or"):
         format_of(Path("fig.bmp"))
     assert format_of(Path("a.TIF")) == "tiff"
+
+
+def test_figures_drawn_at_once_are_those_drawn_alone() -> None:
+    """As the threads of `afmsr upscale --preview` do; Matplotlib's style is the process's."""
+    panels = [Panel.of(channel(float(top))) for top in range(3, 15)]
+    alone = [drawn([panel], dpi=72) for panel in panels]
+    for _ in range(3):
+        with ThreadPoolExecutor(4) as pool:
+            assert list(pool.map(lambda panel: drawn([panel], dpi=72), panels)) == alone

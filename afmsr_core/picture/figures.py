@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -54,6 +55,8 @@ _NAMED = 40  # letters of a title that a note repeats
 _WORD = re.compile(r"\d+ × \d+ px\S*|\S+")  # what no line ends in
 _LINES = 2  # of a title, after which it is cut
 _INK, _FAINT = "#1b1f24", "#57606a"
+
+_ALONE = threading.Lock()
 
 _FAMILY = ["DejaVu Sans"]  # comes with Matplotlib: the same everywhere
 _STYLE: dict[str, Any] = {
@@ -151,7 +154,8 @@ def drawn(
 def _styled() -> Iterator[None]:
     """Have Matplotlib draw in our style, whatever the user's is, and speak of errors only.
 
-    Where it cannot write its cache, as on many a cluster, it would say so in each process.
+    Where it cannot write its cache, as on many a cluster, it would say so in each process. Its
+    style and fonts belong to the process: figures that two threads draw at once come out wrong.
     """
     import logging
 
@@ -162,7 +166,7 @@ def _styled() -> Iterator[None]:
         import matplotlib
 
         style: Any = _STYLE
-        with matplotlib.rc_context():
+        with _ALONE, matplotlib.rc_context():
             matplotlib.rcdefaults()
             matplotlib.rcParams.update(style)
             yield
