@@ -244,7 +244,7 @@ def _fit_step(
     )
     x, y = grid_of(truth.shape)
     u, v = (x - to_pixels[0, 2]) / half, (y - to_pixels[1, 2]) / half
-    backdrop = polynomials(u, v, background)
+    backdrop = polynomials(u, v, background).T.copy()
     u, v = (part.ravel() for part in np.broadcast_arrays(u, v))
     edge = apply(np.linalg.inv(to_pixels), *corners(truth.shape))
     # A common scale, so that gain is a number near 1.
@@ -274,23 +274,25 @@ def _fit_step(
             return None
         below = matrix[2, 0] * u + matrix[2, 1] * v + 1
         by_x, by_y = along_x / below, along_y / below
-        drop = -(by_x * there_x + by_y * there_y)
-        moves = (by_x * u, by_x * v, by_x, by_y * u, by_y * v, by_y, drop * u, drop * v)
-        design = np.column_stack([*(moves[n] for n in free), height, backdrop])
-        design, wanted, weight = design[inside], target[inside], weights[inside]
-        normal = design.T @ (design * weight[:, None])
+        # What height changes by with each free element: a gradient times u, v or 1.
+        slopes = by_x, by_y, -(by_x * there_x + by_y * there_y) if free[-1] > 5 else by_y
+        moves = (slopes[n // 3] * (u, v, 1.0)[n % 3] for n in free)
+        used = np.flatnonzero(inside)
+        design = np.stack([part.take(used) for part in (*moves, height, *backdrop)])
+        wanted, weight = target.take(used), weights.take(used)
+        normal = (design * weight) @ design.T
         size = np.sqrt(np.diag(normal))
         if not np.all(size > 0) or not np.all(np.isfinite(size)):
             return None
         scaled = normal / np.outer(size, size)
-        right = (design.T @ (weight * wanted)) / size
+        right = (design @ (weight * wanted)) / size
         solution = np.linalg.lstsq(scaled, right, rcond=1e-10)[0] / size
         gain = float(solution[len(free)])
         if not gain > 0:
             return None
-        off = wanted - design @ solution
+        off = wanted - solution @ design
         limit = HUBER * 1.4826 * float(np.median(np.abs(off))) + 1e-12
-        weights[inside] = np.minimum(1, limit / np.maximum(np.abs(off), 1e-300))
+        weights[used] = np.minimum(1, limit / np.maximum(np.abs(off), 1e-300))
         change = np.zeros(9)
         change[list(free)] = solution[: len(free)] / gain
         before = apply(matrix, *edge)
