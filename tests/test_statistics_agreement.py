@@ -226,3 +226,9 @@ def test_the_same_draws_whatever_else_was_asked_for() -> None:
     assert (alone.ci_low, alone.ci_high) == pytest.approx((first.ci_low, first.ci_high), rel=1e-12)
     (other,) = compare(scores(values), PAIRS[-1:], seed=1)
     assert other.ci_low != alone.ci_low
+
+
+def test_rounding_does_not_move_an_interval() -> None:
+    values = np.random.default_rng(5).normal(size=(8, 12)) + 0.3
+    moved = values * (1.0 + 1e-14 * np.random.default_rng(6).normal(size=values.shape))
+    np.testing.assert_allclose(bca_intervals(moved), bca_intervals(values), rtol=1e-9, atol=1e-9)
