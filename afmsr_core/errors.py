@@ -6,7 +6,7 @@ A message names the file or option, says what was found there, and ends with the
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:  # the plug-in starts without it
     from collections.abc import Iterable
@@ -35,6 +35,7 @@ __all__ = [
     "described",
     "did_you_mean",
     "naming",
+    "needed",
     "pip_install",
     "traceback_of",
 ]
@@ -224,6 +225,34 @@ def traceback_of(error: BaseException) -> str | None:
     import traceback
 
     return "".join(traceback.format_exception(error))
+
+
+def needed(module: str, what: str, extra: str = "eval") -> Any:
+    """Import a module of an optional part when it is needed, not before.
+
+    Parameters
+    ----------
+    module : str
+        Such as ``"scipy.special"``.
+    what : str
+        What needs it, for the message.
+    extra : str
+        The optional part.
+
+    Raises
+    ------
+    MissingExtraError
+        If it is not installed; the message holds the command.
+    """
+    from importlib import import_module
+
+    try:
+        return import_module(module)
+    except ImportError as error:
+        raise MissingExtraError(
+            f"{what} needs {module.partition('.')[0]}, which cannot be imported ({error}): "
+            f"{pip_install(extra)}"
+        ) from error
 
 
 def pip_install(extra: str = "") -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-__all__ = ["between", "counted", "readable", "shown_unit"]
+__all__ = ["between", "counted", "readable", "shown_unit", "slope_unit"]
 
 # Units that take a prefix when they are shown, and which prefixes: three decades apart.
 _PREFIXES = (
@@ -67,6 +67,17 @@ def readable(value: float, unit: str, digits: int = 4) -> str:
     """
     divisor, shown = shown_unit(value, unit)
     return f"{_plain(value / divisor, digits)} {shown}".rstrip()
+
+
+def slope_unit(unit: str, lateral_unit: str) -> str:
+    """Return the unit of a slope; none where heights are lengths.
+
+    Examples
+    --------
+    >>> slope_unit("nm", "nm"), slope_unit("V", "nm"), slope_unit("V", "")
+    ('', 'V/nm', 'V/px')
+    """
+    return "" if unit == lateral_unit else f"{unit}/{lateral_unit or 'px'}"
 
 
 def between(low: float, high: float, unit: str, digits: int = 4) -> str:

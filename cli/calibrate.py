@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from afmsr_core.batch.plan import check_output
 from afmsr_core.batch.work import warned
 from afmsr_core.errors import UsageError
+from afmsr_core.quantity import counted
 
 from .errorlog import tell
 from .progress import Progress
@@ -114,9 +115,9 @@ def run(args: argparse.Namespace) -> int:
                 tell(error, pair.id, pair.low)
                 progress.done(f"{pair.id}: left out")
     if not observations:
-        raise UsageError(f"{args.pairs}: none of the {failed} pairs can be used")
+        raise UsageError(f"{args.pairs}: no pair can be used, of {failed}")
     _check_samples([one.sample for one in observations], args)
-    made_from = f"{len(observations)} pairs of {args.pairs.name}"
+    made_from = f"{counted(len(observations), 'pair')} of {args.pairs.name}"
     made = calibrate(observations, upscaler.method.name, [digest], made_from)
     with writing(args.output, force=args.force) as file:
         file.write(made.as_json().encode())

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from afmsr_core.errors import Cancelled, UnreadableFileError, UsageError
+from afmsr_core.quantity import counted
 from afmsr_core.stopping import asked
 from afmsr_core.text import decimal_comma
 
@@ -324,7 +325,8 @@ def _show(
         print(f"{pair.data_set or '-'}\t{pair.id}\t{pair.low}\t{pair.high}")
     for file in unpaired:
         print(f"not paired: {file.path}: {file.reason}")
-    print(f"{len(pairs)} pairs, {len(unpaired)} files without a partner")
+    told = counted(len(pairs), "pair"), counted(len(unpaired), "file")
+    print(f"{told[0]}, {told[1]} without a partner")
     print(f"methods: {', '.join(settings.methods)}")
     for name, reason in missing.items():
         print(f"not run: {name}: {reason}")
@@ -342,7 +344,7 @@ def _tell(result: dict[str, Any], page: Path, kept: int) -> int:
         for warning in (pair["alignment"] or {}).get("warnings", ()):
             print(f"afmsr-eval: {pair['id']}: {warning}", file=sys.stderr)
     scored = len(result["pairs"]) - len(failed)
-    print(f"{scored} pairs scored, {len(failed)} not, {kept} taken from an earlier run")
+    print(f"{counted(scored, 'pair')} scored, {len(failed)} not, {kept} taken from an earlier run")
     print(f"report: {page}")
     return 1 if failed else 0
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from afmsr_core.batch.plan import check_output
 from afmsr_core.errors import AfmsrError, FieldError, naming
+from afmsr_core.quantity import counted
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -86,7 +87,7 @@ def run(args: argparse.Namespace) -> int:
         }
         print(json.dumps(record, indent=1))
     else:
-        print(f"{args.output}: {patches} patches of {len(fields)} scans")
+        print(f"{args.output}: {patches} patches of {counted(len(fields), 'scan')}")
     return int(failed > 0)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from afmsr_core.errors import OutputError, UsageError
+from afmsr_core.quantity import counted
 from afmsr_core.survey.guard import Place, is_loopback
 
 from .actions import add_action, add_actions
@@ -172,7 +173,8 @@ def _build(args: argparse.Namespace) -> int:
             write_sheets(study, args.sheets, args.sheet_format, progress=progress.within("sheets"))
         items = sum(len(one.items) for one in study.sets)
         raters = len(study.store.raters())
-        progress.done(f"{len(study.sets)} sets, {items} results, {raters} raters")
+        sizes = ((len(study.sets), "set"), (items, "result"), (raters, "rater"))
+        progress.done(", ".join(counted(*size) for size in sizes))
     if args.sheets:
         print(f"sheets: {args.sheets}")
     print(f"study: {args.output}")

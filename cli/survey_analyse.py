@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from afmsr_core.errors import UsageError
+from afmsr_core.quantity import counted
 
 from .actions import add_action
 
@@ -158,7 +159,7 @@ def _import(args: argparse.Namespace) -> int:
     if new:
         print(f"new raters: {', '.join(new)} (if a name is misspelt, correct the file)")
     told = "would be taken (dry run)" if args.dry_run else f"read, {added} new or changed"
-    print(f"{len(filled.scores)} scores {told}, {filled.empty} cells empty")
+    print(f"{counted(len(filled.scores), 'score')} {told}, {counted(filled.empty, 'cell')} empty")
     return 0 if filled.scores or filled.comments else 3
 
 

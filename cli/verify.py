@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from afmsr_core.batch.plan import check_output
 from afmsr_core.batch.work import warned
 from afmsr_core.errors import ChannelNotFoundError, PairError, UsageError
-from afmsr_core.quantity import readable
+from afmsr_core.quantity import readable, slope_unit
 
 if TYPE_CHECKING:
     from afmsr_core.channel import Channel
@@ -103,6 +103,7 @@ def run(args: argparse.Namespace) -> int:
         "zoom": str(args.zoom),
         "channel": result.name,
         "unit": result.unit,
+        "slope_unit": slope_unit(result.unit, result.lateral_unit),
         "warnings": warnings,
         "alignment": found.as_dict(),
         "rmse": spread,
@@ -188,10 +189,12 @@ def _tell(record: dict[str, Any]) -> None:
     )
     if record["within_interval"] is not None:
         print(f"differences within the interval: {record['within_interval']:.1%} of the pixels")
+    units = {"Sa": unit, "Sq": unit, "Sdq": record["slope_unit"], "Sdr": "%"}
     for name, value in record["parameters"]["result"].items():
         other = record["parameters"]["zoom"][name]
         if value is not None and other is not None:
-            print(f"{name}: result {value:.4g}, zoom {other:.4g}")
+            told, zoomed = (readable(of, units[name]) for of in (value, other))
+            print(f"{name}: result {told}, zoom {zoomed}")
     places = record["not_confirmed"]
     if len(places) > LISTED:
         print(f"not confirmed: {len(places)}, of which the {LISTED} highest (--json lists all):")

@@ -96,7 +96,7 @@ def test_the_shipped_example_from_files_to_report_and_again(tmp_path: Path) -> N
         return done.stdout, spent
 
     told, _ = run()
-    assert "1 pairs scored, 0 not, 0 taken from an earlier run" in told
+    assert "1 pair scored, 0 not, 0 taken from an earlier run" in told
     output = tmp_path / "pairs-results"
     first = results(output)
     (pair,) = first["pairs"]

@@ -145,7 +145,7 @@ def test_one_bad_pair_is_named_and_does_not_stop_the_rest(
     line = next(one for one in told.err.splitlines() if one.startswith("afmsr-eval: bad"))
     assert line.startswith(f"afmsr-eval: bad {status}: ") and words in line, line
     assert "Traceback" not in told.err and "fault of afmsr" not in told.err
-    assert "1 pairs scored, 1 not" in told.out
+    assert "1 pair scored, 1 not" in told.out
     records = json.loads((tmp_path / "pairs-results" / "results.json").read_text())["pairs"]
     assert {one["id"]: one["status"] for one in records} == {"good": "scored", "bad": status}
 

@@ -85,9 +85,9 @@ CASES = {
                                     "[−4.51, +2.35] (RMS error 13 % larger); no more than chance "
                                     "allows (p = 0.43)."),
     "one pair": ([0.955], "afm beats bicubic on the only pair, +0.40 dB (RMS error 4.5 % "
-                 "smaller); one pair cannot tell chance."),
+                 "smaller); one pair cannot show whether that is chance."),
     "two pairs": ([0.955, 0.9], "afm beats bicubic on both pairs, +0.66 dB in the mean (RMS error "
-                  "7.3 % smaller); two pairs cannot tell chance."),
+                  "7.3 % smaller); two pairs cannot show whether that is chance."),
     "the same": ([1.0] * 3, "afm is as good as bicubic on all 3 pairs; three pairs cannot tell "
                  "chance."),
     "failed on some": ([0.9, None, 0.8, None, 0.95],
@@ -96,7 +96,7 @@ CASES = {
                        "chance."),
     "failed on all": ([None, None], "afm and bicubic have no pair on which both were scored."),
     "ten times as good": ([0.1, 0.1], "afm beats bicubic on both pairs, +20.0 dB in the mean (RMS "
-                          "error 90 % smaller); two pairs cannot tell chance."),
+                          "error 90 % smaller); two pairs cannot show whether that is chance."),
 }  # fmt: skip
 
 
@@ -177,7 +177,7 @@ def test_the_tests_on_heights_are_on_ratios(tmp_path: Path) -> None:
 def test_the_best_method_and_by_how_much(tmp_path: Path) -> None:
     heights, _ = gains.first_words(results(tmp_path, [1.05, 1.04, 1.06, 1.05, 1.03]))
     assert heights.sentences[-1] == (
-        "Best of the 3 methods is bicubic, 0.39 dB ahead of afm; more than chance explains "
+        "The best of the 3 methods is bicubic, 0.39 dB ahead of afm; more than chance explains "
         "(p = 0.0023, corrected for 3 comparisons)."
     )
 

@@ -14,10 +14,18 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGES = ("README.md", "docs/tutorial.md")
 BLOCK = re.compile(r"^```(sh|python)\n(.*?)^```", re.M | re.S)
 # `python -m pip` and `python -m pytest` are what CI does before, and what runs this test: here
-# they do nothing, so that `pip install . && afmsr demo` runs the demo of what is installed.
+# they do nothing, so that `pip install . && afmsr demo` runs the demo of what is installed. What
+# the extra `eval` brings cannot be imported before the page says how to install it.
+HIDE = """
+import sys
+sys.modules.update(dict.fromkeys(("scipy", "skimage", "statsmodels")))
+"""
 PRELUDE = """
 set -euo pipefail
-python() { case "${2-}" in pip|pytest) ;; *) command python "$@" ;; esac; }
+python() {
+    case "$*" in *"pip install"*"[eval"*) unset PYTHONPATH ;; esac
+    case "${2-}" in pip|pytest) ;; *) command python "$@" ;; esac
+}
 set -x
 """
 
@@ -45,7 +53,11 @@ def test_every_block_runs_in_order(page: str, tmp_path: Path) -> None:
     fresh = tmp_path / "fresh"
     fresh.mkdir()
     (tmp_path / ".gwyddion").mkdir()  # as Gwyddion leaves it when it first runs
+    hidden = tmp_path / "hidden"
+    hidden.mkdir()
+    (hidden / "sitecustomize.py").write_text(HIDE, encoding="utf-8")
     environment = os.environ | {
+        "PYTHONPATH": str(hidden),
         "HOME": str(tmp_path),  # of a user without Gwyddion's settings, or ours
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
     }

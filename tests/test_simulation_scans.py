@@ -6,13 +6,17 @@ import itertools
 import json
 import re
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from afmsr_core import io
+from afmsr_core.alignment import align
 from afmsr_core.channel import Channel
 from afmsr_core.errors import FieldError, MissingExtraError, UsageError, pip_install
+from afmsr_core.evaluation import EvaluationSettings, begin
+from afmsr_core.metrics.niqe import patch_features
 from afmsr_core.simulation import SPECIMENS, Area, Conditions, Instrument, simulate_pair
 from afmsr_core.simulation.feedback import Feedback
 from afmsr_core.simulation.noise import coloured, walk
@@ -259,7 +263,19 @@ def test_a_surface_must_be_one() -> None:
             simulate_pair(wrong, size=64)
 
 
-def test_without_scipy_the_cure_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "scipy", None)
-    with pytest.raises(MissingExtraError, match=re.escape(pip_install("eval"))):
-        instrument()
+def test_without_scipy_the_cure_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """By all that needs it, before it makes anything."""
+    relief = surface()
+    for name in [name for name in sys.modules if name.partition(".")[0] == "scipy"]:
+        monkeypatch.setitem(sys.modules, name, None)
+    field, folder = np.eye(128), tmp_path / "results"
+    needing = (
+        lambda: instrument(relief),
+        lambda: align(field, field, pixel_nm=1.0),
+        lambda: patch_features(field),
+        lambda: begin(EvaluationSettings(("bicubic",)), folder),
+    )
+    for one in needing:
+        with pytest.raises(MissingExtraError, match=re.escape(pip_install("eval"))):
+            one()
+    assert not folder.exists()

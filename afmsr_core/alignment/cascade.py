@@ -16,7 +16,7 @@ from afmsr_core.alignment.maps import Shape, expected, largest_rectangle
 from afmsr_core.alignment.result import Alignment, Attempt, Crop, filled, warp
 from afmsr_core.alignment.settings import AlignmentSettings
 from afmsr_core.alignment.verify import Check, check_map
-from afmsr_core.errors import FieldError, PairError, UsageError
+from afmsr_core.errors import FieldError, PairError, UsageError, needed
 from afmsr_core.surfaces import fit_polynomial
 
 __all__ = ["Ground", "align"]
@@ -138,6 +138,8 @@ def align(
         If one is not two-dimensional.
     UsageError
         If a pixel size or the guess makes no sense.
+    MissingExtraError
+        If SciPy is not installed.
 
     Examples
     --------
@@ -148,6 +150,7 @@ def align(
     >>> found.verdict, [round(float(part), 1) + 0.0 for part in found.shift_px]
     ('accepted', [2.5, 0.0])
     """
+    needed("scipy", "the alignment of two scans")
     settings = settings or AlignmentSettings()
     moved = Ground(result, "result")
     ground = truth if isinstance(truth, Ground) else Ground(truth)

@@ -25,6 +25,7 @@ from afmsr_core.errors import (
     OutputError,
     WeightsError,
     described,
+    needed,
     pip_install,
     traceback_of,
 )
@@ -102,7 +103,10 @@ def begin(settings: EvaluationSettings, folder: Path) -> None:
     ------
     OutputError
         If the system refuses.
+    MissingExtraError
+        If SciPy is not installed.
     """
+    needed("scipy", "the evaluation")
     records = folder / "pairs"
     try:
         records.mkdir(parents=True, exist_ok=True)

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from afmsr_core.errors import FieldError, WeightsError
+from afmsr_core.errors import FieldError, WeightsError, needed
 from afmsr_core.methods.store import contents
 from afmsr_core.metrics.published import NIQE_URL, ZIP, read_mat
 
@@ -187,7 +187,13 @@ def patch_features(grey: ArrayLike) -> Floats:
     -------
     ndarray of float64, shape (patches, 36)
         NaN where a patch has none.
+
+    Raises
+    ------
+    MissingExtraError
+        If SciPy is not installed.
     """
+    needed("scipy", "NIQE")
     picture = np.asarray(grey, dtype=np.float64)
     down, across = (n // PATCH for n in picture.shape)
     if not down * across:

@@ -154,7 +154,7 @@ def _chance(one: Record, count: int) -> str:
     """Return whether chance explains it."""
     if one["chance"] == "unknown":
         how = SPELT[count] if count < len(SPELT) else str(count)
-        return f"{how} pair{'s' * (count > 1)} cannot tell chance"
+        return f"{how} pair{'s' * (count > 1)} cannot show whether that is chance"
     words = "more than chance explains" if one["chance"] == "beyond" else (
         "no more than chance allows")  # fmt: skip
     tried = f", corrected for {one['tried']} comparisons" if one["tried"] > 1 else ""
@@ -174,9 +174,11 @@ def _endless(one: Record) -> str:
 def _best(results: Results, best: Record, count: int, told: Record) -> str:
     first, second = results.label(best["method"]), results.label(best["reference"])
     if best["mean"] is None:
-        return f"Best of the {count} methods is {first}, before {second}."
+        return f"The best of the {count} methods is {first}, before {second}."
     ahead = f"{abs(best['mean']):.{_decimals(best['mean'])}f} dB ahead of {second}"
-    return f"Best of the {count} methods is {first}, {ahead}; {_chance(best, len(best['gains']))}."
+    return (
+        f"The best of the {count} methods is {first}, {ahead}; {_chance(best, len(best['gains']))}."
+    )
 
 
 def _signed(value: float) -> str:

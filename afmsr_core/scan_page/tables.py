@@ -16,7 +16,7 @@ from afmsr_core.errors import FieldError
 from afmsr_core.levelling import level
 from afmsr_core.metrics.grains import Rule
 from afmsr_core.metrics.numbers import are_lengths, numbers_of, numbers_of_both
-from afmsr_core.quantity import shown_unit
+from afmsr_core.quantity import shown_unit, slope_unit
 from afmsr_core.scan_page.subject import Subject
 from afmsr_core.scan_page.trusted import Trusted
 from afmsr_core.scan_page.words import digits, length, rough
@@ -73,7 +73,7 @@ def numbers(subject: Subject, known: Trusted) -> str:
 
 def _rows(scan: Channel) -> list[tuple[str, Callable[[Told], Told], str]]:
     """Return of each row its label, what picks value and interval, and the unit."""
-    slope = "" if scan.unit == scan.lateral_unit else f"{scan.unit}/{scan.lateral_unit or 'px'}"
+    slope = slope_unit(scan.unit, scan.lateral_unit)
 
     def parameter(name: str) -> Callable[[Told], Told]:
         return lambda of: {"value": of[name], "ends": of["intervals"][name]}

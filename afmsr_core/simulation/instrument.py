@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afmsr_core.channel import Channel
-from afmsr_core.errors import FieldError, MissingExtraError, UsageError, pip_install
+from afmsr_core.errors import FieldError, UsageError, needed
 from afmsr_core.simulation.conditions import Conditions
 from afmsr_core.simulation.feedback import Feedback
 from afmsr_core.simulation.noise import coloured, walk
@@ -147,7 +147,7 @@ class Instrument:
         self.range = height_range(self.traced)
         if not self.range > 0:
             raise FieldError(f"{surface.where}: the surface is flat; choose another one")
-        self._spline = _library().spline_filter(self.traced, order=3, mode="mirror")
+        self._spline = _ndimage().spline_filter(self.traced, order=3, mode="mirror")
         self._rng, self._frame_lines = rng, frame_lines
         self._clock, self._wandered = 0.0, np.zeros(2)
         self._direction = rng.uniform(0, 2 * np.pi)
@@ -182,13 +182,13 @@ class Instrument:
 
     def bare(self, x: Floats, y: Floats) -> Floats:
         """Return the height of the surface itself at x and y, in nm from the area's corner."""
-        spline = _library().spline_filter(self.surface.heights, order=3, mode="mirror")
+        spline = _ndimage().spline_filter(self.surface.heights, order=3, mode="mirror")
         return self._look(spline, x, y)
 
     def _look(self, spline: Floats, x: Floats, y: Floats) -> Floats:
         columns = (self.area.left + x) / self.surface.dx - 0.5
         rows = (self.area.top + y) / self.surface.dy - 0.5
-        found: Floats = _library().map_coordinates(
+        found: Floats = _ndimage().map_coordinates(
             spline, np.stack([rows, columns]), order=3, mode="mirror", prefilter=False
         )
         return found
@@ -295,19 +295,5 @@ def _dwell(per_pixel: int, dwell: float) -> Floats:
     return np.diff(inside) / dwell
 
 
-def _library() -> Any:
-    """Return ``scipy.ndimage``.
-
-    Raises
-    ------
-    MissingExtraError
-        If it is not installed; the message holds the command.
-    """
-    try:
-        from scipy import ndimage
-    except ImportError as error:
-        raise MissingExtraError(
-            f"the virtual AFM needs scipy, which cannot be imported ({error}): "
-            f"{pip_install('eval')}"
-        ) from error
-    return ndimage
+def _ndimage() -> Any:
+    return needed("scipy.ndimage", "the virtual AFM")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from afmsr_core.errors import MissingExtraError, UsageError, pip_install
+from afmsr_core.errors import UsageError, needed
 
 __all__ = ["Floats", "P_FLOOR", "PairMatrix", "Result", "library", "plain", "symmetric"]
 
@@ -34,13 +33,7 @@ def library(name: str) -> Any:
     MissingExtraError
         If it is not installed; the message holds the command.
     """
-    try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        raise MissingExtraError(
-            f"the statistics need {name.partition('.')[0]}, which cannot be imported ({error}): "
-            f"{pip_install('eval')}"
-        ) from error
+    return needed(name, "statistics")
 
 
 def plain(value: Any) -> Any:

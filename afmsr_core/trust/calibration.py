@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from afmsr_core import __version__
 from afmsr_core.errors import UnreadableFileError, UsageError
 from afmsr_core.io.files import contents
+from afmsr_core.quantity import counted
 from afmsr_core.trust.evidence import LENGTHS, Evidence
 
 __all__ = ["COVERAGES", "SHIPPED", "Calibration", "Observation", "calibrate", "observe", "shipped"]
@@ -248,7 +249,7 @@ def calibrate(
     samples = sorted({one.sample for one in observations})
     if len(samples) < LEAST_SAMPLES:
         raise UsageError(
-            f"{len(samples)} samples are too few to calibrate; give pairs of at least "
+            f"{counted(len(samples), 'sample')}: too few to calibrate; give pairs of at least "
             f"{LEAST_SAMPLES}, better of {EXACT} or more"
         )
     ratios: list[Field] = []
