@@ -44,6 +44,7 @@ def test_palette_and_fixed_range_are_read_in_the_unit_of_the_heights() -> None:
         ({"palette": "Sky"}, Look("Sky")),
         ({"palette": "Sky", **FIXED, "range-type": 2}, Look("Sky")),
         ({**FIXED, "max": float("nan")}, None),
+        ({**FIXED, "max": FIXED["min"]}, None),
         ({"range-type": 1}, None),
         ({"palette": 5}, None),
     ],

@@ -95,7 +95,7 @@ def test_a_flat_field_with_few_features_keeps_them() -> None:
 
 @pytest.mark.parametrize("nothing", [[], [np.full((3, 3), np.nan)]])
 def test_nothing_measured_is_said(nothing: list[np.ndarray]) -> None:
-    assert Range.of(nothing) == Range(0.0, 1.0, "nothing measured")
+    assert Range.of(nothing) == Range(0.0, 1.0, "nothing, as no pixel was measured")
 
 
 def test_a_large_field_is_looked_at_in_part_but_for_its_extremes() -> None:

@@ -235,6 +235,14 @@ def test_words_that_do_not_fit_are_wrapped_or_cut_and_dollars_are_dollars() -> N
     assert cut.startswith("xxx") and cut.endswith("end") and len(cut) < 80
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_title_may_hold_any_sign() -> None:
+    odd = Panel.of(channel(9.0, title="高さ \u202eheight\x07\x1b[31m\ud800\ttab"))
+    assert "高さ height[31m tab" in texts(drawn([odd], "svg"))
+    for kind in ("png", "pdf", "tiff"):
+        assert drawn([odd], kind, dpi=50)
+
+
 def test_an_area_too_narrow_to_be_seen_is_told() -> None:
     line = channel(9.0, (1, 64), yreal=0.1)
     told = "Not in true proportions: the area is too narrow"
@@ -245,7 +253,7 @@ def test_an_area_too_narrow_to_be_seen_is_told() -> None:
 def test_nothing_measured_and_one_pixel_can_be_drawn() -> None:
     nothing = channel(9.0).replace(heights=np.full((4, 4), np.nan))
     told = texts(drawn([Panel.of(nothing), Panel.of(channel(1.0, (1, 1)))], "svg"))
-    assert "Colours span nothing measured." not in told and "not measured" in told
+    assert "Colours span nothing, as" not in told and "not measured" in told
 
 
 def test_what_cannot_be_drawn_is_refused_with_the_cure() -> None:

@@ -93,7 +93,7 @@ def channel_of(
 
 
 def _look(palette: str, ends: tuple[float, float] | None, factor: float) -> Look | None:
-    if ends is not None:
+    if ends is not None and ends[0] != ends[1]:  # else all that the colours show is an edge
         low, high = sorted(end * factor for end in ends)
         return Look(palette, Range(low, high, "the range that the file stores"))
     return Look(palette) if palette else None

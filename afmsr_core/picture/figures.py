@@ -53,12 +53,16 @@ _HEAD, _TITLE, _TEXT, _NOTE = 9.0, 8.0, 7.0, 6.5  # points
 _TICK_ROOM = 5.0  # mm that a number beside a colour bar takes of its height
 _NAMED = 40  # letters of a title that a note repeats
 _WORD = re.compile(r"\d+ × \d+ px\S*|\S+")  # what no line ends in
+_THIN = "\N{THIN SPACE}"  # between digits
 _LINES = 2  # of a title, after which it is cut
 _INK, _FAINT = "#1b1f24", "#57606a"
 
 _ALONE = threading.Lock()
 
 _FAMILY = ["DejaVu Sans"]  # comes with Matplotlib: the same everywhere
+_EAST_ASIAN = ["Noto Sans CJK SC", "Microsoft YaHei", "PingFang SC", "Hiragino Sans",
+               "Malgun Gothic"]  # fmt: skip  # for what it lacks, where the computer has them
+_SQUARE = 1.0  # advance of a sign that it lacks, in heights of the font: most are East Asian
 _STYLE: dict[str, Any] = {
     "font.family": [*_FAMILY, "sans-serif"],
     "font.sans-serif": ["Verdana", "Arial"],  # for an SVG where there is no DejaVu
@@ -154,10 +158,12 @@ def drawn(
 def _styled() -> Iterator[None]:
     """Have Matplotlib draw in our style, whatever the user's is, and speak of errors only.
 
-    Where it cannot write its cache, as on many a cluster, it would say so in each process. Its
-    style and fonts belong to the process: figures that two threads draw at once come out wrong.
+    Where it cannot write its cache, as on many a cluster, it would say so in each process, and of
+    every sign that its fonts lack, which the figure shows as a box. Its style and fonts belong to
+    the process: figures that two threads draw at once come out wrong.
     """
     import logging
+    import warnings
 
     told = logging.getLogger("matplotlib")
     before = told.level
@@ -166,12 +172,23 @@ def _styled() -> Iterator[None]:
         import matplotlib
 
         style: Any = _STYLE
-        with _ALONE, matplotlib.rc_context():
+        with _ALONE, warnings.catch_warnings(), matplotlib.rc_context():
+            warnings.filterwarnings("ignore", "Glyph .* missing from font")
             matplotlib.rcdefaults()
             matplotlib.rcParams.update(style)
+            matplotlib.rcParams["font.family"] += _east_asian()
             yield
     finally:
         told.setLevel(before)
+
+
+@lru_cache(maxsize=1)
+def _east_asian() -> list[str]:
+    """Return the fonts of `_EAST_ASIAN` that this computer has."""
+    from matplotlib.font_manager import fontManager
+
+    found = {font.name for font in fontManager.ttflist}
+    return [name for name in _EAST_ASIAN if name in found]
 
 
 def _metadata(kind: str, layout: _Layout) -> dict[str, str | None]:
@@ -285,6 +302,7 @@ class _Layout:
         words = " ".join(f"{note}." for note in _notes(panels, places))
         foot = _wrapped(words, _NOTE, width - 2 * _MARGIN, lines=20)
         name = title or ", ".join(dict.fromkeys(one.title for one in panels if one.title))
+        name, words = (_legible(one) for one in (name, words))
         return cls(panels, places, width, top + _lines(foot, _NOTE) + _MARGIN - 1.0,
                    name, head, words, foot, legend)  # fmt: skip
 
@@ -353,7 +371,18 @@ def _advance(letter: str, bold: bool) -> float:
 
     font = get_font(findfont(FontProperties(family=_FAMILY, weight="bold" if bold else "normal")))
     font.set_size(100.0, 72)
+    if not font.get_char_index(ord(letter)):
+        return _SQUARE
     return float(font.load_char(ord(letter)).linearHoriAdvance) / 65536 / 100
+
+
+def _legible(text: str) -> str:
+    """Return a text without what steers a terminal, or turns the direction of writing around.
+
+    In the words of an SVG, such a character would make the file none.
+    """
+    kept = "".join(" " if sign.isspace() and sign != _THIN else sign for sign in text)
+    return "".join(sign for sign in kept if sign.isprintable() or sign == _THIN)
 
 
 def _plain(text: str) -> str:
@@ -366,7 +395,7 @@ def _wrapped(
 ) -> tuple[str, ...]:
     """Return a text in lines that fit; what does not is cut, and seen to be."""
     found: list[str] = []
-    for word in _WORD.findall(text):
+    for word in _WORD.findall(_legible(text)):
         longer = f"{found[-1]} {word}" if found else word
         if found and _extent(longer, size, bold) <= width:
             found[-1] = longer

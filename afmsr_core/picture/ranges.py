@@ -70,7 +70,7 @@ class Range:
         fields = list(fields)
         ends = [found for one in fields if (found := _ends(one, percentiles)) is not None]
         if not ends:
-            return cls(0.0, 1.0, "nothing measured")
+            return cls(0.0, 1.0, "nothing, as no pixel was measured")
         low, high = min(low for low, _ in ends), max(high for _, high in ends)
         if percentiles == _EVERYONE:
             return cls(low, high, f"lowest to highest of the {noun}")
