@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-__all__ = ["between", "counted", "readable", "shown_unit", "slope_unit"]
+__all__ = ["between", "counted", "power_of_ten", "readable", "shown_unit", "slope_unit"]
 
 # Units that take a prefix when they are shown, and which prefixes: three decades apart.
 _PREFIXES = (
@@ -13,7 +13,8 @@ _PREFIXES = (
 )  # fmt: skip
 _TAKE_PREFIXES = frozenset(("m", "V", "A", "Hz", "N", "W", "F", "S", "Ohm", "Pa", "s", "J", "K"))
 _LARGEST = {"m": 1.0}  # nobody says km of a scan
-_WRITTEN_OUT = 5  # largest power of ten that is written out: 300000, but 3e+06
+_WRITTEN_OUT = 5  # largest power of ten that is written out: 300000, but 3 × 10⁶
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def shown_unit(value: float, unit: str) -> tuple[float, str]:
@@ -62,8 +63,8 @@ def readable(value: float, unit: str, digits: int = 4) -> str:
     ('2.5 µm', '310 pm', '-350 pA')
     >>> readable(0.883, "nm", 2), readable(0.99996, "nm", 2)
     ('880 pm', '1 nm')
-    >>> readable(12.5, ""), readable(0.0, "nm")
-    ('12.5', '0 nm')
+    >>> readable(12.5, ""), readable(0.0, "nm"), readable(1.6e-11, "deg")
+    ('12.5', '0 nm', '1.6 × 10⁻¹¹ deg')
     """
     divisor, shown = shown_unit(value, unit)
     return f"{_plain(value / divisor, digits)} {shown}".rstrip()
@@ -96,8 +97,23 @@ def between(low: float, high: float, unit: str, digits: int = 4) -> str:
 def _plain(value: float, digits: int) -> str:
     """Return a number rounded to so many digits: 880, where Python's ``g`` says 8.8e+02."""
     text = f"{value:.{digits}g}"
-    power = text.partition("e+")[2]
-    return f"{float(text):.0f}" if power and int(power) <= _WRITTEN_OUT else text
+    number, _, power = text.partition("e")
+    if not power:
+        return text
+    if 0 < int(power) <= _WRITTEN_OUT:
+        return f"{float(text):.0f}"
+    return f"{number} × {power_of_ten(int(power))}"
+
+
+def power_of_ten(power: int) -> str:
+    """Return a power of ten as people write it.
+
+    Examples
+    --------
+    >>> power_of_ten(-12)
+    '10⁻¹²'
+    """
+    return f"10{str(power).translate(_RAISED)}"
 
 
 def counted(number: int, noun: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from afmsr_core.quantity import readable, shown_unit
+from afmsr_core.quantity import power_of_ten, readable, shown_unit
 
 __all__ = ["ScaleBar", "scale_bar", "ticks", "unit_for"]
 
@@ -13,7 +13,6 @@ _BAR_SHARE = 0.3  # of the width that the scale bar may take
 _DECIMALS = 3  # that a tick may have; with more of them a smaller unit reads better
 _LEAST, _MOST = 1e-3, 1e5  # between them a number without prefix is written out
 _GROUPED = 1e4  # from here on digits are grouped by three, as SI has it
-_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 class ScaleBar(NamedTuple):
@@ -103,7 +102,7 @@ def unit_for(low: float, high: float, unit: str) -> tuple[float, str]:
     at_ends = shown_unit(largest, unit)
     if at_ends == (1.0, unit) and not _LEAST <= largest < _MOST:  # it takes no prefix
         power = 3 * math.floor(math.log10(largest) / 3 + 1e-9)
-        return 10.0**power, f"× 10{str(power).translate(_RAISED)} {unit}".rstrip()
+        return 10.0**power, f"× {power_of_ten(power)} {unit}".rstrip()
     return min(at_ends, shown_unit(10.0**_DECIMALS * (high - low), unit))
 
 

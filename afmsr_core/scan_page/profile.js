@@ -25,6 +25,14 @@ const profile = (() => {
     (Math.abs(value) < 0.5 * 10 ** -decimals ? (0).toFixed(decimals) : value.toFixed(decimals))
       .replace("-", "−");
 
+  // A number in two digits that has too many zeros to be written out.
+  const short = (value) => {
+    if (!value) return "0";
+    const [digits, power] = value.toExponential(1).split("e");
+    const raised = [...power.replace("+", "")].map((sign) => "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"["-0123456789".indexOf(sign)]);
+    return `${digits.replace("-", "−")} × 10${raised.join("")}`;
+  };
+
   const piece = (parent, name, values, text) => {
     const made = document.createElementNS(SPACE, name);
     for (const [key, value] of Object.entries(values)) made.setAttribute(key, value);
@@ -74,7 +82,7 @@ const profile = (() => {
       piece(svg, "line", { class: "grid", x1: box.left, x2: box.left + box.width, y1: y(value),
         y2: y(value) });
       piece(svg, "text", { x: box.left - 5, y: y(value) + 4, "text-anchor": "end" },
-        told(value, decimals));
+        Math.max(...values.map(Math.abs)) < 1e-5 ? short(value) : told(value, decimals));
     }
     const middle = box.top + box.height / 2;
     piece(svg, "text", { class: "axis", x: 12, y: middle, "text-anchor": "middle",
@@ -132,5 +140,5 @@ const profile = (() => {
       y2: inner.below });
   };
 
-  return { draw, ticks, decimalsOf, told };
+  return { draw, ticks, decimalsOf, told, short };
 })();

@@ -253,7 +253,7 @@
     const decimals = Math.max(0, 2 - Math.floor(Math.log10(high - low || 1)));
     const written = (value) => {
       if (decimals <= 5) return profile.told(value, decimals);
-      return value ? value.toExponential(1).replaceAll("-", "−") : "0";
+      return profile.short(value);
     };
     part("low", figure).textContent = written(low);
     part("middle", figure).textContent = high > low ? written((low + high) / 2) : "";
@@ -304,7 +304,8 @@
     profile.draw(lines, Object.fromEntries(views.map((view) => [view.name, lineOf(view)])), {
       from, to, at: state.cursor[state.column ? 1 : 0] / area.divisor,
       title: `${page.quantity}${bracket(unitOf(fine).name)}`,
-      under: `difference${bracket(page.read.relief.name)}`,
+      under: named.has("difference") ? `difference${bracket(page.read.relief.name)}`
+        : page.relative ? "uncertainty" : `half-width${bracket(page.read.relief.name)}`,
       band: !page.relative, same: unitOf(fine).divisor / page.read.relief.divisor,
       along: `${state.column ? "y" : "x"}${bracket(area.name)}`,
     });

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from afmsr_core.channel import Channel
-from afmsr_core.quantity import readable, shown_unit
+from afmsr_core.quantity import power_of_ten, readable, shown_unit
 
 __all__ = ["digits", "length", "rough"]
 
@@ -14,8 +14,6 @@ READ = 0.01
 
 WRITTEN_OUT = -4
 """Power of ten below which a number is written with it: zeros in a row are hard to count."""
-
-_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def rough(value: float, unit: str, beside: float) -> str:
@@ -44,7 +42,7 @@ def digits(value: float, count: int = 3) -> str:
         return f"{value:g}"
     power = math.floor(math.log10(float(f"{abs(value):.{count - 1}e}")))
     if power < WRITTEN_OUT:
-        text = f"{value / 10.0**power:.{count - 1}f} × 10{str(power).translate(_RAISED)}"
+        text = f"{value / 10.0**power:.{count - 1}f} × {power_of_ten(power)}"
     else:
         text = f"{value:.{max(0, count - 1 - power)}f}"
     return f"−{text[1:]}" if text.startswith("-") else text
