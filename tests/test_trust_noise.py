@@ -60,7 +60,7 @@ def test_trace_and_retrace_tell_noise_on_any_relief() -> None:
 
 
 def test_a_field_without_enough_pixels_is_refused() -> None:
-    with pytest.raises(FieldError, match="too small"):
+    with pytest.raises(FieldError, match="100 x 10 px are too few"):
         noise_of(np.zeros((10, 100)))
     with pytest.raises(FieldError, match="measured throughout"):
         noise_of(np.full((64, 64), np.nan))

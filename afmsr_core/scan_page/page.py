@@ -416,7 +416,7 @@ def _about(fields: _Fields) -> str:
     step = readable(fields.steps.step, fields.scan.unit, 2)
     what = "scan, bicubic and result" if "bicubic" in fields.heights else "scan and result"
     told = [
-        f"Readings come in steps of {step}.",
+        f"Readings come in steps of {step}." if fields.steps.step else "All heights are the same.",
         f"Colours: the same for {what}, {ranges['heights'].words}.",
     ]
     if fields.levels:

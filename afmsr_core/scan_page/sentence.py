@@ -43,6 +43,8 @@ def _fine_enough(subject: Subject, known: Trusted) -> str:
     found = known.coarseness
     if found is None:
         return "Whether the scan is fine enough cannot be told, because it is too small to judge"
+    if not known.sq > 0:
+        return "The scan holds nothing to be upscaled, because all of its heights are the same"
     error = _rough(found.expected_error * known.sq, subject, known)
     share = f"by about {error} (rms), {100 * found.expected_error:.0f} % of its roughness Sq"
     if found.verdict == "fine":
@@ -78,6 +80,8 @@ def _gained(subject: Subject, known: Trusted) -> str:
 
 
 def _not_to_trust(subject: Subject, known: Trusted) -> str:
+    if not known.sq > 0:
+        return "a working instrument would at least show noise, so look at its other channels"
     check = "check what matters with a zoom scan"
     if known.regions:
         places = counted(len(known.regions), "place")

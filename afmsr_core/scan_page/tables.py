@@ -159,11 +159,9 @@ def places(subject: Subject, known: Trusted) -> str:
     if not known.regions:
         return "<p>No place stands out.</p>"
     if subject.half_width is not None:
-        calibrated = known.interval is not None and known.interval.calibrated
-        what, sign = ("widest interval", "± ") if calibrated else ("most uncertain", "")
-        head = f"Squares with the {what}: a zoom scan tells most there."
-        if not calibrated:
-            head = f"Squares that are {what}: a zoom scan tells most there."
+        sign = "± " if known.interval is not None and known.interval.calibrated else None
+        what = "that are most uncertain" if sign is None else "with the widest interval"
+        head = f"Squares {what}: a zoom scan tells most there."
     else:
         sign = ""
         head = (
@@ -173,8 +171,9 @@ def places(subject: Subject, known: Trusted) -> str:
     items = []
     for number, one in enumerate(known.regions):
         x, y = (length(place, scan) for place in (one.x - scan.xoff, one.y - scan.yoff))
-        value = f"{sign}{rough(one.uncertainty, scan.unit, known.sq)}"
-        text = f"x {x}, y {y}, {length(one.size, scan)} wide: {value}"
+        text = f"x {x}, y {y}, {length(one.size, scan)} wide"
+        if sign is not None:  # an uncertainty that is only relative has no unit
+            text += f": {sign}{rough(one.uncertainty, scan.unit, known.sq)}"
         if scan.xoff or scan.yoff:
             stage = f"{length(one.x, scan)}, {length(one.y, scan)}"
             text += f" (on the stage {stage})"

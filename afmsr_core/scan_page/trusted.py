@@ -100,6 +100,8 @@ def trusted(subject: Subject) -> Trusted:
         if weight is None and difference is not None:
             weight = subject.result.replace(heights=difference, mask=None)
         regions = () if weight is None else worth_a_zoom(weight)
+    if not sq > 0:  # no place is worse than another
+        regions = ()
     change = None
     if difference is not None and np.isfinite(difference).any():
         change = float(np.sqrt(np.nanmean(difference**2)))

@@ -88,6 +88,8 @@ class Coarseness:
     @property
     def advice(self) -> str:
         """The verdict in a sentence."""
+        if self.expected_error == 0:  # real noise leaves more
+            return f"{self.verdict}: all of its heights are the same"
         told = f"{self.verdict}: about {100 * self.expected_error:.0f} % of Sq will be wrong"
         if self.verdict == "fine":
             return told

@@ -152,8 +152,8 @@ def _checked(heights: ArrayLike) -> Field:
     field = np.asarray(heights, dtype=np.float64)
     if field.ndim != 2 or min(field.shape) < LEAST:
         raise FieldError(
-            f"a field of shape {field.shape} is too small to tell noise from relief; "
-            f"at least {LEAST} x {LEAST} pixels are needed"
+            f"{' x '.join(map(str, field.shape[::-1]))} px are too few to tell noise from relief; "
+            f"at least {LEAST} x {LEAST} are needed"
         )
     part = field[measured_part(field)]
     return part if part.size else field
