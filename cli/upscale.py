@@ -305,4 +305,4 @@ def _verdicts(record: dict[str, Any]) -> list[str]:
 def _name(channel: Mapping[str, Any]) -> str:
     from afmsr_core.channel import called
 
-    return called(channel["title"], channel["number"])
+    return " ".join(called(channel["title"], channel["number"]).split())  # in one line

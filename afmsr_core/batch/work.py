@@ -197,32 +197,40 @@ class Work:
                 for entry, result in zip(record["channels"], task.results, strict=True):
                     entry["history"] = [step.as_dict() for step in result.history]
                 if self.preview:
-                    from afmsr_core.io.atomic import writing
-
-                    record["preview"] = str(job.target.with_suffix(".png"))
-                    with writing(record["preview"], self.force) as picture:
-                        picture.write(_preview(task))
+                    self._beside(task, "preview", self._preview)
                 if self.report:
-                    self._report(task)
+                    self._beside(task, "report", self._report)
         return record
 
-    def _report(self, task: Task) -> None:
-        """Write the page of the first result; what hinders that hinders not the result."""
+    def _beside(self, task: Task, what: str, write: Callable[[Task], Path]) -> None:
+        """Write what goes beside the first result; what hinders that hinders not the result."""
+        try:
+            task.record[what] = str(write(task))
+        except AfmsrError as error:
+            told = {"preview": "picture", "report": "page"}[what]
+            task.record["warnings"] += [f"no {told} was written: {error}"]
+
+    def _preview(self, task: Task) -> Path:
+        """Write the first scan and its result as a picture."""
+        from afmsr_core.io.atomic import writing
+
+        target = task.job.target.with_suffix(".png")
+        with writing(target, self.force) as picture:
+            picture.write(_preview(task))
+        return target
+
+    def _report(self, task: Task) -> Path:
+        """Write the page of the first result."""
         from afmsr_core.io.results import half_width_of
         from afmsr_core.scan_page.subject import subject_of
         from afmsr_core.scan_page.writing import write_page
 
         first, *others = task.results
         page = task.job.target.with_suffix(".html")
-        try:
-            half_width = half_width_of(task.extras, first)
-            result = first.replace(path=task.job.target, number=None)
-            titles = [one.title for one in others]
-            write_page(subject_of(result, task.wanted[0], half_width, titles), page, self.force)
-        except AfmsrError as error:
-            task.record["warnings"] += [f"no page was written: {error}"]
-            return
-        task.record["report"] = str(page)
+        half_width = half_width_of(task.extras, first)
+        result = first.replace(path=task.job.target, number=None)
+        titles = [one.title for one in others]
+        return write_page(subject_of(result, task.wanted[0], half_width, titles), page, self.force)
 
 
 def _preview(task: Task) -> bytes:
