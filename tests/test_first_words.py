@@ -88,12 +88,12 @@ CASES = {
                  "smaller); one pair cannot show whether that is chance."),
     "two pairs": ([0.955, 0.9], "afm beats bicubic on both pairs, +0.66 dB in the mean (RMS error "
                   "7.3 % smaller); two pairs cannot show whether that is chance."),
-    "the same": ([1.0] * 3, "afm is as good as bicubic on all 3 pairs; three pairs cannot tell "
-                 "chance."),
+    "the same": ([1.0] * 3, "afm is as good as bicubic on all 3 pairs; three pairs cannot show "
+                 "whether that is chance."),
     "failed on some": ([0.9, None, 0.8, None, 0.95],
                        "afm beats bicubic on all 3 pairs on which both were scored (of 5), "
-                       "+1.10 dB in the mean (RMS error 12 % smaller); three pairs cannot tell "
-                       "chance."),
+                       "+1.10 dB in the mean (RMS error 12 % smaller); three pairs cannot show "
+                       "whether that is chance."),
     "failed on all": ([None, None], "afm and bicubic have no pair on which both were scored."),
     "ten times as good": ([0.1, 0.1], "afm beats bicubic on both pairs, +20.0 dB in the mean (RMS "
                           "error 90 % smaller); two pairs cannot show whether that is chance."),

@@ -285,7 +285,7 @@ def test_a_result_alone_needs_its_scan(tmp_path: Path, capsys: pytest.CaptureFix
         assert unknown == name.endswith(".gsf")
     with pytest.raises(FieldError, match="cannot be made from"):
         subject_of(afmsr.upscale(scan, method="bilinear"), scan.replace(xreal=3.0))
-    with pytest.raises(ChannelNotFoundError, match=r"afmsr upscale scan\.gwy --report"):
+    with pytest.raises(ChannelNotFoundError, match=r"afmsr upscale \S*/scan\.gwy --report"):
         afmsr.report(tmp_path / "scan.gwy")
 
 

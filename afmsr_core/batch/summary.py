@@ -164,7 +164,8 @@ def _of_channel(channel: Mapping[str, Any]) -> dict[str, Any]:
     }
     if "expected_error" in found:
         row["expected_error"] = 100 * found["expected_error"]
-        row["advised"] = "{} x {}".format(*found["pixels"])
+        if found["more_pixels_help"]:
+            row["advised"] = "{} x {}".format(*found["pixels"])
     for of in ("scan", "result"):
         row |= {f"{name}_{of}": numbers[of][name] for name in BOTH}
         row[f"grains_{of}"] = numbers[of]["hills"]["count"]

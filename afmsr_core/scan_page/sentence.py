@@ -10,10 +10,6 @@ from afmsr_core.trust.coarseness import MAX_SIDE
 
 __all__ = ["sentence"]
 
-MOSTLY = 0.7
-"""Of the expected error: from this share of noise on, more pixels would not help; as in
-:mod:`afmsr_core.trust.coarseness`."""
-
 ALIKE = 1.5
 """Over the noise: a change up to this factor above or below it is called about as large."""
 
@@ -46,14 +42,14 @@ def _fine_enough(subject: Subject, known: Trusted) -> str:
     if not known.sq > 0:
         return "The scan holds nothing to be upscaled, because all of its heights are the same"
     error = _rough(found.expected_error * known.sq, subject, known)
-    share = f"by about {error} (rms), {100 * found.expected_error:.0f} % of its roughness Sq"
+    share = f"by about {error} (rms), {found.percent} of its roughness Sq"
     if found.verdict == "fine":
         return f"The scan is fine enough: expect the result to be wrong {share}"
     columns, rows = found.pixels
     cure = f"{columns} x {rows} pixels on the same area would do"
     if max(found.pixels) >= MAX_SIDE:
         cure = f"even {MAX_SIDE} pixels a side may not do, so scan a smaller area"
-    noisy = found.noise_share > MOSTLY * found.expected_error
+    noisy = not found.more_pixels_help
     if noisy:
         cure = "most of that is noise, so scan more slowly or average"
     if found.verdict == "doubtful":

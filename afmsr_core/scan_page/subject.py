@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -204,8 +205,8 @@ def _result(
     if not found:
         raise ChannelNotFoundError(
             f"{path}: no channel is named as afmsr upscale names its results; if it is a scan, run "
-            f"`afmsr upscale {path.name} --report`; if it is a result, name it with --channel, or "
-            f"its scan with --scan"
+            f"`afmsr upscale {shlex.quote(str(path))} --report`; if it is a result, name it with "
+            f"--channel, or its scan with --scan"
         )
     return next((one for one in found if one.shows_relief), found[0])
 

@@ -148,7 +148,8 @@ def _coarseness(record: Mapping[str, Any]) -> Coarseness | None:
     try:
         told = dict(record["coarseness"])
         verdict, (columns, rows) = str(told.pop("verdict")), told.pop("pixels")
-        told.pop("advice", None)
+        for derived in ("advice", "more_pixels_help"):
+            told.pop(derived, None)
         known: dict[str, Any] = {
             name: None if one is None else _number(one) for name, one in told.items()
         }

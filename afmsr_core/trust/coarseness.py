@@ -28,6 +28,13 @@ FINE = 0.10
 DOUBTFUL = 0.30
 """The same, beyond which it is too coarse: details would be guesses more often than not."""
 
+MOSTLY_NOISE = 0.7
+"""Noise over the expected error, beyond which it is half of its square, and more: what the noise
+leaves is too little for pixels to mend."""
+
+LEAST_TOLD = 0.01
+"""Error over Sq below which no number is told: the rule is right within a factor of 1.5."""
+
 LEAST = 16
 """Pixels per side below which a scan cannot be asked."""
 
@@ -83,19 +90,39 @@ class Coarseness:
 
     def as_dict(self) -> dict[str, Any]:
         """Return everything, JSON-serialisable."""
-        return {**asdict(self), "pixels": list(self.pixels), "advice": self.advice}
+        return {
+            **asdict(self),
+            "pixels": list(self.pixels),
+            "more_pixels_help": self.more_pixels_help,
+            "advice": self.advice,
+        }
+
+    @property
+    def more_pixels_help(self) -> bool:
+        """Whether the expected error is not mostly noise."""
+        return self.noise_share <= MOSTLY_NOISE * self.expected_error
+
+    @property
+    def percent(self) -> str:
+        """The expected error in percent of Sq."""
+        if self.expected_error < LEAST_TOLD:
+            return f"less than {100 * LEAST_TOLD:.0f} %"
+        return f"{100 * self.expected_error:.0f} %"
 
     @property
     def advice(self) -> str:
         """The verdict in a sentence."""
         if self.expected_error == 0:  # real noise leaves more
             return f"{self.verdict}: all of its heights are the same"
-        told = f"{self.verdict}: about {100 * self.expected_error:.0f} % of Sq will be wrong"
+        about = "about " * (self.expected_error >= LEAST_TOLD)
+        told = f"{self.verdict}: heights off by {about}{self.percent} of Sq"
         if self.verdict == "fine":
             return told
-        if self.noise_share > 0.7 * self.expected_error:
+        if not self.more_pixels_help:
             return f"{told}, mostly noise; average or scan more slowly"
         columns, rows = self.pixels
+        if max(self.pixels) >= MAX_SIDE:
+            return f"{told}; even {MAX_SIDE} pixels a side may not do, so scan a smaller area"
         return f"{told}; {columns} x {rows} pixels on the same area would do"
 
 

@@ -44,7 +44,6 @@ _SPEED = 8e9
 _INTERPOLATION = 2e-7  # seconds per input pixel, levelling included; measured
 _FEWEST = 4096  # pixels; a run of fewer measures the overhead, not the speed
 _JUDGED = 512  # pixels per side in the middle that are judged: nobody waits for more, some 0.4 s
-_MOSTLY_NOISE = 0.7  # of the expected error, from where on Coarseness advises to scan more slowly
 
 _rates: dict[str, float] = {}
 
@@ -294,7 +293,6 @@ def _judge(request: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
     relief = _middle(level(channel, settings.level, settings.mask).channel.heights)
     progress(0.5)
     found = judge(relief, noise_of(relief))
-    helps = found.noise_share <= _MOSTLY_NOISE * found.expected_error
     # As many more on the whole field as on what was judged of it.
     sides = zip(found.pixels, relief.shape[::-1], (channel.xres, channel.yres), strict=True)
     pixels = [round(wanted / has * whole) for wanted, has, whole in sides]
@@ -302,7 +300,7 @@ def _judge(request: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
         "type": "verdict",
         "verdict": found.verdict,
         "expected_error": found.expected_error,
-        "pixels": pixels if helps else None,
+        "pixels": pixels if found.more_pixels_help else None,
         "warnings": [*channel.warnings, *warnings_for(registry.get(settings.method), channel)],
     }
     return answer | {"told": scan_notes.verdict(answer)}

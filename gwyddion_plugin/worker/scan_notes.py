@@ -42,7 +42,8 @@ def verdict(answer: Mapping[str, Any]) -> str:
 
 def _judged(answer: Mapping[str, Any]) -> str:
     judged = str(answer["verdict"])
-    error = f"error {100 * answer['expected_error']:.0f} % of Sq"
+    percent = 100 * answer["expected_error"]
+    error = f"error {percent:.0f} % of Sq" if percent >= 1 else "error below 1 % of Sq"
     line = f"Pixels {_MEANING.get(judged, judged)}: {error}"
     if judged == "fine":
         return line
