@@ -22,7 +22,7 @@ from afmsr_core.scan_page.sentence import sentence
 from afmsr_core.scan_page.subject import subject_of, subject_of_file
 from afmsr_core.scan_page.trusted import trusted
 from afmsr_core.scan_page.words import rough
-from afmsr_core.surfaces import fit_plane
+from afmsr_core.surfaces import Plane, fit_plane
 
 TITLE = "<script>faults.push('title')</script> & \"Height\""
 RNG = np.random.default_rng(16)
@@ -329,8 +329,12 @@ def test_large_fields_are_thinned_by_means() -> None:
     field[0:3, 0:3] = np.nan
     means = thinned(field, 3)
     assert means.shape == (3, 4) and np.isnan(means[0, 0])
-    assert means[2, 3] == pytest.approx(field[6:, 9:].mean())
-    assert means[1, 1] == pytest.approx(field[3:6, 3:6].mean())
+    plane = Plane(1e6, 500.0, -200.0)  # stays where it is, though 3 divides no side
+    fine, coarse = plane.on_grid(7, 11), plane.on_grid(3, 4)
+    np.testing.assert_allclose(thinned(fine, 3), coarse, rtol=0, atol=4.0)
+    blocks = RNG.normal(size=(6, 9))
+    means = blocks.reshape(2, 3, 3, 3).mean(axis=(1, 3))
+    np.testing.assert_allclose(thinned(blocks, 3), means, rtol=1e-12)
 
 
 # --- the sentence --------------------------------------------------------------------------------

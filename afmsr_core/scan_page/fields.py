@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import math
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -24,6 +26,9 @@ and some 6 MB a page."""
 
 GAP = 65535
 """Stands for a pixel that was not measured; 65,535 other numbers are left for heights."""
+
+
+_SLIVER = 1e-9  # of a pixel: less of one that was measured is rounding
 
 
 @dataclass(frozen=True)
@@ -104,33 +109,50 @@ def block_of(shape: tuple[int, int], largest: int = LARGEST) -> int:
 
 
 def thinned(field: Any, block: int) -> Field:
-    """Return the means of blocks of pixels; those at the right and lower edge may be smaller.
+    """Return the means over larger pixels, which share the area evenly.
 
     Parameters
     ----------
     field : ndarray or LargeField of float64, shape (yres, xres)
         NaN, which was not measured, counts in no mean.
     block : int
-        Pixels a side; 1 changes nothing.
+        Pixels a side that become one; 1 changes nothing. Where they do not divide a side, the
+        larger pixels cover a little less, and parts of pixels count as parts: were the last one
+        smaller, all before it would be shown, and the plane be taken off, in the wrong place.
 
     Examples
     --------
     >>> thinned(np.array([[1.0, 3.0, 5.0], [1.0, np.nan, 7.0]]), 2)
-    array([[1.66666667, 6.        ]])
+    array([[1.4, 5.4]])
     """
     if block == 1:
         return np.asarray(field, dtype=np.float64)
-    rows, columns = field.shape
+    down, across = (_edges(side, block) for side in field.shape)
     bands = []
-    for top in range(0, rows, block):
-        band = np.asarray(field[top : top + block], dtype=np.float64)
+    for top, bottom in pairwise(down):
+        rows = np.arange(int(top), math.ceil(bottom))
+        covered = np.minimum(rows + 1, bottom) - np.maximum(rows, top)
+        band = np.asarray(field[rows[0] : rows[-1] + 1], dtype=np.float64)
         known = np.isfinite(band)
-        starts = np.arange(0, columns, block)
-        total = np.add.reduceat(np.where(known, band, 0.0).sum(axis=0), starts)
-        count = np.add.reduceat(known.sum(axis=0), starts)
-        with np.errstate(invalid="ignore"):
-            bands.append(np.where(count > 0, total / np.maximum(count, 1), np.nan))
+        total = _between(covered @ np.where(known, band, 0.0), across)
+        count = _between(covered @ known, across)
+        measured = count > _SLIVER
+        with np.errstate(invalid="ignore", divide="ignore"):
+            bands.append(np.where(measured, total / count, np.nan))
     return np.asarray(bands)
+
+
+def _edges(side: int, block: int) -> Field:
+    """Return the edges of the larger pixels of a side, in pixels from its beginning."""
+    count = -(-side // block)
+    return np.arange(count + 1) * side / count
+
+
+def _between(values: Field, edges: Field) -> Field:
+    """Return the sums of values between edges, which part pixels."""
+    first = edges[:-1].astype(np.intp)
+    part = (edges[:-1] - first) * values[first]
+    return np.asarray(np.add.reduceat(values, first) - part + np.append(part[1:], 0.0))
 
 
 def thinned_mask(mask: NDArray[np.bool_], block: int) -> NDArray[np.bool_]:
