@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import re
 import sys
 from collections.abc import Sequence
@@ -189,6 +190,8 @@ def _parsed(wanted: str) -> tuple[float, float, str]:
     (low, unit), (high, other) = ends
     if unit != other:
         raise UsageError(f"--range {wanted}: its ends are in different units; give both in one")
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise UsageError(f"--range {wanted}: an end is larger than any number can be")
     if not low < high:
         raise UsageError(f"--range {wanted}: the first is to be below the second")
     return low, high, unit

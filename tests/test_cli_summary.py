@@ -105,14 +105,19 @@ def test_heads_name_a_unit_where_there_is_one(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "says"),
-    [("there.csv", "exists already"), ("s.txt", "must end with .csv"), ("no/s.csv", "no folder")],
+    [
+        ("there.csv", "exists already"),
+        ("s.txt", "s.txt: the name must end with .csv"),
+        ("no/s.csv", "no folder"),
+    ],
 )
 def test_a_table_that_cannot_be_written_is_refused_first(
     name: str, says: str, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "there.csv").write_text("mine")
     assert upscale(folder, tmp_path / "out", "--summary", tmp_path / name) == 2
-    assert says in capsys.readouterr().err and not (tmp_path / "out").exists()
+    told = capsys.readouterr().err
+    assert says in told and "-o " not in told and not (tmp_path / "out").exists()
     assert (tmp_path / "there.csv").read_text() == "mine"
     assert upscale(folder, tmp_path / "out", "--summary", tmp_path / "s.csv", "--dry-run") == 1
     assert not (tmp_path / "s.csv").exists()

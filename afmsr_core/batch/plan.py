@@ -126,17 +126,19 @@ def plan(
     return jobs
 
 
-def check_output(output: Path, suffix: str, force: bool) -> None:
+def check_output(output: Path, suffix: str, force: bool, option: str = "-o") -> None:
     """Refuse an output file that cannot be written, before anything is read and computed.
 
     Parameters
     ----------
     output : Path
-        As given with ``-o``.
+        As given with `option`.
     suffix : str
         That its name must have.
     force : bool
         Whether it may exist.
+    option : str
+        Of the command line, for messages.
 
     Raises
     ------
@@ -149,11 +151,11 @@ def check_output(output: Path, suffix: str, force: bool) -> None:
     from afmsr_core.io.atomic import check_target
 
     if output.suffix.lower() != suffix:
-        raise UsageError(f"-o {output}: the name must end with {suffix}")
+        raise UsageError(f"{option} {output}: the name must end with {suffix}")
     if io.is_folder(output):
-        raise UsageError(f"-o {output}: this is a folder; give the name of a file")
+        raise UsageError(f"{option} {output}: this is a folder; give the name of a file")
     if not io.is_folder(output.parent):
-        raise UsageError(f"-o {output}: there is no folder {output.parent}; make it first")
+        raise UsageError(f"{option} {output}: there is no folder {output.parent}; make it first")
     check_target(output, force)
 
 

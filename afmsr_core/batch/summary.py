@@ -46,7 +46,7 @@ class Summary:
     def __init__(
         self, path: Path, jobs: Sequence[Job], force: bool, skipped: Collection[Job] = ()
     ) -> None:
-        check_output(path, ".csv", force or bool(skipped))
+        check_output(path, ".csv", force or bool(skipped), "--summary")
         self._path = path
         self._order = {str(job.source): number for number, job in enumerate(jobs)}
         self._rows: dict[str, list[dict[str, Any]]] = {}

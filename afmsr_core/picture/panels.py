@@ -216,7 +216,7 @@ def in_range(
         if one.unit != unit:
             raise UsageError(
                 f"{one.title}: its values are in {one.unit or 'no unit'}, the range in "
-                f"{unit or 'none'}; give the range in that unit, or choose another channel"
+                f"{unit or 'no unit'}; give the range in that unit, or choose another channel"
             )
     told = f"{words}, {between(low, high, unit)}".removeprefix(", ")
     return _shown_in({unit: Range(low, high, told)}, panels)
