@@ -92,7 +92,7 @@ def test_an_area_without_a_length_and_a_field_without_noise_are_told() -> None:
     assert detail_in({}, truth, coarse(truth), scan(truth, "px"), 4)["area_um2"] is None
     tiny = truth[:20, :20]
     found = detail_in({"a": tiny}, tiny, coarse(truth), scan(tiny), 4)
-    assert set(found) == {"reason"} and "too small" in found["reason"]
+    assert set(found) == {"reason"} and "too few" in found["reason"]
 
 
 # --- intervals ---------------------------------------------------------------------------

@@ -308,8 +308,8 @@ def test_a_forest_with_a_wrong_index_is_refused(
 def test_pi_names_both_that_it_lacks() -> None:
     found = of(None, name="pi")
     assert found.value is None
-    assert found.reason.startswith("PI needs Ma and NIQE. ma: the parameters of Ma are not on")
-    assert "; niqe: " in found.reason
+    assert found.reason.startswith("PI is made of Ma and NIQE; the parameters of Ma are not on")
+    assert "; the parameters of NIQE are not on" in found.reason
 
 
 def test_pi_is_made_of_the_values_beside_it() -> None:

@@ -96,8 +96,8 @@ def _pi(result: Field, truth: Field, context: Context) -> Value:
     parts = {part.name: part.compute(result, truth, context) for part in (MA, NIQE)}
     ma, niqe = parts["ma"].value, parts["niqe"].value
     if ma is None or niqe is None:
-        why = "; ".join(f"{name}: {v.reason}" for name, v in parts.items() if v.value is None)
-        return Value(None, f"PI needs Ma and NIQE. {why}")
+        why = "; ".join(str(part.reason) for part in parts.values() if part.value is None)
+        return Value(None, f"PI is made of Ma and NIQE; {why}")
     details = {name: {"value": v.value, **v.details} for name, v in parts.items()}
     return Value(perceptual_index(ma, niqe), details={"formula": "0.5((10-Ma)+NIQE)", **details})
 

@@ -197,17 +197,19 @@ def intervals(results: Results, data_set: str) -> Table | None:
             f"{counted(len(pairs), 'pair')}. Share of the pixels in which the truth "
             "lies within result ± half-width, after the plane of the difference. What is left of "
             "misalignment counts as an error.",
-            *([JUDGING] if judged else []),
+            *([" ".join((JUDGING, *(MEANT[key] for key, _ in judged)))] if judged else []),
         ],
     )
 
 
-JUDGING = (
-    "The interval is for the surface, and the truth is a scan of it. With the truth’s noise: that "
-    "is added to the half-width, as the root of the sum of squares. Without line offsets: and the "
-    "median of every line is taken off the difference, because offsets of whole lines are those of "
-    "the two scans. Exact surface: the half-width alone, against the surface that was simulated."
-)
+JUDGING = "The interval is for the surface, and the truth is a scan of it."
+MEANT = {
+    "after_noise": "With the truth’s noise: that is added to the half-width, as the root of the "
+    "sum of squares.",
+    "within_lines": "Without line offsets: and the median of every line is taken off "
+    "the difference, because offsets of whole lines are those of the two scans.",
+    "exact": "Exact surface: the half-width alone, against the surface that was simulated.",
+}
 
 
 def _of_levels(pairs: Sequence[Sequence[Record]], key: str, stated: float) -> list[float]:

@@ -24,6 +24,9 @@ __all__ = [
 ALLOWED = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 """Content security policy of every page: whatever is in it, it loads nothing."""
 
+CODE = re.compile(r"`([^`]+)`")
+"""A command, as messages give it."""
+
 LINK = re.compile(r"\b(?:doi:? ?|https?://(?:dx\.)?doi\.org/)(10\.\d{4,9}/[^\s,;)<>]*[^\s,;)<>.])")
 """A DOI as sources are given: ``doi 10.3762/bjnano.16.83``."""
 
@@ -97,18 +100,24 @@ def figure(name: str, inner: str, caption: str = "") -> str:
 
 
 def linked(text: str) -> str:
-    """Return a text as HTML, its DOIs as links.
+    """Return a text as HTML, its DOIs as links, commands between backticks as code.
 
     Examples
     --------
+    >>> linked("run `a < b`")
+    'run <code>a &lt; b</code>'
     >>> linked("A & B, doi 10.1234/b.5.")
     'A &amp; B, <a href="https://doi.org/10.1234/b.5">doi 10.1234/b.5</a>.'
     """
     parts = []
     end = 0
     for found in LINK.finditer(text):
-        parts.append(escape(text[end : found.start()]))
+        parts.append(_with_code(text[end : found.start()]))
         address = f"https://doi.org/{escape(found[1])}"
         parts.append(f'<a href="{address}">{escape(found[0])}</a>')
         end = found.end()
-    return "".join([*parts, escape(text[end:])])
+    return "".join([*parts, _with_code(text[end:])])
+
+
+def _with_code(text: str) -> str:
+    return CODE.sub(r"<code>\1</code>", escape(text))
