@@ -27,6 +27,7 @@ examples:
 """
 
 LISTED = 5  # places on the screen
+NO_FINER = 0.99  # of a measured pixel: sizes that a scanner gives twice differ in the last digits
 
 
 def add_parser(commands: Any) -> None:
@@ -75,9 +76,15 @@ def run(args: argparse.Namespace) -> int:
         for path, channel in ((args.result, result), (args.zoom, zoom))
         for warning in warned([channel])
     ]
+    check_units(result, zoom, "--channel or --zoom-channel")
+    measured = (args.scale or fineness(result)) * result.dx
+    if zoom.dx > NO_FINER * measured:
+        warnings.append(
+            f"{args.zoom}, its pixels are no finer than those that were upscaled, so it cannot "
+            f"confirm what lies between them; take a zoom scan"
+        )
     for warning in warnings:
         print(f"afmsr: warning: {warning}", file=sys.stderr)
-    check_units(result, zoom, "--channel or --zoom-channel")
     truth = level(zoom, "plane").channel.heights
     found = align(
         level(result, "plane").channel.heights,
@@ -94,7 +101,7 @@ def run(args: argparse.Namespace) -> int:
     there = there - fit_plane(there - truth).on_grid(*truth.shape)
     error = there - truth
     known = np.isfinite(error)
-    pixels = max(1, round((args.scale or fineness(result)) * result.dx / zoom.dx))
+    pixels = max(1, round(measured / zoom.dx))
     detail = compare_detail(there, truth, noise_of(truth).white, scale=pixels)
     numbers = detail.as_dict()
     spread = float(np.sqrt(np.mean(error[known] ** 2)))

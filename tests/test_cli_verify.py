@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -49,3 +50,13 @@ def test_a_scale_below_one_makes_no_sense(
 ) -> None:
     assert verify(tmp_path, ZOOM, "--scale", scale) == 2
     assert f"--scale {scale}: give a positive number" in capsys.readouterr().err
+
+
+def test_a_zoom_of_no_finer_pixels_is_told_to_confirm_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for options, told in (((), False), (("--scale", "1"), True)):  # 10 nm; measured 40 and 10
+        assert verify(tmp_path, ZOOM, *options, "--json") == 0
+        said = capsys.readouterr()
+        assert ("no finer than those that were upscaled" in said.err) == told
+        assert bool(json.loads(said.out)["warnings"]) == told
