@@ -18,6 +18,7 @@ import afmsr
 from afmsr_cli.main import main
 from afmsr_core.errors import ChannelNotFoundError, FieldError, UsageError
 from afmsr_core.scan_page.fields import GAP, Steps, thinned
+from afmsr_core.scan_page.page import page
 from afmsr_core.scan_page.sentence import sentence
 from afmsr_core.scan_page.subject import subject_of, subject_of_file
 from afmsr_core.scan_page.trusted import trusted
@@ -249,7 +250,12 @@ def test_bicubic_is_what_the_command_makes(tmp_path: Path, options: list[str]) -
         assert main([*command, "--quiet", *options]) == 0
     found = subject_of_file(tmp_path / "lanczos4.gwy")
     wanted = afmsr.read(tmp_path / "bicubic.gwy")[1]
-    assert found.bicubic is not None and found.warnings == ()
+    assert found.bicubic is not None
+    assert any("8-bit" in one for one in found.warnings) == ("paper" in options)
+    assert len(found.warnings) == ("paper" in options)
+    levelled = "--no-restore-background" in options
+    assert ("the scan is, too" in (shown := page(found))) == levelled
+    assert ("true heights of the file" in shown) != levelled
     np.testing.assert_allclose(found.bicubic.heights, wanted.heights, rtol=0, atol=1e-9)
     assert subject_of_file(tmp_path / "bicubic.gwy").bicubic is None
 

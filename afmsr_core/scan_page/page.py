@@ -419,12 +419,15 @@ def _about(fields: _Fields) -> str:
         f"Readings come in steps of {step}." if fields.steps.step else "All heights are the same.",
         f"Colours: the same for {what}, {ranges['heights'].words}.",
     ]
+    settings = fields.subject.settings
+    readings = "readings are the true heights of the file"
+    if not settings.restore_background:
+        steps = settings.level.replace("+", ", ")
+        readings = f"the result is without what levelling took off ({steps}), so the scan is, too"
     if fields.levels:
-        told.insert(
-            0,
-            "Colours and profiles show heights less the plane of the scan; readings are the true "
-            "heights of the file.",
-        )
+        told.insert(0, f"Colours and profiles show heights less the plane of the scan; {readings}.")
+    elif not settings.restore_background:
+        told.insert(0, f"{_capital(readings)}")
     if fields.block > 1:
         told.append(
             f"To keep the page small, each pixel shown is the mean of {fields.block} x "

@@ -166,6 +166,11 @@ def subject_of(
     shown = scan
     if not settings.restore_background:
         shown = level(scan, settings.level, settings.mask).channel
+    if settings.protocol == "paper":
+        warnings.append(
+            "it was made in 256 grey levels, the 8-bit protocol of the publication, which loses "
+            "heights; for heights, upscale with --protocol nm"
+        )
     if settings.method in registry.names():
         warnings += warnings_for(registry.get(settings.method), scan)
     warnings += (*scan.warnings, *result.warnings)
