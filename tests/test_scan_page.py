@@ -272,6 +272,19 @@ def test_the_scan_is_found_by_title_and_heights(tmp_path: Path) -> None:
     assert "hardly follows the scan" in wrong.warnings[0]
 
 
+def test_gaps_that_a_file_of_gwyddion_cannot_hold_are_gaps_again(tmp_path: Path) -> None:
+    scan = scan_of(48, 64)
+    scan.heights[10:14, 20:30] = np.nan
+    afmsr.write(tmp_path / "scan.npy", scan)
+    assert main(["upscale", str(tmp_path / "scan.npy"), "--method", "bilinear", "--quiet"]) == 0
+    found = subject_of_file(tmp_path / "scan_x4.gwy")
+    np.testing.assert_array_equal(np.isnan(found.scan.heights), np.isnan(scan.heights))
+    assert np.isnan(found.result.heights).sum() == 16 * 40
+    afmsr.write(tmp_path / "masked.gwy", scan_of(48, 64, mask=np.isnan(scan.heights)))
+    assert main(["upscale", str(tmp_path / "masked.gwy"), "--method", "bilinear", "--quiet"]) == 0
+    assert np.isfinite(subject_of_file(tmp_path / "masked_x4.gwy").scan.heights).all()
+
+
 def test_a_result_alone_needs_its_scan(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     scan = scan_of(20, 24)
     afmsr.write(tmp_path / "scan.gwy", scan)

@@ -33,6 +33,10 @@ LOOSE = 0.5
 """Correlation of scan and result at the measured pixels below which a warning is due: results of
 all methods on real scans stay above 0.9, those of another scan fall to about 0."""
 
+ROUNDING = 1e-12
+"""Of a mean and the range that it is of; masked heights that all agree with the mean so closely
+were put there."""
+
 CHOSEN = re.compile(r"\(x\d+ ([^\s,()]+)[^()]*\)\s*$")
 """The method at the end of a result's title, as `Upscaler` writes it."""
 
@@ -109,7 +113,7 @@ def subject_of_file(
         candidates = io.read(scan or path)
         if scan_channel is not None:
             candidates = io.select(candidates, scan_channel)
-    source = _scan_of(result, candidates, scan or path)
+    source = _with_gaps(_scan_of(result, candidates, scan or path))
     return subject_of(result, source, half_width, others)
 
 
@@ -149,7 +153,8 @@ def subject_of(
     gaps = _gaps(scan, result)
     if gaps.any():  # a file of Gwyddion holds a number there
         heights = np.where(gaps, np.nan, np.asarray(result.heights))
-        result = result.replace(heights=heights)
+        mask = None if result.mask is None else result.mask & ~gaps
+        result = result.replace(heights=heights, mask=mask)
         if half_width is not None:
             width = np.where(gaps, np.nan, np.asarray(half_width.heights))
             half_width = half_width.replace(heights=width)
@@ -274,6 +279,22 @@ def _likeness(result: Channel, scan: Channel, spec: str = "plane") -> float:
     if one.size < 2 or not (one.std() > 0 and other.std() > 0):
         return 0.0
     return float(np.corrcoef(one, other)[0, 1])
+
+
+def _with_gaps(scan: Channel) -> Channel:
+    """Return a scan without what stands for its gaps in a file of Gwyddion, which knows none.
+
+    :mod:`afmsr_core.io` writes the mean of what was measured there, and masks it.
+    """
+    if scan.mask is None or not scan.mask.any() or scan.mask.all():
+        return scan
+    heights = np.asarray(scan.heights)
+    stands, rest = heights[scan.mask], heights[~scan.mask]
+    mean, spread = float(np.mean(rest)), float(np.ptp(rest))
+    same = np.ptp(stands) == 0 and abs(stands[0] - mean) <= ROUNDING * (abs(mean) + spread)
+    if not (same and spread > 0):
+        return scan
+    return scan.replace(heights=np.where(scan.mask, np.nan, heights), mask=None)
 
 
 def _gaps(scan: Channel, result: Channel) -> NDArray[np.bool_]:
