@@ -103,7 +103,7 @@ def test_other_units_have_a_range_and_a_bar_of_their_own() -> None:
     assert panels[0].shown.high <= 9 < panels[1].shown.high
     told = texts(drawn(panels, "svg"))
     assert "8 nm" in told and "40 deg" in told
-    assert "Height: Colours span 0.5 to 99.5 % of the values." in " ".join(told)
+    assert "Height: colours span 0.5 to 99.5 % of the values." in " ".join(told)
 
 
 # --- proportions, lengths and sizes ----------------------------------------------------------

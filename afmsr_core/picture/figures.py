@@ -334,17 +334,16 @@ def _notes(panels: Sequence[Panel], places: Sequence[_Place]) -> tuple[str, ...]
         for note in (*ends, *panel.notes, *(() if true else (_SQUEEZED,))):
             told.setdefault(note, []).append(panel.title)
     return tuple(
-        note if len(titles) == len(panels) else f"{_listed(titles)}{note}"
-        for note, titles in told.items()
+        note if len(titles) == len(panels) else _of(titles, note) for note, titles in told.items()
     )
 
 
-def _listed(titles: Sequence[str]) -> str:
-    """Return of what a note is true, if that has a name."""
+def _of(titles: Sequence[str], note: str) -> str:
+    """Return a note with the names of what it is true of, if that has one."""
     half = _NAMED // 2
     short = (one if len(one) <= _NAMED else f"{one[:half]}…{one[-half:]}" for one in titles if one)
     named = ", ".join(dict.fromkeys(short))
-    return f"{named}: " if named else ""
+    return f"{named}: {note[:1].lower()}{note[1:]}" if named else note
 
 
 def _legend(panels: Sequence[Panel]) -> list[tuple[tuple[int, int, int], str]]:
