@@ -307,7 +307,7 @@ def test_a_dry_run_shows_the_plan_and_writes_nothing(
     told = capsys.readouterr().out
     assert "p1_low.gwy" in told and "p1_high.gwy" in told
     assert "not paired: " in told and "there is no q_high.*" in told
-    assert "2 pairs, 1 files without a partner" in told and '"align": "protocol"' in told
+    assert "2 pairs, 1 file without a partner" in told and '"align": "protocol"' in told
     assert sorted(pairs.parent.rglob("*")) == before
 
 
