@@ -18,12 +18,14 @@ from afmsr_core.data import example_pair
 from afmsr_core.errors import AfmsrError
 from afmsr_core.io import read, write
 from afmsr_core.methods import methods
+from afmsr_core.planning import Plan, plan
 from afmsr_core.scan_page import report
 from afmsr_core.upscale import Settings, Upscaler, upscale
 
 __all__ = [
     "AfmsrError",
     "Channel",
+    "Plan",
     "Settings",
     "Step",
     "Upscaled",
@@ -31,6 +33,7 @@ __all__ = [
     "__version__",
     "example_pair",
     "methods",
+    "plan",
     "read",
     "report",
     "upscale",

@@ -125,3 +125,18 @@ def counted(number: int, noun: str) -> str:
     ('1 pair', '0 pairs')
     """
     return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def duration(seconds: float) -> str:
+    """Return a time in hours, minutes and seconds.
+
+    Examples
+    --------
+    >>> duration(8.2), duration(128), duration(3 * 3600 + 59)
+    ('8 s', '2 min 8 s', '3 h 0 min')
+    """
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -26,6 +26,7 @@ GROUPS = {
         "doctor": "check the installation",
     },
     "scans": {
+        "plan": "say from a quick scan which settings reach an error in the least time",
         "upscale": "upscale scans 4x",
         "report": "show a scan and its result on one page, and say what to trust",
         "picture": "draw scans as a figure for a paper",
@@ -50,7 +51,7 @@ GROUPS = {
 COMMANDS = {name: summary for group in GROUPS.values() for name, summary in group.items()}
 """Every command; the module of the same name has its ``add_parser``."""
 
-_ANSWERS = ("models", "verify", "doctor", "completion")  # the commands whose answer is on stdout,
+_ANSWERS = ("models", "verify", "plan", "doctor", "completion")  # commands that answer on stdout,
 _ASKS = ("json", "dry_run")  # and the options that ask for one; other words there are courtesy
 
 _COMPLETING = "_ARGCOMPLETE"  # is in the environment when a shell asks for completions

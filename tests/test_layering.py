@@ -40,6 +40,7 @@ ROOMS = (
     "inference",
     "upscale",
     "trust",
+    "planning",
     "pairing",
     "alignment",
     "metrics",
@@ -56,7 +57,7 @@ ROOMS = (
 # Gwyddion starts, `repeat` or `proxy`, has the windows and loads nothing heavy.
 PLUGIN_ROOMS = ("exchange", "worker", "window", "proxy", "repeat", "pygwy", "installing")
 HEAVY = ("numpy", "cv2", "onnxruntime", "scipy", "torch")
-LIGHT = ("errors", "text", "temporary")  # rooms of the library that load nothing heavy
+LIGHT = ("errors", "quantity", "text", "temporary")  # rooms of the library that load nothing heavy
 OUTSIDE = ("afmsr_cli", "cli", "gwyddion_plugin", "training", "benchmarks", "tests")
 AT_ONCE = ("concurrent", "dask", "distributed", "multiprocessing", "queue", "threading")
 NONFREE = ("pyiqa",)  # PolyForm Noncommercial

@@ -18,7 +18,18 @@ from afmsr_core.errors import FieldError
 from afmsr_core.gaps import measured_part
 from afmsr_core.trust.noise import Noise, median
 
-__all__ = ["DOUBTFUL", "FINE", "Coarseness", "errors", "judge", "left_out"]
+__all__ = [
+    "DOUBTFUL",
+    "FINE",
+    "MAX_SIDE",
+    "OFFERED",
+    "Coarseness",
+    "errors",
+    "expected_error",
+    "judge",
+    "left_out",
+    "power",
+]
 
 Field = NDArray[np.float64]
 
@@ -44,6 +55,9 @@ LEAST = 16
 INTERCEPT, NEAR, FALL = -0.503, 0.885, -0.486
 SLOWEST, FASTEST = 0.5, 2.0  # powers of the pixel size with which the error of a relief falls
 MAX_SIDE = 4096  # pixels; no instrument takes more for what is asked here
+OFFERED = tuple(sorted(n * 2**k // 2 for k in range(4, 13) for n in (2, 3)))
+"""Pixels per side that instruments offer: powers of 2, and 1.5 times them."""
+
 STEEP = 0.999  # quantile of the slopes that counts as steepest: single spikes are noise
 
 
@@ -155,13 +169,11 @@ def judge(relief: Field, noise: Noise, pixel_size: tuple[float, float] | None = 
         return Coarseness("fine", 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, None, None, 1.0, pixels)
     near = [left_out(relief, 1, axis) / sq for axis in (0, 1)]
     e1, e2 = errors(relief, sq)
-    fall = math.log(e2 / e1)
-    expected = math.exp(INTERCEPT + NEAR * math.log(e1) + FALL * fall)
+    expected = expected_error(e1, e2)
     verdict = "fine" if expected <= FINE else "doubtful" if expected <= DOUBTFUL else "too coarse"
     factor = 1.0
     if verdict != "fine":
-        power = min(max(fall / math.log(2), SLOWEST), FASTEST)
-        factor = (expected / FINE) ** (1 / power)
+        factor = (expected / FINE) ** (1 / power(e1, e2))
     sides = tuple(_side(n, factor) for n in pixels)
     at_nyquist, aliased = _spectrum(relief)
     angles = _slopes(relief, pixel_size)
@@ -219,13 +231,39 @@ def errors(relief: Field, sq: float) -> tuple[float, float]:
     return e1, e2
 
 
+def expected_error(near: float, far: float) -> float:
+    """Return the error to expect of a scan that is upscaled, over Sq.
+
+    Parameters
+    ----------
+    near, far : float
+        Errors over Sq of predicting from neighbours one and two pixels away, see `errors`.
+    """
+    return math.exp(INTERCEPT + NEAR * math.log(near) + FALL * math.log(far / near))
+
+
+def power(near: float, far: float) -> float:
+    """Return the power of the pixel size with which the error of a relief falls.
+
+    Parameters
+    ----------
+    near, far : float
+        Errors of predicting from neighbours one and two pixels away; in any unit, above zero.
+
+    Examples
+    --------
+    >>> round(power(1.0, 2.0), 3), power(1.0, 1.0), power(1.0, 9.0)
+    (1.0, 0.5, 2.0)
+    """
+    return min(max(math.log2(far / near), SLOWEST), FASTEST)
+
+
 def _side(pixels: int, factor: float) -> int:
     """Return the next number of pixels that instruments offer: powers of 2, and 1.5 times them."""
     wanted = pixels * factor
     if factor == 1.0:
         return pixels
-    offered = sorted(n * 2**k // 2 for k in range(4, 13) for n in (2, 3))
-    return next((n for n in offered if n >= wanted and n > pixels), MAX_SIDE)
+    return next((n for n in OFFERED if n >= wanted and n > pixels), MAX_SIDE)
 
 
 def _spectrum(relief: Field) -> tuple[float, float]:

@@ -46,7 +46,7 @@ class Judged:
 def coarse(folder: Path, more: Mapping[str, Path]) -> str:
     """Return the table."""
     method = Method("afm")
-    found = [_judged(case, method) for case in _decimated(corpus.dev_scans(folder))]
+    found = [_judged(case, method) for case in decimated(corpus.dev_scans(folder))]
     rows: list[Sequence[object]] = []
     for verdict, (low, high) in CLASSES.items():
         of = [one for one in found if one.verdict == verdict]
@@ -82,7 +82,8 @@ def _share(of: Sequence[bool]) -> str:
     return f"{sum(of)} ({np.mean(of):.0%})" if of else "–"
 
 
-def _decimated(scans: Sequence[Scan]) -> Iterator[Case]:
+def decimated(scans: Sequence[Scan]) -> Iterator[Case]:
+    """Yield real scans with all pixels, a half and a quarter of them, each scanned 4x coarsely."""
     for scan in scans:
         whole = scan.levelled[:640, :640]
         for factor in DECIMATED:
@@ -136,7 +137,7 @@ def _fitted(folder: Path) -> str:
         raise TypeError("bicubic is no interpolation")
     scans = [*corpus.set_aside_scans(folder), *corpus.training_scans(folder)]
     rows, targets, samples = [], [], []
-    for case in _decimated(scans):
+    for case in decimated(scans):
         e1, e2 = errors(case.coarse, float(np.std(case.coarse)))
         rows.append([1.0, np.log(e1), np.log(e2 / e1)])
         targets.append(np.log(_error(case, interpolate(case.coarse, bicubic))))

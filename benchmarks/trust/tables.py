@@ -11,12 +11,14 @@ from benchmarks.trust.grains import grains
 from benchmarks.trust.intervals import intervals
 from benchmarks.trust.natural import niqe
 from benchmarks.trust.noisy import noise
+from benchmarks.trust.plan import plan
 from benchmarks.trust.planted import planted
 from benchmarks.trust.quality import quality
 
 TABLES: dict[str, Callable[[Path, Mapping[str, Path]], str]] = {
     "noise": noise,
     "coarse": coarse,
+    "plan": plan,
     "intervals": intervals,
     "detail": detail,
     "planted": planted,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from afmsr_core.quantity import duration
+
 __all__ = ["time_saved", "verdict"]
 
 _LINE_RATE = 1.0  # lines a second, the usual speed of a careful scan; the dump does not tell it
@@ -78,14 +80,6 @@ def time_saved(yres: int, scale: int) -> str:
     return (
         f"{yres} lines scanned instead of {yres * scale}. "
         f"Line by line (contact, tapping): 1/{scale} of the time, at {_LINE_RATE:g} line/s "
-        f"{_duration(yres / _LINE_RATE)} instead of {_duration(yres * scale / _LINE_RATE)}; "
+        f"{duration(yres / _LINE_RATE)} instead of {duration(yres * scale / _LINE_RATE)}; "
         f"the fast axis saves nothing. Point by point (force maps): 1/{scale**2} of the time."
     )
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
