@@ -26,7 +26,7 @@ GROUPS = {
         "doctor": "check the installation",
     },
     "scans": {
-        "plan": "say from a quick scan which settings reach an error in the least time",
+        "plan": "say from a quick scan how many lines are enough",
         "upscale": "upscale scans 4x",
         "report": "show a scan and its result on one page, and say what to trust",
         "picture": "draw scans as a figure for a paper",

@@ -161,7 +161,7 @@ def test_the_command_tells_it_in_words_and_as_json(
     assert "\n".join(told) == str(found) and found.chosen is not None
     one = found.chosen
     assert told[0].startswith(f"Scan {one.lines} lines of {one.points} points")
-    assert "at 1 line/s" in told[0] and max(map(len, told[told.index("") :])) <= 80
+    assert "at 1 line/s" in told[0] and max(map(len, told[told.index("") :])) <= 90
     assert main(["plan", str(path), "--lines-per-second", "1", "--json"]) == 0
     record = json.loads(capsys.readouterr().out)
     assert record == json.loads(json.dumps(found.as_dict()))
@@ -197,6 +197,14 @@ def test_what_cannot_be_planned_is_refused_with_the_cure() -> None:
         afmsr.plan(Channel(np.full((64, 64), 3.0), 1.0, 1.0))
     with pytest.raises(AfmsrError, match="at least"):
         afmsr.plan(scan(16, 16))
+    with pytest.raises(FieldError, match="long and narrow"):
+        afmsr.plan(scan(yreal=1e6))
+
+
+def test_the_smallest_scan_that_can_be_judged_is_planned_with_its_own_pixels() -> None:
+    white = Channel(np.random.default_rng(4).normal(size=(26, 26)), 1.0, 1.0)
+    found = afmsr.plan(white)
+    assert {one.lines for one in found.settings} == {26} and str(found).startswith("No setting")
 
 
 def test_every_mode_is_told_in_the_help(capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from afmsr_core.arrays import as_channel
 from afmsr_core.errors import FieldError, UsageError, did_you_mean
@@ -34,7 +35,7 @@ ENOUGH = 1.05
 """Expected over asked error up to which a setting reaches it: 10.3 % is told as 10 %."""
 
 FEWEST = 32
-"""Lines of the smallest setting that is told; the check has none below 24."""
+"""Lines of the smallest setting that is told, unless the scan has fewer; the check begins at 24."""
 
 MORE_POINTS = 4
 """Points along a line per line, where they cost no time: as many as upscaling would make."""
@@ -106,7 +107,7 @@ def plan(
         )
     relief = levelled(quick, level).channel.heights
     measured = relief[measured_part(relief)]
-    coarseness = _judged(quick, measured)
+    coarseness = _judged(quick, relief)
     asked_of = Quick(measured)
     if not asked_of.sq > 0:
         raise FieldError(
@@ -116,10 +117,16 @@ def plan(
     rate, rate_from = _rate(scan, quick, lines_per_second)
     tells_finer = asked_of.tells_finer
     most = quick.yres * (FINER if tells_finer else 1)
+    fewest = max(min(FEWEST, quick.yres), quick.yres / COARSER)
     found = []
     for lines in sorted({*OFFERED, quick.yres, FINER * quick.yres}):
-        if max(FEWEST, quick.yres / COARSER) <= lines <= most:
+        if fewest <= lines <= most:
             found += _settings(quick, asked_of, lines, per_point, rate)
+    if not found:
+        raise FieldError(
+            f"{quick.where}: an area of {quick.xres} x {quick.yres} px that is so long and narrow "
+            f"has no settings of {FEWEST // 2} to {MAX_SIDE} square pixels a side; crop it first"
+        )
     settings = tuple(sorted(found, key=lambda one: (one.time, one.error)))
     asked = _asked(error, quick, asked_of.sq)
     return Plan(
@@ -140,11 +147,9 @@ def plan(
     )
 
 
-def _judged(quick: Channel, measured: np.ndarray) -> Coarseness:
+def _judged(quick: Channel, relief: NDArray[np.float64]) -> Coarseness:
     try:
-        return judge(
-            measured, noise_of(measured), (quick.dy, quick.dx) if quick.is_height else None
-        )
+        return judge(relief, noise_of(relief), (quick.dy, quick.dx) if quick.is_height else None)
     except FieldError as error:
         raise FieldError(f"{quick.where}: {error}") from error
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from afmsr_core.quantity import duration, readable
+from afmsr_core.quantity import duration, shown_unit
 from afmsr_core.trust.coarseness import NOISY, Coarseness
 
 __all__ = ["FINER", "MODES", "Plan", "Setting"]
@@ -20,7 +20,11 @@ On the dev split the expected errors of settings four times as fine had a rank c
 with the true ones, of those twice as fine 0.8 (`python -m benchmarks.trust plan`).
 """
 
-READ = {"afm": "upscaled 4x with afm", "bicubic": "as it is", "lines": "as it is, between lines"}
+READ = {
+    "afm": "upscaled 4x with afm",
+    "bicubic": "as it is, bicubic",
+    "lines": "as it is, cubic between lines",
+}
 
 AROUND = 1
 """Numbers of lines below and above the chosen one that the table shows."""
@@ -154,7 +158,8 @@ def _range(one: Setting) -> str:
 
 
 def _height(plan: Plan, share: float) -> str:
-    return readable(share * plan.sq, plan.unit, 2)
+    divisor, unit = shown_unit(plan.sq, plan.unit)  # one for all, so that they can be compared
+    return f"{float(f'{share * plan.sq / divisor:.2g}'):g} {unit}".rstrip()
 
 
 def _percent(share: float, unit: bool = True) -> str:
@@ -176,11 +181,11 @@ def _time(plan: Plan, one: Setting) -> str:
 def _notes(plan: Plan) -> list[str]:
     """Return what must be known of the plan, each in a line."""
     notes = [f"Note: {warning}." for warning in plan.warnings]
-    if not plan.tells_finer:
+    if plan.chosen is None and not plan.tells_finer:
         notes.append(
-            "Note: this scan is too noisy or too coarse to plan anything finer: it is as wrong one "
-            "pixel away as two, which noise does, and relief finer than its pixels. Scan more "
-            "slowly, or with twice the lines, and plan again."
+            "Note: this scan is too noisy or too coarse to plan anything finer: points one pixel "
+            "away tell hardly more of a height than points two away, which noise does, and relief "
+            "finer than the pixels. Scan more slowly, or twice the lines, and plan again."
         )
     elif plan.chosen is None:
         notes.append(
