@@ -168,6 +168,12 @@ def test_the_command_tells_it_in_words_and_as_json(
     assert record["chosen"]["rms"] == pytest.approx(one.error * record["sq"])
 
 
+def test_the_page_shows_what_is_printed() -> None:
+    page = Path(__file__).resolve().parents[1] / "docs" / "how-to" / "plan.md"
+    told = str(afmsr.plan(afmsr.example_pair()[0], lines_per_second=1.0))
+    assert " ".join(told.split()) in " ".join(page.read_text(encoding="utf-8").split())
+
+
 WRONG = {
     "ten": "give a share of Sq such as 10%",
     "10": "give a share of Sq such as 10%",
