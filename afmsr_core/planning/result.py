@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from afmsr_core.quantity import duration, shown_unit
-from afmsr_core.trust.coarseness import NOISY, Coarseness
+from afmsr_core.trust.coarseness import Coarseness
 
 __all__ = ["FINER", "MODES", "Plan", "Setting"]
 
@@ -109,18 +109,12 @@ class Plan:
     chosen: Setting | None
     warnings: tuple[str, ...]
 
-    @property
-    def mostly_noise(self) -> bool:
-        """Whether most of the quick scan's own error may be noise, by its estimate from itself."""
-        found = self.coarseness
-        return found.noise_share > NOISY * found.expected_error
-
     def as_dict(self) -> dict[str, Any]:
         """Return everything, JSON-serialisable; errors in `unit`, too."""
         record = asdict(self) | {"coarseness": self.coarseness.as_dict()}
         record["settings"] = [self._told(one) for one in self.settings]
         record["chosen"] = None if self.chosen is None else self._told(self.chosen)
-        return record | {"mostly_noise": self.mostly_noise, "warnings": list(self.warnings)}
+        return record | {"warnings": list(self.warnings)}
 
     def _told(self, setting: Setting) -> dict[str, Any]:
         return asdict(setting) | {"rms": setting.error * self.sq}
@@ -192,7 +186,8 @@ def _notes(plan: Plan) -> list[str]:
             f"Note: a scan tells only of others up to {FINER} times as fine. Scan "
             f"{FINER * plan.lines} lines, and plan again."
         )
-    if plan.tells_finer and plan.mostly_noise and plan.coarseness.verdict != "fine":
+    found = plan.coarseness
+    if plan.tells_finer and not found.more_pixels_help and found.verdict != "fine":
         notes.append(
             "Note: most of this scan's own error may be noise. If it is, finer pixels help less "
             "than told here: scan more slowly, or average."
