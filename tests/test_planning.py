@@ -161,7 +161,7 @@ def test_the_command_tells_it_in_words_and_as_json(
     assert "\n".join(told) == str(found) and found.chosen is not None
     one = found.chosen
     assert told[0].startswith(f"Scan {one.lines} lines of {one.points} points")
-    assert "at 1 line/s" in told[0] and max(map(len, told[told.index("") :])) <= 90
+    assert "at 1 line/s" in told[0] and max(map(len, told[told.index("") :])) <= 80
     assert main(["plan", str(path), "--lines-per-second", "1", "--json"]) == 0
     record = json.loads(capsys.readouterr().out)
     assert record == json.loads(json.dumps(found.as_dict()))

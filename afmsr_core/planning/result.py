@@ -20,11 +20,7 @@ On the dev split the expected errors of settings four times as fine had a rank c
 with the true ones, of those twice as fine 0.8 (`python -m benchmarks.trust plan`).
 """
 
-READ = {
-    "afm": "upscaled 4x with afm",
-    "bicubic": "as it is, bicubic",
-    "lines": "as it is, cubic between lines",
-}
+READ = {"afm": "upscaled 4x with afm", "bicubic": "as it is", "lines": "as it is"}
 
 AROUND = 1
 """Numbers of lines below and above the chosen one that the table shows."""
