@@ -198,10 +198,10 @@ def _notes(plan: Plan) -> list[str]:
 
 
 def _table(plan: Plan) -> list[str]:
-    head = ("lines x points", "read", "error", "likely", "rms", "time")
+    head = ("points x lines", "read", "error", "likely", "rms", "time")
     rows = [
         (
-            f"{one.lines} x {one.points}",
+            f"{one.points} x {one.lines}",
             READ[one.read],
             _percent(one.error),
             _range(one),
