@@ -109,6 +109,11 @@ def test_a_goal_out_of_reach_asks_for_a_scan_in_between() -> None:
     assert told.startswith("No setting") and "Scan 128 lines, and plan again" in told
 
 
+def test_a_goal_that_the_fewest_lines_reach_is_told_as_one_that_fewer_may() -> None:
+    assert "still fewer lines may do" in str(afmsr.plan(scan(), error="90%"))
+    assert "still fewer lines may do" not in str(afmsr.plan(scan()))
+
+
 def test_an_error_in_nm_is_one_over_sq() -> None:
     channel = scan()
     sq = afmsr.plan(channel).sq

@@ -182,6 +182,8 @@ def _notes(plan: Plan) -> list[str]:
             f"Note: a scan tells only of others up to {FINER} times as fine. Scan "
             f"{FINER * plan.lines} lines, and plan again."
         )
+    if plan.chosen is not None and plan.chosen.lines == min(one.lines for one in plan.settings):
+        notes.append("Note: still fewer lines may do; none are told, because none were checked.")
     found = plan.coarseness
     if plan.tells_finer and not found.more_pixels_help and found.verdict != "fine":
         notes.append(
