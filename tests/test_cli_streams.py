@@ -62,7 +62,7 @@ def test_titles_and_names_do_not_steer_the_terminal(tmp_path: Path) -> None:
     done = afmsr(f"upscale {tmp_path}/*.gwy --method bicubic")
     assert done.returncode == 0, done.stderr
     assert r"c\x1b[2Jd.gwy" in done.stderr
-    assert r"\x1b]0;a\x07 \x9b2J\rb to 32 x 32 px" in done.stderr
+    assert r"\x1b]0;a\x07 \x9b2J b to 32 x 32 px" in done.stderr
     assert not {"\x1b", "\x07", "\x9b", "\r"} & {*done.stderr}
 
 
