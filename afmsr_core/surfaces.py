@@ -278,9 +278,10 @@ def fit_polynomial(heights: ArrayLike, degree: int, valid: Pixels | None = None)
             f"choose another channel or mask"
         )
     # A centre that is exact for a constant field; what is fitted is the small rest.
-    low, high = heights.min(where=used, initial=np.inf), heights.max(where=used, initial=-np.inf)
+    low = np.where(used, heights, np.inf).min()
+    high = np.where(used, heights, -np.inf).max()
     centre = 0.5 * low + 0.5 * high
-    rest = np.subtract(heights, centre, out=np.zeros_like(heights), where=used)
+    rest = np.where(used, heights, centre) - centre
 
     weights = used.astype(np.float64)
     down, r_down, y_domain = _orthonormal(weights.sum(axis=1), degree)

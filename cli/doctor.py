@@ -31,7 +31,7 @@ PARTS: dict[str, tuple[str, ...]] = {
         "argcomplete",
     ),
     "torch": ("torch", "torchvision", "torchsr", "safetensors"),
-    "eval": ("scikit-image", "scipy", "statsmodels"),
+    "eval": ("scipy", "statsmodels"),
     "raw": ("SurfaceTopography", "gwyddionpy-converter"),
     "dask": ("distributed",),
     "survey": ("flask", "waitress"),

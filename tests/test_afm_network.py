@@ -127,7 +127,7 @@ def test_weights_of_another_network_are_not_run(tmp_path: Path) -> None:
 
 def test_it_beats_bicubic_on_real_scans_it_never_saw(shared: Path) -> None:
     """A few of the scans of `python -m training score`, registered; all 27 are in the card."""
-    pytest.importorskip("skimage", reason="the extra `eval` is not installed")
+    pytest.importorskip("statsmodels", reason="the extra `eval` is not installed")
     from training.corpus import dev_scans
     from training.score import score
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 pytest.importorskip("scipy")
-pytest.importorskip("skimage")
+pytest.importorskip("statsmodels")
 pytest.importorskip("statsmodels")
 
 from test_evaluation import SIDE, coarse, surface, write_pair

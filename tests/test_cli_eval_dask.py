@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 pytest.importorskip("scipy")
-pytest.importorskip("skimage")
+pytest.importorskip("statsmodels")
 pytest.importorskip("distributed")
 
 import distributed

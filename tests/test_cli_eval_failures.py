@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 pytest.importorskip("scipy")
-pytest.importorskip("skimage")
+pytest.importorskip("statsmodels")
 pytest.importorskip("statsmodels")
 
 from test_evaluation import coarse, surface, write_pair

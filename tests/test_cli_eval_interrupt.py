@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("scipy")
-pytest.importorskip("skimage")
+pytest.importorskip("statsmodels")
 pytest.importorskip("statsmodels")
 
 from test_evaluation import coarse, surface, write_pair

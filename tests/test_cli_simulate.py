@@ -228,7 +228,7 @@ def test_a_bad_surface_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[st
 
 
 def test_eval_runs_on_what_was_simulated(tmp_path: Path) -> None:
-    pytest.importorskip("skimage", reason="the extra `eval` is not installed")
+    pytest.importorskip("statsmodels", reason="the extra `eval` is not installed")
     pairs, results = tmp_path / "pairs", tmp_path / "results"
     options = ["--size", "128", "--specimen", "film", "--seed", "1", "--truth"]
     assert main(["simulate", "-o", str(pairs), "--quiet", *options]) == 0

@@ -14,7 +14,7 @@ import pytest
 
 pytest.importorskip("distributed")
 pytest.importorskip("scipy")
-pytest.importorskip("skimage")
+pytest.importorskip("statsmodels")
 
 from test_cli_eval_dask import DEATHS, Cluster, until
 from test_many_scans import content, scans

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 pytest.importorskip("scipy")
-pytest.importorskip("skimage")
+pytest.importorskip("statsmodels")
 pytest.importorskip("statsmodels")
 
 from test_evaluation import METHODS, coarse, settings, surface, write_pair

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 pytest.importorskip("scipy")
-pytest.importorskip("skimage")
+pytest.importorskip("statsmodels")
 pytest.importorskip("statsmodels")
 
 from test_evaluation import METHODS, coarse, settings, surface, write_pair
@@ -134,8 +134,8 @@ def test_the_scale_is_that_of_an_assessment() -> None:
     made = upscale(low, method="afm")
     want = assess(low, made, Settings(method="afm"), coverage=COVERAGE).confidence.heights
     witness = Witness([upscaler])
-    relief = scan(low.heights)
-    scale = witness.scale_of(level(relief, "plane").channel.heights)
+    relief = level(scan(low.heights), "plane").channel
+    scale = witness.scale_of(relief.heights, upscaler(relief).heights)
     calibration = witness.calibration
     assert witness.method == "afm" and calibration is not None
     assert np.allclose(calibration.scales(COVERAGE) * scale, want, rtol=1e-6)
@@ -149,7 +149,7 @@ def test_other_weights_are_not_called_calibrated() -> None:
     witness = Witness([upscaler], Calibration(**told))
     truth = surface(5)
     record, fields = witness(
-        (scan(coarse(truth)), scan(truth)), coarse(truth), {"afm": truth}, truth, lambda n, f: f
+        (scan(coarse(truth)), scan(truth)), coarse(truth), {"afm": truth}, truth, lambda n, f: f, {}
     )
     assert witness.method == "" and fields == {}
     assert "no method that ran has a calibration" in record["interval"]["reason"]

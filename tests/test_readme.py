@@ -49,7 +49,7 @@ def script(page: str, folder: Path) -> str:
 @pytest.mark.skipif(sys.platform == "win32", reason="the blocks are for a shell of Unix")
 @pytest.mark.parametrize("page", PAGES)
 def test_every_block_runs_in_order(page: str, tmp_path: Path) -> None:
-    pytest.importorskip("skimage", reason="the extra `eval` is not installed")
+    pytest.importorskip("statsmodels", reason="the extra `eval` is not installed")
     fresh = tmp_path / "fresh"
     fresh.mkdir()
     (tmp_path / ".gwyddion").mkdir()  # as Gwyddion leaves it when it first runs

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 pytest.importorskip("scipy")
-pytest.importorskip("skimage")
+pytest.importorskip("statsmodels")
 
 from test_evaluation_trust import calibrated, settings
 

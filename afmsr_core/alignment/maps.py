@@ -27,11 +27,9 @@ def apply(matrix: Matrix, x: ArrayLike, y: ArrayLike) -> tuple[NDArray, NDArray]
     (array([6.]), array([8.]))
     """
     x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
-    below = matrix[2, 0] * x + matrix[2, 1] * y + matrix[2, 2]
-    return (
-        (matrix[0, 0] * x + matrix[0, 1] * y + matrix[0, 2]) / below,
-        (matrix[1, 0] * x + matrix[1, 1] * y + matrix[1, 2]) / below,
-    )
+    # Of a grid, x is one row and y one column: only three sums are of its size.
+    across, down, below = (row[0] * x + (row[1] * y + row[2]) for row in matrix)
+    return across / below, down / below
 
 
 def corners(size: Size) -> tuple[NDArray, NDArray]:

@@ -283,13 +283,13 @@ def warp(field: Field, matrix: Field, shape: Sequence[int], interpolation: str =
     from scipy import ndimage
 
     rows, columns = int(shape[0]), int(shape[1])
-    x, y = apply(matrix, *grid_of((rows, columns)))
+    at = np.empty((2, rows, columns))
+    at[1], at[0] = x, y = apply(matrix, *grid_of((rows, columns)))
     inside = (x >= -EDGE) & (x <= field.shape[1] - 1 + EDGE)
     inside &= (y >= -EDGE) & (y <= field.shape[0] - 1 + EDGE)
     missing = ~np.isfinite(field)
     if missing.all():
         return np.full((rows, columns), np.nan)
-    at = np.stack(np.broadcast_arrays(y, x))
     values: Field = ndimage.map_coordinates(
         filled(field), at, order=INTERPOLATIONS[interpolation], mode="nearest"
     )

@@ -182,14 +182,10 @@ class Evaluator:
             crop = _common((shared, *maps.values()), settings.crop)
             record["crop"] = [crop.top, crop.left, crop.height, crop.width]
             scores = record["scores"][protocol] = {}
-            fields = {
-                "high": crop.of(scene.truth),
-                "low": crop.of(scene.coarse(shared, results[NEUTRAL].shape[0])),
-            }
+            fields = {"high": crop.of(scene.truth)}
             reference = self._reference(protocol, fields["high"], scene)
             # What the metrics made of each result.
             found_by: dict[str, dict[str, Any]] = {name: {} for name in names if name in maps}
-            # The fields of the last protocol are kept: nm, where it is run.
             fields |= {name: crop.of(maps[name].warp(results[name])) for name in found_by}
             score = partial(self._scores, fields, results, scene, reference, found_by)
             found = self._side_by_side(score, found_by)
@@ -203,7 +199,7 @@ class Evaluator:
                 step()
             if protocol == "nm":
                 began = time.perf_counter()
-                record["trust"], more = self._trust(scene, backing, crop, maps, fields)
+                record["trust"], more = self._trust(scene, backing, crop, maps, fields, results)
                 record["trust"] |= {
                     "numbers": numbers_in(
                         scene.low, scene.relief, settings.level, reference, found_by
@@ -212,6 +208,8 @@ class Evaluator:
                 }
                 fields |= more
                 record["seconds"]["trust"] = time.perf_counter() - began
+        # The fields of the last protocol are kept: nm, where it is run.
+        fields["low"] = crop.of(scene.coarse(shared, results[NEUTRAL].shape[0]))
         kept = {name: field.astype(np.float32) for name, field in fields.items()}
         return kept | {"pixel_size": np.array(scene.pixel_size)}
 
@@ -222,6 +220,7 @@ class Evaluator:
         crop: Crop,
         maps: Mapping[str, Alignment],
         fields: Mapping[str, Field],
+        made: Mapping[str, Field],
     ) -> tuple[dict[str, Any], dict[str, Field]]:
         """Return what the truth says of trust, and the half-width of the interval, if any."""
 
@@ -236,6 +235,7 @@ class Evaluator:
             results,
             fields["high"],
             moved,
+            made,
             noise=of_truth["truth"].get("noise", 0.0),
             exact_error=None
             if backing.exact is None

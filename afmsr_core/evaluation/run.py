@@ -52,7 +52,7 @@ __all__ = [
 
 FORMAT = 1
 PACKAGES = (  # what scores come from
-    *("numpy", "scipy", "opencv-python", "scikit-image", "onnxruntime", "torch", "torchsr"),
+    *("numpy", "scipy", "opencv-python", "onnxruntime", "torch", "torchsr"),
 )
 TRUST = 3
 """Of what a record says of trust; a record of another one is computed again. 3: the noise of the

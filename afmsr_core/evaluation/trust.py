@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from statistics import NormalDist
 from typing import Any
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 from afmsr_core.channel import Channel
 from afmsr_core.errors import FieldError
 from afmsr_core.evaluation.truth import without_line_offsets
-from afmsr_core.surfaces import fit_plane
+from afmsr_core.surfaces import fit_plane, match_plane
 from afmsr_core.trust.calibration import Calibration, shipped
 from afmsr_core.trust.detail import compare_detail, detail_of
 from afmsr_core.trust.evidence import gather
@@ -86,7 +85,7 @@ def _highest(heights: Field) -> float | None:
 
 
 class Witness:
-    """Says what the truth of a pair tells of trust; loads the calibrated network once.
+    """Says what the truth of a pair tells of trust.
 
     Parameters
     ----------
@@ -101,7 +100,6 @@ class Witness:
     ) -> None:
         self.calibration = calibration or shipped()
         self._chosen = next((one for one in upscalers if self._fits(one)), None)
-        self._upscaler: Upscaler | None = None
 
     def _fits(self, upscaler: Upscaler) -> bool:
         digest = upscaler.weights_sha256 or ""
@@ -119,6 +117,7 @@ class Witness:
         results: Mapping[str, Field],
         truth: Field,
         moved: Callable[[str, Field], Field],
+        made: Mapping[str, Field],
         noise: float = 0.0,
         exact_error: Callable[[Field], Field] | None = None,
     ) -> tuple[dict[str, Any], dict[str, Field]]:
@@ -137,6 +136,8 @@ class Witness:
         moved : callable
             Takes the name of a method and a field on the pixels of its result to those of the
             truth, cropped.
+        made : mapping of str to ndarray
+            The results before they were moved, on their own pixels, without any background.
         noise : float
             Standard deviation of the noise of the truth.
         exact_error : callable, optional
@@ -156,7 +157,7 @@ class Witness:
             reason = f"{name} was not aligned with the truth"
             return found | {"interval": {"reason": reason}}, {}
         try:
-            error = moved(name, self.scale_of(relief))
+            error = moved(name, self.scale_of(relief, made[name]))
         except FieldError as refused:  # such as a scan too small to tell its noise
             return found | {"interval": {"reason": str(refused)}}, {}
         quantiles = {float(key): value for key, value in calibration.quantiles.items()}
@@ -168,11 +169,18 @@ class Witness:
         told = found | {"interval": {"reason": "", "method": name, **interval}}
         return told, {"half_width": calibration.scales(COVERAGE) * error}
 
-    def scale_of(self, relief: Field) -> Field:
+    def scale_of(self, relief: Field, result: Field) -> Field:
         """Return the scale of the error on the pixels of the result, in the unit of the heights.
 
-        The method runs on the scan as in :func:`afmsr_core.trust.assessment.assess`, for which it
-        was calibrated.
+        As in :func:`afmsr_core.trust.assessment.assess`, for which the method was calibrated: its
+        result has the mean and the tilt of the scan.
+
+        Parameters
+        ----------
+        relief : ndarray of float64, shape (yres, xres)
+            The levelled scan; NaN where not measured.
+        result : ndarray of float64, shape (scale * yres, scale * xres)
+            What the calibrated method made of it, without any background.
 
         Raises
         ------
@@ -182,17 +190,13 @@ class Witness:
         if self._chosen is None or self.calibration is None:
             raise FieldError("no method that ran has a calibration for its weights")
         noise = noise_of(relief)
-        if self._upscaler is None:
-            chosen = self._chosen.settings
-            settings = dataclasses.replace(chosen, level="none", restore_background=True)
-            self._upscaler = Upscaler(settings)
-        upscaler = self._upscaler
 
         def method(heights: Field) -> Field:
-            yres, xres = heights.shape
-            return np.asarray(upscaler(Channel(heights, float(xres), float(yres))).heights)
+            level = np.array(result)
+            match_plane(level, heights)
+            return level
 
-        _, evidence = gather(relief, method, noise, upscaler.method.scale)
+        _, evidence = gather(relief, method, noise, self._chosen.method.scale)
         return self.calibration.scale_of(evidence)
 
 

@@ -7,7 +7,7 @@ autocorrelation length is one number for the lateral size of the relief.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -135,17 +135,37 @@ def power_spectrum(
         )
     level = fit_plane(heights).subtracted_from(heights)
     yres, xres = level.shape
-    taper = np.outer(_hann(yres), _hann(xres)) if window else np.ones((1, 1))
-    taper = taper / np.sqrt(np.mean(taper**2))
+    if window:
+        level *= _hann(yres)[:, None]
+        level *= _hann(xres)
     dy, dx = pixel_size
-    density = np.abs(fft.fft2(level * taper)) ** 2 * (dy * dx) / (yres * xres)
-    radius = np.hypot(fft.fftfreq(yres, dy)[:, None], fft.fftfreq(xres, dx))
-    return Spectrum(radius, density, 1.0 / (yres * dy * xres * dx))
+    half = fft.rfft2(level)
+    power = half.real**2 + half.imag**2
+    power *= (dy * dx) / (yres * xres)
+    # The heights are real, so a frequency has the power of its opposite.
+    density = np.empty((yres, xres))
+    density[:, : power.shape[1]] = power
+    left = (xres - 1) // 2
+    density[0, xres - left :] = power[0, left:0:-1]
+    density[1:, xres - left :] = power[:0:-1, left:0:-1]
+    return Spectrum(_radius(level.shape, (dy, dx)), density, 1.0 / (yres * dy * xres * dx))
+
+
+@lru_cache(maxsize=2)  # all methods of a pair have the same
+def _radius(shape: tuple[int, int], pixel_size: tuple[float, float]) -> Floats:
+    """Return the distance of every coefficient from frequency zero; not to be written to."""
+    from scipy import fft
+
+    y, x = (fft.fftfreq(n, size) for n, size in zip(shape, pixel_size, strict=True))
+    radius = np.hypot(y[:, None], x)
+    radius.flags.writeable = False
+    return np.asarray(radius)
 
 
 def _hann(length: int) -> Floats:
-    """Return Hann's window, periodic; as ``scipy.signal`` does, which is slow to import."""
-    return np.asarray(0.5 + 0.5 * np.cos(np.linspace(-np.pi, np.pi, length + 1)[:-1]))
+    """Return Hann's window, periodic, of mean square 1; ``scipy.signal`` is slow to import."""
+    window = 0.5 + 0.5 * np.cos(np.linspace(-np.pi, np.pi, length + 1)[:-1])
+    return np.asarray(window / np.sqrt(np.mean(window**2)))
 
 
 def autocorrelation(heights: ArrayLike) -> Floats:

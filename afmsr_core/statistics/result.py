@@ -44,8 +44,15 @@ def plain(value: Any) -> Any:
     >>> plain({"p": np.array([0.5, np.nan]), "n": np.int64(3)})
     {'p': [0.5, None], 'n': 3}
     """
-    if type(value) in PLAIN:
+    kind = type(value)  # what is most of a result first
+    if kind in PLAIN:
         return value
+    if kind is float:
+        return value if math.isfinite(value) else None
+    if kind is dict:
+        return {str(key): plain(item) for key, item in value.items()}
+    if kind is list:
+        return [plain(item) for item in value]
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
     if isinstance(value, Mapping):
