@@ -17,6 +17,7 @@ from afmsr_core.channel import Channel, Step
 from afmsr_core.data import example_pair
 from afmsr_core.errors import AfmsrError
 from afmsr_core.io import read, write
+from afmsr_core.joining import join
 from afmsr_core.methods import methods
 from afmsr_core.planning import Plan, plan
 from afmsr_core.scan_page import report
@@ -32,6 +33,7 @@ __all__ = [
     "Upscaler",
     "__version__",
     "example_pair",
+    "join",
     "methods",
     "plan",
     "read",

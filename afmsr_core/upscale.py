@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from afmsr_core import __version__
+from afmsr_core import __version__, io
 from afmsr_core.arrays import as_channel
 from afmsr_core.averaging import averaged
 from afmsr_core.channel import Channel, Step
@@ -365,6 +365,7 @@ def upscale(
     size: Sequence[float] | None = None,
     pixel_size: Sequence[float] | None = None,
     unit: str | None = None,
+    with_retrace: str | Channel = "no",
     progress: Progress | None = None,
 ) -> Channel:
     """Upscale one scan 4x: same area, units, offsets, and with the background, mean and tilt.
@@ -407,6 +408,10 @@ def upscale(
         Of an array: height and width, of the area or of a pixel, in nm.
     unit : str, optional
         Of the values of an array, such as ``"nm"``.
+    with_retrace : str or Channel
+        Join the scan with its retrace before, as :func:`afmsr_core.joining.join` does: ``"no"``;
+        ``"auto"`` finds the retrace in the scan's file by its title; else its number, title or
+        pattern there, or the channel itself. Where none fits, a warning of the result says why.
     progress : callable, optional
         Gets the fraction done, 0 to 1; may raise to cancel.
 
@@ -435,6 +440,7 @@ def upscale(
     """
     grid = Grid(scale, pixels)
     given = as_channel(scan, channel=channel, size=size, pixel_size=pixel_size, unit=unit)
+    given = _joined(given, with_retrace)
     shape = grid.shape(given)
     settings = Settings(
         method=method,
@@ -449,6 +455,21 @@ def upscale(
         threads=threads,
     )
     return averaged(Upscaler(settings)(given, progress), shape)
+
+
+def _joined(channel: Channel, retrace: str | Channel) -> Channel:
+    if retrace == "no":
+        return channel
+    from afmsr_core.joining import join, with_partner
+
+    if isinstance(retrace, Channel):
+        return join(channel, retrace)
+    if channel.path is None:
+        raise UsageError(
+            f"with_retrace={retrace!r} looks for it in the scan's file, and this scan has none; "
+            f"give the retrace as a channel"
+        )
+    return with_partner(channel, io.read(channel.path), retrace)
 
 
 def _refuse_for_networks(method: str, settings: Settings) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,8 @@ examples:
   afmsr convert scans/ --to npy --level plane
       one .npy a scan, float64 in nm, and a .json beside it with sizes, units and source
   afmsr convert scan.spm --to gwy --all-channels
+  afmsr convert scan.sxm --to gwy --join-retrace
+      trace and retrace as one scan, with less noise and without the scars of either
 """
 
 
@@ -44,6 +47,14 @@ def add_parser(commands: Any) -> None:
         default="none",
         metavar="STEPS",
         help="levelling steps, such as plane or plane+rows-median (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--join-retrace",
+        action="store_const",
+        const="auto",
+        default="no",
+        help="join each channel with its retrace, which is found by its title: less noise, and "
+        "without what only one of them saw",
     )
     parser.set_defaults(run=run)
 
@@ -75,6 +86,7 @@ def run(args: argparse.Namespace) -> int:
         for job in jobs:
             record = _convert(job, args)
             told = "failed" if "error" in record else f"-> {', '.join(record['outputs'])}"
+            told += _joined_told(record)
             tally.add(record, f"{job.source} {told}")
     finally:
         status = tally.finish()
@@ -82,19 +94,25 @@ def run(args: argparse.Namespace) -> int:
         print(json.dumps(tally.records, indent=1))
     elif args.dry_run:
         for record in tally.records:
-            print(f"{record['input']} -> {', '.join(record.get('outputs', ['failed']))}")
+            outputs = ", ".join(record.get("outputs", ["failed"]))
+            print(f"{record['input']} -> {outputs}{_joined_told(record)}")
     return status
 
 
 def _convert(job: Job, args: argparse.Namespace) -> dict[str, Any]:
     from afmsr_core import io
     from afmsr_core.io.results import Planned, check_results, conversion
+    from afmsr_core.joining import joined_with, with_partners
     from afmsr_core.levelling import level
 
     record: dict[str, Any] = {"input": str(job.source), "warnings": []}
     try:
-        channels = chosen(io.read(job.source), args.channel, args.all_channels)
+        every = io.read(job.source)
+        channels = chosen(every, args.channel, args.all_channels)
+        channels = with_partners(channels, every, args.join_retrace)
         record["warnings"] = warned(channels)
+        if joined := [one.name for one in channels if joined_with(one)]:
+            record["joined"] = joined
         groups = _grouped(job.target, channels, args.to)
         record["outputs"] = [str(target) for target in groups]
         for target, group in groups.items():
@@ -110,6 +128,11 @@ def _convert(job: Job, args: argparse.Namespace) -> dict[str, Any]:
     except Exception as error:  # whatever happens to a file, the others are done
         record |= failed(job.source, error)
     return record
+
+
+def _joined_told(record: Mapping[str, Any]) -> str:
+    joined = record.get("joined")
+    return f" ({', '.join(joined)} joined with the retrace)" if joined else ""
 
 
 def _grouped(target: Path, channels: list[Channel], to: str) -> dict[Path, list[Channel]]:

@@ -31,6 +31,8 @@ examples:
   afmsr upscale scans/ -o results/ --level plane+rows-median --jobs 4
   afmsr upscale scan.gwy --confidence --report
       how far to trust each height, and a page that shows it: scan_x4.html
+  afmsr upscale scans/ -o results/ --with-retrace auto
+      trace and retrace as one scan: less noise, and no scars that only one of them has
   afmsr upscale scans/ -o results/ --summary results.csv
       verdict, roughness and grains of all scans as one table
 
@@ -68,6 +70,14 @@ def add_parser(commands: Any) -> None:
     )
     fewer.add_argument(
         "--pixels", type=int, metavar="N", help="the same, by the pixels of the longer side"
+    )
+    how.add_argument(
+        "--with-retrace",
+        default="no",
+        metavar="WHICH",
+        help="join each scan with its retrace before: auto finds it by its title; else number, "
+        "title or pattern; where none fits, the trace is used alone, with a warning "
+        "(default: %(default)s)",
     )
     how.add_argument(
         "--level",
@@ -200,6 +210,7 @@ def run(args: argparse.Namespace) -> int:
         trust,
         grid,
         numbers=args.summary is not None,
+        with_retrace=args.with_retrace,
     )
     table = None
     if args.summary is not None:
@@ -271,7 +282,8 @@ def _told(record: dict[str, Any]) -> str:
     if "left_out" in record:
         return f"{record['input']}: left out: {record['left_out']}"
     told = [
-        f"{_name(c)} to {c['xres']} x {c['yres']} px ({c['method']}{_averaged_told(c)})"
+        f"{_name(c)} to {c['xres']} x {c['yres']} px "
+        f"({c['method']}{_averaged_told(c)}{_joined_told(c)})"
         for c in record["channels"]
     ]
     if len(told) > TOLD + 1:  # the frames of a movie
@@ -282,6 +294,13 @@ def _told(record: dict[str, Any]) -> str:
 def _averaged_told(channel: Mapping[str, Any]) -> str:
     fine = channel.get("averaged_from")
     return f", averaged from {fine['xres']} x {fine['yres']}" if fine else ""
+
+
+def _joined_told(channel: Mapping[str, Any]) -> str:
+    joined = channel.get("joined_with")
+    return (
+        f", joined with {joined['retrace'] or 'channel ' + str(joined['number'])}" if joined else ""
+    )
 
 
 def _verdicts(record: dict[str, Any]) -> list[str]:

@@ -19,11 +19,12 @@ from afmsr_core import io
 from afmsr_core.alignment import Crop
 from afmsr_core.channel import Channel
 from afmsr_core.evaluation import Evaluator, outdated
-from afmsr_core.evaluation.retrace import moved_onto, other_way
 from afmsr_core.evaluation.run import begin, keep, key_of
 from afmsr_core.evaluation.scene import Scene
 from afmsr_core.evaluation.trust import judged_in
 from afmsr_core.evaluation.truth import Backing, floor_of
+from afmsr_core.joining.partner import other_way
+from afmsr_core.joining.registration import moved_onto
 from afmsr_core.pairing import find_pairs
 from afmsr_core.report import floor, trust
 from afmsr_core.report.contents import Results

@@ -46,8 +46,8 @@ class Upscaled:
         What you must know before you trust the result.
     channels : tuple of mapping
         Of each result ``number``, ``title``, ``unit``, ``method``, ``xres``, ``yres``, ``xreal``,
-        ``yreal`` and ``lateral_unit``; with fewer pixels than 4x ``averaged_from``; with
-        `confidence` or `residual` also ``trust`` and
+        ``yreal`` and ``lateral_unit``; if joined with its retrace ``joined_with``; with fewer
+        pixels than 4x ``averaged_from``; with `confidence` or `residual` also ``trust`` and
         ``parameters``, as in ``afmsr upscale --json``.
     traceback : str or None
         Of a fault that nobody foresaw.
@@ -257,6 +257,7 @@ def upscale_many(
     threads: int | None = None,
     channel: str | int | Sequence[str | int] | None = None,
     all_channels: bool = False,
+    with_retrace: str = "no",
     confidence: bool = False,
     residual: bool = False,
     calibration: Path_ | None = None,
@@ -288,6 +289,9 @@ def upscale_many(
         Number, title or pattern such as ``"Height*"``; the first height channel by default.
     all_channels : bool
         Every channel of a file.
+    with_retrace : str
+        Join each channel with its retrace before: ``"no"``, ``"auto"``, or number, title or
+        pattern of the retrace; as in :func:`afmsr_core.upscale.upscale`.
     confidence : bool
         A channel more, with the half-width of the 90 % interval around each height.
     residual : bool
@@ -384,6 +388,7 @@ def upscale_many(
         trust=trust,
         grid=grid,
         numbers=summary is not None,
+        with_retrace=with_retrace,
     )
     table = None
     if summary is not None:

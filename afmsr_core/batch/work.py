@@ -79,6 +79,8 @@ class Work:
         How many pixels the results have.
     numbers : bool
         Roughness and grains of scan and result go into the record.
+    with_retrace : str
+        Which retrace each channel is joined with, as of :func:`afmsr_core.joining.with_partner`.
     """
 
     which: tuple[str, ...] | None = None
@@ -90,6 +92,7 @@ class Work:
     trust: Trust = field(default_factory=Trust)
     grid: Grid = field(default_factory=Grid)
     numbers: bool = False
+    with_retrace: str = "no"
 
     def __call__(
         self, job: Job, upscaler: Upscaler, within: Progress | None = None
@@ -103,6 +106,7 @@ class Work:
         """Read the channels."""
         from afmsr_core import io
         from afmsr_core.io.results import is_result
+        from afmsr_core.joining import with_partners
 
         record: dict[str, Any] = {
             "input": str(job.source),
@@ -117,6 +121,7 @@ class Work:
                 record["left_out"] = "a result of afmsr; name it to upscale it again"
                 return task
             task.wanted = chosen(channels, self.which, self.every)
+            task.wanted = with_partners(task.wanted, channels, self.with_retrace)
             task.record["warnings"] = warned(task.wanted)
         return task
 
@@ -272,6 +277,8 @@ def _made(finish: Callable[[], Channel], shape: tuple[int, int]) -> Channel:
 
 
 def _described(channel: Channel, shape: tuple[int, int], upscaler: Upscaler) -> dict[str, Any]:
+    from afmsr_core.joining import joined_with
+
     scale = upscaler.method.scale
     fine = channel.yres * scale, channel.xres * scale
     described: dict[str, Any] = {
@@ -285,6 +292,8 @@ def _described(channel: Channel, shape: tuple[int, int], upscaler: Upscaler) -> 
         "yreal": channel.yreal,
         "lateral_unit": channel.lateral_unit,
     }
+    if joined := joined_with(channel):
+        described["joined_with"] = dict(joined)
     if shape != fine:
         described["averaged_from"] = {"xres": fine[1], "yres": fine[0]}
     return described

@@ -15,9 +15,10 @@ from afmsr_core.alignment.area import fit_map, shrinkings
 from afmsr_core.alignment.result import Crop
 from afmsr_core.channel import Channel
 from afmsr_core.errors import AfmsrError, FieldError
-from afmsr_core.evaluation.retrace import moved_onto, other_way
 from afmsr_core.evaluation.scene import Scene
 from afmsr_core.gaps import filled
+from afmsr_core.joining.partner import other_way
+from afmsr_core.joining.registration import moved_onto
 from afmsr_core.levelling import level
 from afmsr_core.pairing import Pair
 from afmsr_core.simulation.pair import EXACT

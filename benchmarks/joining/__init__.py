@@ -1,0 +1,1 @@
+"""What joining trace and retrace gains: on the virtual AFM, and on scans that were repeated."""
