@@ -27,6 +27,7 @@ def other_way(channel: Channel, channels: Iterable[Channel]) -> Channel | None:
 
     Examples
     --------
+    >>> import numpy as np
     >>> there, back = (Channel(np.ones((2, 2)), 1.0, 1.0, title=f"Z ({way})")
     ...                for way in ("Forward", "Backward"))
     >>> other_way(there, [there, back]) is back
@@ -47,6 +48,7 @@ def misfit(channel: Channel, other: Channel) -> str:
 
     Examples
     --------
+    >>> import numpy as np
     >>> one = Channel(np.ones((2, 2)), 1.0, 1.0)
     >>> misfit(one, one.replace(heights=np.ones((2, 4))))
     'it has 4 x 2 pixels, not 2 x 2'
