@@ -198,7 +198,7 @@ def test_quality_knows_noise_scars_and_what_cannot_be_told() -> None:
     expected = 30.0 * 80 / z.size / worse.std()
     assert quality_of(worse)["streak_index"] == pytest.approx(expected, rel=0.2)
     small = quality_of(z[:20, :20])
-    assert small["noise_floor"] is None and "too small" in small["reason"]
+    assert small["noise_floor"] is None and "too few" in small["reason"]
 
 
 # --- Gwyddion ----------------------------------------------------------------------------

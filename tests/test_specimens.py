@@ -48,5 +48,5 @@ def test_a_grating_is_periodic_and_terraces_are_flat() -> None:
 
 
 def test_an_unknown_kind_is_named_with_those_that_there_are() -> None:
-    with pytest.raises(UsageError, match=r"'foam'; there are: film, grains"):
+    with pytest.raises(UsageError, match=r"'foam'. There are: film, grains"):
         specimen("foam")
