@@ -8,6 +8,7 @@ import os
 import re
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 __all__ = ["add_parser", "main", "run"]
 
 CONFIG = "afmsr-eval.toml"
+MANY = 6
+"""Pairs from which a second process repays its start of two seconds."""
 DESCRIPTION = (
     "Upscale the coarse scan of every pair with every method, and compare with the fine one."
 )
@@ -105,7 +108,9 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         help="made by afmsr calibrate (default: the shipped one)",
     )
     parser.add_argument("--device", help="auto, cpu, cuda, cuda:N, mps")
-    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="pairs at a time")
+    parser.add_argument(
+        "--jobs", type=int, metavar="N", help="pairs at a time (default: 2 for many, else 1)"
+    )
     add_cluster_options(parser)
     parser.add_argument("--dry-run", action="store_true", help="show the plan, do nothing")
     parser.add_argument(
@@ -121,15 +126,15 @@ def run(args: argparse.Namespace) -> int:
     from afmsr_core import evaluation
     from afmsr_core.pairing import find_pairs
 
-    if args.jobs < 1:
+    if args.jobs is not None and args.jobs < 1:
         raise UsageError(f"--jobs {args.jobs}: give a positive number")
-    if args.jobs > 1 and scheduler(args) is not None:
+    if args.jobs is not None and args.jobs > 1 and scheduler(args) is not None:
         raise UsageError(
             f"--jobs {args.jobs}: is for this computer; on a cluster start more workers instead"
         )
     options = _options(args)
     found = find_pairs(args.pairs, channel=options.pop("channel", None))
-    settings, missing = _settings(options, args.jobs)
+    settings, missing = _settings(options)
     folder = args.output or _beside(args.pairs)
     unpaired = [file for file in found.unpaired if folder.resolve() not in _parents(file.path)]
     if args.dry_run:
@@ -244,11 +249,10 @@ def _read_config(path: Path) -> dict[str, Any]:
     return chosen
 
 
-def _settings(options: dict[str, Any], jobs: int) -> tuple[EvaluationSettings, dict[str, str]]:
+def _settings(options: dict[str, Any]) -> tuple[EvaluationSettings, dict[str, str]]:
     """Return the settings and the methods that cannot run, with the cure."""
     from afmsr_core import evaluation, methods
     from afmsr_core.alignment import AlignmentSettings
-    from afmsr_core.inference.onnx_engine import usable_threads
     from afmsr_core.statistics import Settings as StatisticsSettings
 
     asked = options.pop("methods", None)
@@ -281,7 +285,6 @@ def _settings(options: dict[str, Any], jobs: int) -> tuple[EvaluationSettings, d
         statistics=statistics,
         weights=weights,
         calibration=None if calibration is None else Path(calibration),
-        threads=max(1, usable_threads() // jobs),
         **options,
     )
     return settings, missing
@@ -292,16 +295,20 @@ def _evaluate(
 ) -> Path | None:
     """Evaluate pairs; return the log, if there had to be one."""
     from afmsr_core.evaluation.many import each
+    from afmsr_core.inference.onnx_engine import usable_threads
 
     from .progress import Progress
 
     log = None
+    cores = usable_threads()
+    jobs = args.jobs or min(cores, _pays(len(pairs), settings.methods))
+    settings = replace(settings, threads=max(1, cores // jobs))
     with Progress(len(pairs), args.quiet) as progress:
         done = each(
             pairs,
             settings,
             folder,
-            processes=args.jobs,
+            processes=jobs,
             scheduler=scheduler(args),
             within=progress.within,
             tell=lambda sentence: progress.say(f"afmsr-eval: {sentence}"),
@@ -312,6 +319,14 @@ def _evaluate(
             log = kept(pair.id, record.get("traceback")) or log
             progress.done(f"{pair.id} {record['status']}")
     return log
+
+
+def _pays(pairs: int, names: Sequence[str]) -> int:
+    """Return how many processes pay: a second one for many pairs, where none needs much memory."""
+    from afmsr_core import methods
+
+    large = any(methods.get(name).extra for name in names)  # networks that need torch
+    return 2 if pairs >= MANY and not large else 1
 
 
 def _show(

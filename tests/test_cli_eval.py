@@ -16,11 +16,11 @@ import pytest
 
 pytest.importorskip("scipy")
 pytest.importorskip("statsmodels")
-pytest.importorskip("statsmodels")
 
 from test_evaluation import METHODS, coarse, surface, write_pair
 
 import afmsr_core.report
+from afmsr_cli.eval import _pays
 from afmsr_cli.main import main
 from afmsr_core.data import example_pair
 from afmsr_core.errors import AfmsrError
@@ -333,3 +333,11 @@ def test_the_folder_may_be_the_current_one(
     monkeypatch.chdir(pairs)
     assert main(["eval", ".", *FAST]) == 0
     assert (pairs.with_name("pairs-results") / "results.json").is_file()
+
+
+@pytest.mark.parametrize(
+    ("pairs", "names", "processes"),
+    [(5, ("bicubic", "afm"), 1), (6, ("bicubic", "afm"), 2), (77, ("bicubic", "rcan"), 1)],
+)
+def test_a_second_process_where_it_pays(pairs: int, names: tuple[str, ...], processes: int) -> None:
+    assert _pays(pairs, names) == processes

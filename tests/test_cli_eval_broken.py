@@ -11,7 +11,6 @@ import pytest
 
 pytest.importorskip("scipy")
 pytest.importorskip("statsmodels")
-pytest.importorskip("statsmodels")
 
 from test_evaluation import SIDE, coarse, surface, write_pair
 

@@ -13,7 +13,6 @@ import pytest
 
 pytest.importorskip("scipy")
 pytest.importorskip("statsmodels")
-pytest.importorskip("statsmodels")
 
 from test_evaluation import coarse, surface, write_pair
 

@@ -12,7 +12,6 @@ import pytest
 
 pytest.importorskip("scipy")
 pytest.importorskip("statsmodels")
-pytest.importorskip("statsmodels")
 
 from test_evaluation import METHODS, coarse, settings, surface, write_pair
 
