@@ -285,3 +285,22 @@ def test_real_files_are_joined(shared: Path) -> None:
         off = joint.heights - trace.heights
         assert abs(np.nanmean(off)) < 1e-9 * np.nanstd(trace.heights) + 1e-12
         assert 0 < np.nanstd(off) < np.nanstd(trace.heights)
+
+
+def test_the_page_of_a_joint_result_shows_the_joint_scan(tmp_path: Path) -> None:
+    from afmsr_core.scan_page.subject import subject_of_file
+
+    _, trace, retrace = both_ways()
+    io.write(tmp_path / "both.gwy", [trace, retrace])
+    io.write(tmp_path / "trace.gwy", [trace])
+    out = tmp_path / "fine.gwy"
+    told = f"upscale {tmp_path}/both.gwy -o {out} --channel 0 --with-retrace auto"
+    assert main([*told.split(), "--quiet"]) == 0
+    joint = afmsr.join(*io.read(tmp_path / "both.gwy"))
+    shown = subject_of_file(out)
+    np.testing.assert_array_equal(shown.scan.heights, joint.heights)
+    bicubic = afmsr.upscale(joint, method="bicubic")
+    np.testing.assert_allclose(shown.bicubic.heights, bicubic.heights, atol=1e-9)
+    assert not any("joined" in one for one in shown.warnings)
+    alone = subject_of_file(out, scan=tmp_path / "trace.gwy")
+    assert any("cannot be joined again" in one for one in alone.warnings)

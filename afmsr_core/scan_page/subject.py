@@ -114,7 +114,7 @@ def subject_of_file(
         if scan_channel is not None:
             candidates = io.select(candidates, scan_channel)
     source = _with_gaps(_scan_of(result, candidates, scan or path))
-    return subject_of(result, source, half_width, others)
+    return subject_of(result, _joined_again(source, result, candidates), half_width, others)
 
 
 def subject_of(
@@ -295,6 +295,31 @@ def _with_gaps(scan: Channel) -> Channel:
     if not (same and spread > 0):
         return scan
     return scan.replace(heights=np.where(scan.mask, np.nan, heights), mask=None)
+
+
+def _joined_again(scan: Channel, result: Channel, channels: Sequence[Channel]) -> Channel:
+    """Return the joint scan, where the result was made from a trace joined with its retrace."""
+    from afmsr_core.joining import join, joined_with
+
+    made = joined_with(result)
+    if made is None or joined_with(scan) is not None:
+        return scan
+    title = str(made.get("retrace"))
+    retraces = [one for one in channels if one.title == title and _alike(one, scan)]
+    joint = join(scan, retraces[0]) if len(retraces) == 1 else scan
+    if joined_with(joint) is not None:
+        return joint
+    return scan.replace(
+        warnings=(
+            *scan.warnings,
+            f"the result was made from this scan joined with {title!r}, which cannot be joined "
+            f"again from this file; what joining changed is part of the difference",
+        )
+    )
+
+
+def _alike(one: Channel, other: Channel) -> bool:
+    return (one.heights.shape, one.unit) == (other.heights.shape, other.unit)
 
 
 def _gaps(scan: Channel, result: Channel) -> NDArray[np.bool_]:
