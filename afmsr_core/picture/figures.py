@@ -1,13 +1,11 @@
-"""Panels as a figure for the screen or for a paper; everything is laid out in mm."""
+"""Panels as a figure for the screen or for a paper."""
 
 from __future__ import annotations
 
 import io
-import re
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,8 +13,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from afmsr_core.errors import UsageError
-from afmsr_core.picture.colours import MASK_COLOUR
-from afmsr_core.picture.palettes import palette, unmeasured_colour
+from afmsr_core.picture.layout import (
+    BAR,
+    BAR_GAP,
+    HEAD,
+    MARGIN,
+    NOTE,
+    TEXT,
+    TICK,
+    TITLE,
+    Layout,
+    Place,
+    head_of,
+)
+from afmsr_core.picture.lettering import FAMILY, INCH, LINE, extent, height_of
+from afmsr_core.picture.palettes import palette
 from afmsr_core.picture.panels import Panel
 from afmsr_core.picture.scales import scale_bar, ticks
 
@@ -34,37 +45,15 @@ ONE_WIDE, MANY_WIDE = 85.0, 180.0
 
 _WIDEST, _COARSEST, _FINEST = 1000.0, 30.0, 2400.0  # mm and dpi; beyond is a slip of the pen
 _MOST_PIXELS = 2e8  # of PNG and TIFF: what fits into the memory of any computer
-_INCH = 25.4
-_COLUMNS = 4  # panels in a row
-_NARROWEST = 15.0  # mm of a panel, in which a scale bar can still be read
-_TALLEST = 200.0  # mm of a panel by itself: what a page leaves
-_TALL = 2.0  # widths of a column, which a panel beside others may be high
-_LOWEST_BAR = 11.0  # mm of a colour bar, also beside a flat panel: room for two numbers
-_LEAST = 0.5  # mm of a panel's side, of a single line too: else nothing would be seen
-_OFF = 1e-6  # of the aspect, by rounding
-_SQUEEZED = "Not in true proportions: the area is too narrow"
-_MARGIN, _GAP = 1.5, 4.0  # around the figure, and between panels
-_BAR_GAP, _BAR, _TICK = 1.8, 2.6, 0.9  # beside a panel: colour bar and its ticks
-_ABOVE = 0.6  # between its title and a panel
-_FOOT = 4.6  # below a panel: scale bar and its length
-_LEADING = 1.25  # of lines, in heights of the font
-_POINT = _INCH / 72
-_HEAD, _TITLE, _TEXT, _NOTE = 9.0, 8.0, 7.0, 6.5  # points
 _TICK_ROOM = 5.0  # mm that a number beside a colour bar takes of its height
-_NAMED = 40  # letters of a title that a note repeats
-_WORD = re.compile(r"\d+ × \d+ px\S*|\S+")  # what no line ends in
-_THIN = "\N{THIN SPACE}"  # between digits
-_LINES = 2  # of a title, after which it is cut
 _INK, _FAINT = "#1b1f24", "#57606a"
 
 _ALONE = threading.Lock()
 
-_FAMILY = ["DejaVu Sans"]  # comes with Matplotlib: the same everywhere
 _EAST_ASIAN = ["Noto Sans CJK SC", "Microsoft YaHei", "PingFang SC", "Hiragino Sans",
-               "Malgun Gothic"]  # fmt: skip  # for what it lacks, where the computer has them
-_SQUARE = 1.0  # advance of a sign that it lacks, in heights of the font: most are East Asian
+               "Malgun Gothic"]  # fmt: skip  # for what DejaVu lacks, where the computer has them
 _STYLE: dict[str, Any] = {
-    "font.family": [*_FAMILY, "sans-serif"],
+    "font.family": [*FAMILY, "sans-serif"],
     "font.sans-serif": ["Verdana", "Arial"],  # for an SVG where there is no DejaVu
     "text.color": _INK,
     "text.hinting": "none",  # which would move letters to whole pixels, and lines out of the figure
@@ -141,9 +130,9 @@ def drawn(
         raise UsageError(f"--dpi {dpi:g}: give {_COARSEST:g} to {_FINEST:g}")
     width = width or (ONE_WIDE if len(panels) == 1 else MANY_WIDE)
     with _styled():
-        layout = _Layout.of(panels, width, title, columns)
+        layout = Layout.of(panels, width, title, columns)
         if kind in _RASTER:
-            if layout.width * layout.height * (dpi / _INCH) ** 2 > _MOST_PIXELS:
+            if layout.width * layout.height * (dpi / INCH) ** 2 > _MOST_PIXELS:
                 raise UsageError(
                     f"--dpi {dpi:g}: too many pixels at a width of {width:g} mm; give fewer dpi, "
                     f"or write .pdf, which keeps the pixels of the scan"
@@ -191,7 +180,7 @@ def _east_asian() -> list[str]:
     return [name for name in _EAST_ASIAN if name in found]
 
 
-def _metadata(kind: str, layout: _Layout) -> dict[str, str | None]:
+def _metadata(kind: str, layout: Layout) -> dict[str, str | None]:
     """Return what a vector format is told: title and words, and no date."""
     if kind == "svg":
         return {"Date": None, "Creator": "afmsr", "Title": layout.name,
@@ -200,7 +189,7 @@ def _metadata(kind: str, layout: _Layout) -> dict[str, str | None]:
             "Subject": layout.words}  # fmt: skip
 
 
-def _raster(figure: Figure, kind: str, dpi: float, layout: _Layout) -> bytes:
+def _raster(figure: Figure, kind: str, dpi: float, layout: Layout) -> bytes:
     """Return a figure as pixels without transparency, which not every journal takes."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from PIL import Image
@@ -224,164 +213,7 @@ def _raster(figure: Figure, kind: str, dpi: float, layout: _Layout) -> bytes:
     return out.getvalue()
 
 
-# --- layout --------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Place:
-    """Where a panel stands, in mm from the top left; with or without a colour bar."""
-
-    left: float
-    top: float
-    width: float
-    height: float
-    bar: bool
-    title: tuple[str, ...]
-    subtitle: tuple[str, ...]
-
-    @property
-    def low(self) -> float:
-        """How far its colour bar reaches down, which may be below a flat panel."""
-        return max(self.height, _LOWEST_BAR) if self.bar else self.height
-
-
-@dataclass(frozen=True)
-class _Layout:
-    """A figure in mm."""
-
-    panels: Sequence[Panel]
-    places: Sequence[_Place]
-    width: float
-    height: float
-    name: str
-    head: tuple[str, ...]
-    words: str
-    foot: tuple[str, ...]
-    legend: Sequence[tuple[tuple[int, int, int], str]]
-
-    @classmethod
-    def of(
-        cls, places_of: Sequence[Panel | None], width: float, title: str, columns: int | None
-    ) -> _Layout:
-        """Lay panels out in rows."""
-        columns = columns or -(-len(places_of) // -(-len(places_of) // _COLUMNS))
-        rows = [places_of[at : at + columns] for at in range(0, len(places_of), columns)]
-        panels = [one for one in places_of if one is not None]
-        shared = all(
-            len({(one.shown, one.unit, one.palette) for one in row if one}) <= 1 for row in rows
-        )
-        room = max(_bar_room(one) for one in panels)
-        bars = 1 if shared else columns
-        wide = (width - 2 * _MARGIN - (columns - 1) * _GAP - bars * room) / columns
-        if wide < _NARROWEST:
-            least = columns * (_NARROWEST - wide) + width
-            raise UsageError(
-                f"--width {width:g}: too narrow for {columns} in a row; give at least {least:.0f}"
-            )
-        head = _wrapped(title, _HEAD, width - 2 * _MARGIN, bold=True)
-        top = _MARGIN + (_lines(head, _HEAD) + 1.0 if head else 0.0)
-        places: list[_Place] = []
-        tallest = _TALLEST if len(panels) == 1 else min(_TALLEST, _TALL * wide)
-        step = wide + _GAP + (0.0 if shared else room)
-        for row in rows:
-            found = {column: one for column, one in enumerate(row) if one is not None}
-            placed = [
-                _Place(
-                    _MARGIN + column * step, 0.0, *_fitted(wide, one.aspect, tallest),
-                    bar=not shared or column == max(found),
-                    title=_wrapped(one.title, _TITLE, wide, bold=True),
-                    subtitle=_wrapped(one.subtitle, _TEXT, wide),
-                )
-                for column, one in found.items()
-            ]  # fmt: skip
-            top += max((_head_of(one.title, one.subtitle) for one in placed), default=0.0)
-            places += [replace(one, top=top) for one in placed]
-            top += max((max(one.height + _FOOT, one.low) for one in placed), default=0.0) + 1.0
-        legend = _legend(panels)
-        top += _NOTE * _POINT * _LEADING + 0.5 if legend else 0.0
-        words = " ".join(f"{note}." for note in _notes(panels, places))
-        foot = _wrapped(words, _NOTE, width - 2 * _MARGIN, lines=20)
-        name = title or ", ".join(dict.fromkeys(one.title for one in panels if one.title))
-        name, words = (_legible(one) for one in (name, words))
-        return cls(panels, places, width, top + _lines(foot, _NOTE) + _MARGIN - 1.0,
-                   name, head, words, foot, legend)  # fmt: skip
-
-
-def _bar_room(panel: Panel) -> float:
-    """Return what a colour bar takes beside a panel, numbers included."""
-    texts = [text for _, text in ticks(panel.shown.low, panel.shown.high, panel.unit)]
-    return _BAR_GAP + _BAR + _TICK + 0.6 + max(_extent(text, _TEXT) for text in texts)
-
-
-def _head_of(title: Sequence[str], subtitle: Sequence[str]) -> float:
-    """Return the height that the words above a panel take, in mm."""
-    lines = _lines(title, _TITLE) + _lines(subtitle, _TEXT)
-    return lines + _ABOVE if lines else 0.0
-
-
-def _fitted(width: float, aspect: float, tallest: float) -> tuple[float, float]:
-    """Return width and height of an area that is neither wider nor taller than may be."""
-    across, down = min(width, tallest * aspect), min(width / aspect, tallest)
-    return max(across, _LEAST), max(down, _LEAST)
-
-
-def _notes(panels: Sequence[Panel], places: Sequence[_Place]) -> tuple[str, ...]:
-    """Return what must be told, each once: of all, or of those that it is true of."""
-    told: dict[str, list[str]] = {}
-    for panel, place in zip(panels, places, strict=True):
-        ends = (f"Colours span {panel.shown.words}",) if panel.shown.words else ()
-        true = abs(place.width / place.height / panel.aspect - 1) < _OFF
-        for note in (*ends, *panel.notes, *(() if true else (_SQUEEZED,))):
-            told.setdefault(note, []).append(panel.title)
-    return tuple(
-        note if len(titles) == len(panels) else _of(titles, note) for note, titles in told.items()
-    )
-
-
-def _of(titles: Sequence[str], note: str) -> str:
-    """Return a note with the names of what it is true of, if that has one."""
-    half = _NAMED // 2
-    short = (one if len(one) <= _NAMED else f"{one[:half]}…{one[-half:]}" for one in titles if one)
-    named = ", ".join(dict.fromkeys(short))
-    return f"{named}: {note[:1].lower()}{note[1:]}" if named else note
-
-
-def _legend(panels: Sequence[Panel]) -> list[tuple[tuple[int, int, int], str]]:
-    """Return what the colours mean that are no heights."""
-    found = [(unmeasured_colour(one.palette), "not measured") for one in panels if one.lacks]
-    found += [
-        (MASK_COLOUR, one.marks) for one in panels if one.mask is not None and bool(one.mask.any())
-    ]
-    return list(dict.fromkeys(found))
-
-
-# --- text ----------------------------------------------------------------------------------
-
-
-def _extent(text: str, size: float, bold: bool = False) -> float:
-    """Return the width of a text in mm."""
-    return sum(_advance(letter, bold) for letter in text) * size * _POINT
-
-
-@lru_cache(maxsize=4096)
-def _advance(letter: str, bold: bool) -> float:
-    """Return how far a letter moves the pen, in heights of the font."""
-    from matplotlib.font_manager import FontProperties, findfont, get_font
-
-    font = get_font(findfont(FontProperties(family=_FAMILY, weight="bold" if bold else "normal")))
-    font.set_size(100.0, 72)
-    if not font.get_char_index(ord(letter)):
-        return _SQUARE
-    return float(font.load_char(ord(letter)).linearHoriAdvance) / 65536 / 100
-
-
-def _legible(text: str) -> str:
-    """Return a text without what steers a terminal, or turns the direction of writing around.
-
-    In the words of an SVG, such a character would make the file none.
-    """
-    kept = "".join(" " if sign.isspace() and sign != _THIN else sign for sign in text)
-    return "".join(sign for sign in kept if sign.isprintable() or sign == _THIN)
+# --- drawing -------------------------------------------------------------------------------
 
 
 def _plain(text: str) -> str:
@@ -389,91 +221,57 @@ def _plain(text: str) -> str:
     return text.replace("$", r"\$")
 
 
-def _wrapped(
-    text: str, size: float, width: float, bold: bool = False, lines: int = _LINES
-) -> tuple[str, ...]:
-    """Return a text in lines that fit; what does not is cut, and seen to be."""
-    found: list[str] = []
-    for word in _WORD.findall(_legible(text)):
-        longer = f"{found[-1]} {word}" if found else word
-        if found and _extent(longer, size, bold) <= width:
-            found[-1] = longer
-        else:
-            found.append(word)
-    if len(found) > lines:
-        found = [*found[: lines - 1], " ".join(found[lines - 1 :])]
-    return tuple(_cut(line, size, width, bold) for line in found)
-
-
-def _cut(line: str, size: float, width: float, bold: bool) -> str:
-    """Return a line without its middle, if it is too long: names differ at their ends."""
-    kept = len(line)
-    shown = line
-    while _extent(shown, size, bold) > width and kept > 2:
-        kept -= 1
-        shown = f"{line[: kept - kept // 2]}…{line[len(line) - kept // 2 :]}"
-    return shown
-
-
-def _lines(lines: Sequence[str], size: float) -> float:
-    """Return the height of lines in mm."""
-    return len(lines) * size * _POINT * _LEADING
-
-
-# --- drawing -------------------------------------------------------------------------------
-
-
-def _figure(layout: _Layout, dpi: float | None) -> Figure:
+def _figure(layout: Layout, dpi: float | None) -> Figure:
     """Return the figure; all in one set of axes, in mm from the top left.
 
     Without `dpi` it is for a format that takes pixels as they are.
     """
     from matplotlib.figure import Figure
 
-    size = layout.width / _INCH, layout.height / _INCH
+    size = layout.width / INCH, layout.height / INCH
     if dpi is not None:  # whole pixels; Matplotlib would cut the last off
         size = tuple((round(side * dpi) + 1e-6) / dpi for side in size)  # type: ignore[assignment]
     figure = Figure(figsize=size, dpi=dpi or 72)
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set_axis_off()
-    _write(axes, layout.head, _MARGIN, _MARGIN, _HEAD, weight="bold")
+    _write(axes, layout.head, MARGIN, MARGIN, HEAD, weight="bold")
     for panel, place in zip(layout.panels, layout.places, strict=True):
         _draw(axes, panel, place, dpi)
     axes.set(xlim=(0, layout.width), ylim=(layout.height, 0), aspect="auto")
-    foot = layout.height - _MARGIN - _lines(layout.foot, _NOTE)
-    _write(axes, layout.foot, _MARGIN, foot, _NOTE, color=_FAINT)
-    left, line = _MARGIN, _NOTE * _POINT * _LEADING
+    foot = layout.height - MARGIN - height_of(layout.foot, NOTE)
+    _write(axes, layout.foot, MARGIN, foot, NOTE, color=_FAINT)
+    left, line = MARGIN, NOTE * LINE
     for colour, word in layout.legend:
         _box(axes, (left, foot - line - 0.2, 2.2, 2.2), np.array(colour) / 255)
-        _write(axes, (word,), left + 2.9, foot - line - 0.4, _NOTE)
-        left += 2.9 + _extent(word, _NOTE) + 4.0
+        _write(axes, (word,), left + 2.9, foot - line - 0.4, NOTE)
+        left += 2.9 + extent(word, NOTE) + 4.0
     return figure
 
 
-def _draw(axes: Axes, panel: Panel, place: _Place, dpi: float | None) -> None:
-    start = place.top - _head_of(place.title, place.subtitle)
-    _write(axes, place.title, place.left, start, _TITLE, weight="bold")
-    _write(axes, place.subtitle, place.left, start + _lines(place.title, _TITLE), _TEXT)
+def _draw(axes: Axes, panel: Panel, place: Place, dpi: float | None) -> None:
+    start = place.top - head_of(place.title, place.subtitle)
+    _write(axes, place.title, place.left, start, TITLE, weight="bold")
+    _write(axes, place.subtitle, place.left, start + height_of(place.title, TITLE), TEXT)
     box = (place.left, place.top, place.width, place.height)
     _image(axes, panel.pixels(), box, dpi)
     bottom = place.top + place.height
     bar = scale_bar(panel.xreal, panel.lateral_unit)
     _box(axes, (place.left, bottom + 1.6, bar.share * place.width, 0.9), _INK)
-    _write(axes, (bar.text,), place.left + bar.share * place.width + 1.2, bottom + 0.6, _TEXT)
+    _write(axes, (bar.text,), place.left + bar.share * place.width + 1.2, bottom + 0.6, TEXT)
     if place.bar:
         _colour_bar(axes, panel, place, dpi)
 
 
-def _colour_bar(axes: Axes, panel: Panel, place: _Place, dpi: float | None) -> None:
-    left = place.left + place.width + _BAR_GAP
+def _colour_bar(axes: Axes, panel: Panel, place: Place, dpi: float | None) -> None:
+    left = place.left + place.width + BAR_GAP
     ramp = palette(panel.palette)[::-1, None]
-    _image(axes, ramp, (left, place.top, _BAR, place.low), dpi)
+    _image(axes, ramp, (left, place.top, BAR, place.low), dpi)
     low, high = panel.shown.low, panel.shown.high
     for value, text in ticks(low, high, panel.unit, min(6, max(2, int(place.low / _TICK_ROOM)))):
         share = (value - low) / (high - low) if high > low else 0.5
         at = place.top + (1 - share) * place.low
-        axes.plot([left + _BAR, left + _BAR + _TICK], [at, at], color=_INK, linewidth=0.5)
-        axes.text(left + _BAR + _TICK + 0.6, at, text, fontsize=_TEXT, va="center_baseline")
+        axes.plot([left + BAR, left + BAR + TICK], [at, at], color=_INK, linewidth=0.5)
+        axes.text(left + BAR + TICK + 0.6, at, text, fontsize=TEXT, va="center_baseline")
 
 
 def _image(
@@ -484,7 +282,7 @@ def _image(
     rows, columns = pixels.shape[:2]
     how = "none"
     if dpi is not None:
-        fits = columns <= width * dpi / _INCH and rows <= height * dpi / _INCH
+        fits = columns <= width * dpi / INCH and rows <= height * dpi / INCH
         how = "nearest" if fits else "antialiased"
     axes.imshow(
         pixels,
@@ -509,7 +307,7 @@ def _box(axes: Axes, box: tuple[float, float, float, float], colour: Any) -> Non
 def _write(
     axes: Axes, lines: Sequence[str], left: float, top: float, size: float, **style: Any
 ) -> None:
-    step = size * _POINT * _LEADING
+    step = size * LINE
     for index, line in enumerate(lines):
         axes.text(
             left, top + (index + 0.78) * step, _plain(line), fontsize=size, va="baseline", **style
