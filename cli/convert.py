@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +11,7 @@ from afmsr_core.batch.plan import Job, plan, sha256_of
 from afmsr_core.batch.work import chosen, failed, warned
 
 from .options import add_channel_options, add_file_options
-from .tally import Tally
+from .tally import one_by_one
 
 if TYPE_CHECKING:
     from afmsr_core.channel import Channel
@@ -76,27 +74,7 @@ def run(args: argparse.Namespace) -> int:
     if not jobs:
         print("afmsr: no scans found", file=sys.stderr)
         return 3
-    tally = Tally(
-        jobs,
-        quiet=args.quiet or args.dry_run,
-        keep=args.json or args.dry_run,
-        done="planned" if args.dry_run else "done",
-    )
-    try:
-        for job in jobs:
-            record = _convert(job, args)
-            told = "failed" if "error" in record else f"-> {', '.join(record['outputs'])}"
-            told += _joined_told(record)
-            tally.add(record, f"{job.source} {told}")
-    finally:
-        status = tally.finish()
-    if args.json:
-        print(json.dumps(tally.records, indent=1))
-    elif args.dry_run:
-        for record in tally.records:
-            outputs = ", ".join(record.get("outputs", ["failed"]))
-            print(f"{record['input']} -> {outputs}{_joined_told(record)}")
-    return status
+    return one_by_one(jobs, _convert, _told, args)
 
 
 def _convert(job: Job, args: argparse.Namespace) -> dict[str, Any]:
@@ -130,9 +108,12 @@ def _convert(job: Job, args: argparse.Namespace) -> dict[str, Any]:
     return record
 
 
-def _joined_told(record: Mapping[str, Any]) -> str:
+def _told(record: dict[str, Any]) -> str:
+    if "error" in record:
+        return f"{record['input']}: failed"
     joined = record.get("joined")
-    return f" ({', '.join(joined)} joined with the retrace)" if joined else ""
+    how = f" ({', '.join(joined)} joined with the retrace)" if joined else ""
+    return f"{record['input']} -> {', '.join(record['outputs'])}{how}"
 
 
 def _grouped(target: Path, channels: list[Channel], to: str) -> dict[Path, list[Channel]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from afmsr_core.errors import UsageError
 
 from .options import add_file_options
-from .tally import Tally
+from .tally import one_by_one
 
 if TYPE_CHECKING:
     from afmsr_core.batch.plan import Job
@@ -79,24 +78,7 @@ def run(args: argparse.Namespace) -> int:
             f"--scan {args.scan}: it is the scan of one result, and {len(jobs)} are given; run "
             f"them one by one"
         )
-    tally = Tally(
-        jobs,
-        quiet=args.quiet or args.dry_run,
-        keep=args.json or args.dry_run,
-        done="planned" if args.dry_run else "done",
-    )
-    try:
-        for job in jobs:
-            record = _report(job, args)
-            tally.add(record, _told(record))
-    finally:
-        status = tally.finish()
-    if args.json:
-        print(json.dumps(tally.records, indent=1))
-    elif args.dry_run:
-        for record in tally.records:
-            print(_told(record))
-    return status
+    return one_by_one(jobs, _report, _told, args)
 
 
 def _results(files: Sequence[Path]) -> list[Path]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import json
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,9 +11,11 @@ from .errorlog import kept
 from .progress import Progress
 
 if TYPE_CHECKING:
+    import argparse
+
     from afmsr_core.batch.plan import Job
 
-__all__ = ["Tally"]
+__all__ = ["Tally", "one_by_one"]
 
 
 class Tally:
@@ -105,3 +108,42 @@ class Tally:
         if self._failed or self._done or self._skipped or not self._left_out:
             return int(bool(self._failed))
         return 3  # all were left out: there was nothing to do
+
+
+def one_by_one(
+    jobs: Sequence[Job],
+    work: Callable[[Job, argparse.Namespace], dict[str, Any]],
+    told: Callable[[dict[str, Any]], str],
+    args: argparse.Namespace,
+) -> int:
+    """Do jobs as ``--quiet``, ``--dry-run`` and ``--json`` say; return the status.
+
+    Parameters
+    ----------
+    jobs : sequence of Job
+        What to do.
+    work : callable
+        Does one of them, and returns its record.
+    told : callable
+        Says in a line what a record holds.
+    args : argparse.Namespace
+        What :func:`~.options.add_file_options` added, and what `work` needs.
+    """
+    tally = Tally(
+        jobs,
+        quiet=args.quiet or args.dry_run,
+        keep=args.json or args.dry_run,
+        done="planned" if args.dry_run else "done",
+    )
+    try:
+        for job in jobs:
+            record = work(job, args)
+            tally.add(record, told(record))
+    finally:
+        status = tally.finish()
+    if args.json:
+        print(json.dumps(tally.records, indent=1))
+    elif args.dry_run:
+        for record in tally.records:
+            print(told(record))
+    return status
