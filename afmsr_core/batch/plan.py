@@ -12,19 +12,16 @@ from pathlib import Path
 
 from afmsr_core.errors import OutputExistsError, UsageError
 
-__all__ = ["Job", "check_output", "plan", "sha256_of"]
+__all__ = ["RESULT", "Job", "check_output", "plan", "sha256_of"]
 
-RESULT = re.compile(r"_(x[1-4]|[1-9]\d*px)$")  # after the stem of a scan, a result of `upscale`
-
+RESULT = re.compile(r"_(x[1-4]|[1-9][0-9]*px)$")
+"""How the name of a result ends, by :attr:`afmsr_core.grid.Grid.suffix`."""
 
 _WRITTEN = (".gwy", ".gsf", ".npy")
 """Endings of what afmsr writes and could read as a scan."""
 
 _BESIDE = (".png", ".html")
 """Endings of what is written beside results."""
-
-_GRID = re.compile(r"_(x[1-4]|[0-9]+px)$")
-"""How the name of a result ends, by :attr:`afmsr_core.grid.Grid.suffix`."""
 
 _NUMBERED = re.compile(r"_[0-9]+$")
 """How the name of a conversion ends that holds one channel of several."""
@@ -177,7 +174,7 @@ def _made(jobs: Sequence[Job], suffix: str) -> set[Path]:
     for job in jobs:
         made |= {_real(job.target), *map(_real, map(job.target.with_suffix, _BESIDE))}
         stem = job.source.stem
-        if suffix and (ending := _GRID.search(stem)) and stem[: ending.start()] in stems:
+        if suffix and (ending := RESULT.search(stem)) and stem[: ending.start()] in stems:
             made.add(_real(job.source))
     return made
 
