@@ -7,11 +7,12 @@ import time
 from collections.abc import Callable, Sequence
 from types import TracebackType
 
+from afmsr_core.quantity import duration
 from afmsr_core.ticking import Ticker
 
 from .streams import draw
 
-__all__ = ["Progress", "lasting"]
+__all__ = ["Progress"]
 
 REDRAW_EVERY = 0.1  # seconds, at most
 WORTH_TELLING = 2.0  # seconds; what is done sooner needs no forecast
@@ -72,7 +73,7 @@ class Progress:
         count = f"[{self._done}/{self._total}] " if self._total > 1 else ""
         left = self._left()
         worth = self._ticker is None and left is not None and left >= WORTH_TELLING
-        ahead = f"  ({lasting(left or 0)} left)" if worth else ""
+        ahead = f"  ({duration(left or 0)} left)" if worth else ""
         self.say("\n".join([f"{count}{line}{ahead}", *(f"    {one}" for one in more)]))
 
     def say(self, line: str) -> None:
@@ -106,21 +107,5 @@ class Progress:
     def _time(self) -> str:
         left = self._left()
         if not left:  # nothing is known yet, or it takes longer than was thought
-            return f"{lasting(time.monotonic() - self._began)} so far"
-        return f"{lasting(max(left, 1.0))} left"
-
-
-def lasting(seconds: float) -> str:
-    """Return a time as people say it.
-
-    Examples
-    --------
-    >>> lasting(9.6), lasting(100), lasting(8000)
-    ('10 s', '1 min 40 s', '2 h 13 min')
-    """
-    seconds = round(seconds)
-    if seconds < 60:
-        return f"{seconds} s"
-    if seconds < 3600:
-        return f"{seconds // 60} min {seconds % 60} s"
-    return f"{seconds // 3600} h {seconds % 3600 // 60} min"
+            return f"{duration(time.monotonic() - self._began)} so far"
+        return f"{duration(max(left, 1.0))} left"
