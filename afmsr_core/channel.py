@@ -238,6 +238,18 @@ class Channel:
         return self.unit == "nm"
 
     @property
+    def has_slopes(self) -> bool:
+        """Whether the sides are lengths as the values are, so that there are angles and areas.
+
+        Examples
+        --------
+        >>> channel = Channel(np.zeros((2, 2)), 1.0, 1.0)
+        >>> channel.has_slopes, channel.replace(lateral_unit="s").has_slopes
+        (True, False)
+        """
+        return self.is_height and self.lateral_unit == "nm"
+
+    @property
     def shows_relief(self) -> bool:
         """Whether the values are heights of the sample, as far as unit and title tell.
 

@@ -102,6 +102,8 @@ def test_a_channel_that_is_no_height_is_planned_with_a_warning() -> None:
     found = afmsr.plan(scan().replace(unit="deg"), error="0.5 deg")
     assert found.asked == pytest.approx(0.5 / found.sq) and "this channel is none" in str(found)
     assert "this channel is none" not in str(afmsr.plan(scan()))
+    over_time = afmsr.plan(scan().replace(lateral_unit="s")).coarseness
+    assert over_time.slope is None and afmsr.plan(scan()).coarseness.slope is not None
 
 
 def test_a_goal_out_of_reach_asks_for_a_scan_in_between() -> None:

@@ -117,8 +117,7 @@ def coarseness_of(channel: Channel, settings: Settings) -> dict[str, Any]:
     from afmsr_core.trust.noise import noise_of
 
     relief = level(channel, settings.level, settings.mask).channel.heights
-    lengths = channel.is_height and channel.lateral_unit == "nm"
-    pixel = (channel.dy, channel.dx) if lengths else None
+    pixel = (channel.dy, channel.dx) if channel.has_slopes else None
     try:
         with np.errstate(all="ignore"):  # of heights whose squares are no numbers
             return judge(relief, noise_of(relief), pixel).as_dict()

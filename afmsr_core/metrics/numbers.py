@@ -35,7 +35,6 @@ __all__ = [
     "OF_RESULT",
     "REPORTED",
     "RULE",
-    "are_lengths",
     "numbers_of",
     "numbers_of_both",
     "quality_of",
@@ -104,11 +103,6 @@ def numbers_of(
     return numbers
 
 
-def are_lengths(channel: Channel) -> bool:
-    """Whether the values and the sides of a channel are lengths, so that there are areas."""
-    return channel.is_height and channel.lateral_unit == "nm"
-
-
 def numbers_of_both(scan: Channel, result: Channel, spec: str) -> dict[str, Any]:
     """Return what is reported of a scan and its result, and what tells the quality of the scan.
 
@@ -134,7 +128,7 @@ def numbers_of_both(scan: Channel, result: Channel, spec: str) -> dict[str, Any]
     relief, fine = (level(one, spec).channel.heights for one in (scan, result))
     pixel = scan.dy, scan.dx
     rule = Rule.of(relief, pixel, max(pixel))
-    lengths = are_lengths(scan)
+    lengths = scan.has_slopes
     return {
         "scan": numbers_of(relief, pixel, rule, lengths),
         "result": numbers_of(fine, (result.dy, result.dx), rule, lengths),

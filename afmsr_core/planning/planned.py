@@ -149,7 +149,7 @@ def plan(
 
 def _judged(quick: Channel, relief: NDArray[np.float64]) -> Coarseness:
     try:
-        return judge(relief, noise_of(relief), (quick.dy, quick.dx) if quick.is_height else None)
+        return judge(relief, noise_of(relief), (quick.dy, quick.dx) if quick.has_slopes else None)
     except FieldError as error:
         raise FieldError(f"{quick.where}: {error}") from error
 

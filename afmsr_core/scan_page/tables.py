@@ -15,7 +15,7 @@ from afmsr_core.channel import Channel
 from afmsr_core.errors import FieldError
 from afmsr_core.levelling import level
 from afmsr_core.metrics.grains import Rule
-from afmsr_core.metrics.numbers import are_lengths, numbers_of, numbers_of_both
+from afmsr_core.metrics.numbers import numbers_of, numbers_of_both
 from afmsr_core.quantity import shown_unit, slope_unit
 from afmsr_core.scan_page.subject import Subject
 from afmsr_core.scan_page.trusted import Trusted
@@ -100,7 +100,7 @@ def _rows(scan: Channel) -> list[tuple[str, Callable[[Told], Told], str]]:
 def _of_bicubic(subject: Subject, bicubic: Channel, rule: Told) -> dict[str, Any]:
     levelled = level(bicubic, subject.settings.level).channel.heights
     pixel = bicubic.dy, bicubic.dx
-    return numbers_of(levelled, pixel, Rule(**rule), are_lengths(bicubic))
+    return numbers_of(levelled, pixel, Rule(**rule), bicubic.has_slopes)
 
 
 def _row(label: str, pick: Callable[[Told], Told], unit: str, columns: Sequence[Told]) -> str:

@@ -89,7 +89,7 @@ def trusted(subject: Subject) -> Trusted:
     record = _record(subject.half_width)
     try:
         noise = _noise(record) or noise_of(relief)
-        size = (scan.dy, scan.dx) if scan.is_height and scan.lateral_unit == "nm" else None
+        size = (scan.dy, scan.dx) if scan.has_slopes else None
         coarseness = _coarseness(record) or judge(relief, noise, size)
     except FieldError as error:
         reason = str(error)

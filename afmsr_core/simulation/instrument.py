@@ -130,7 +130,7 @@ class Instrument:
         tip: str = "cone",
         frame_lines: int = 512,
     ) -> None:
-        if not surface.is_height or surface.lateral_unit != "nm":
+        if not surface.has_slopes:
             raise FieldError(
                 f"{surface.where}: a tip scans heights over lengths, this is "
                 f"{surface.unit or 'a number'} over {surface.lateral_unit or 'a number'}; "

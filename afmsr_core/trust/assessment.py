@@ -152,8 +152,7 @@ def assess(
         "consistency": agreement.as_dict(),
         "unit": low.unit,
     }
-    lengths = low.is_height and low.lateral_unit == "nm"
-    coarseness = judge(relief, noise, (low.dy, low.dx) if lengths else None)
+    coarseness = judge(relief, noise, (low.dy, low.dx) if low.has_slopes else None)
     record["coarseness"] = coarseness.as_dict()
     record["regions"] = [region.as_dict() for region in regions]
     title = f"Half-width of the {share} interval" if calibrated else "Relative uncertainty"
