@@ -31,6 +31,7 @@ ROOMS = (
     "stopped",
     "io",
     "arrays",
+    "robust",
     "gaps",
     "grid",
     "averaging",

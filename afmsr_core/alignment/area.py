@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afmsr_core.alignment.maps import Size, apply, corners, grid_of, shrunk
+from afmsr_core.robust import NORMAL
 
 __all__ = [
     "FREE",
@@ -291,7 +292,7 @@ def _fit_step(
         if not gain > 0:
             return None
         off = wanted - solution @ design
-        limit = HUBER * 1.4826 * float(np.median(np.abs(off))) + 1e-12
+        limit = HUBER * NORMAL * float(np.median(np.abs(off))) + 1e-12
         weights[used] = np.minimum(1, limit / np.maximum(np.abs(off), 1e-300))
         change = np.zeros(9)
         change[list(free)] = solution[: len(free)] / gain

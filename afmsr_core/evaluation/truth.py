@@ -21,6 +21,7 @@ from afmsr_core.joining.partner import other_way
 from afmsr_core.joining.registration import moved_onto
 from afmsr_core.levelling import level
 from afmsr_core.pairing import Pair
+from afmsr_core.robust import line_medians
 from afmsr_core.simulation.pair import EXACT
 from afmsr_core.surfaces import fit_plane, fit_polynomial
 from afmsr_core.trust.noise import Noise, noise_between, noise_of
@@ -282,23 +283,14 @@ def line_offsets(error: Field) -> float:
     1.0
     """
     flat = fit_plane(error).subtracted_from(error)
-    medians = _medians(flat)
+    medians = line_medians(flat)[:, None]
     within = np.nanstd(flat - medians) ** 2 * np.pi / 2 / flat.shape[1]
     return float(np.sqrt(max(0.0, float(np.nanstd(medians)) ** 2 - within)))
 
 
 def without_line_offsets(error: Field) -> Field:
     """Return an error of which the median of every line was taken off."""
-    return np.asarray(error - _medians(error))
-
-
-def _medians(field: Field) -> Field:
-    if np.isfinite(field).all():
-        return np.asarray(np.median(field, axis=1, keepdims=True))
-    medians = np.full((len(field), 1), np.nan)
-    known = np.isfinite(field).any(axis=1)
-    medians[known] = np.nanmedian(field[known], axis=1, keepdims=True)
-    return medians
+    return np.asarray(error - line_medians(error)[:, None])
 
 
 def _rms(error: Field) -> float:

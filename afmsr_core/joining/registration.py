@@ -11,6 +11,7 @@ from afmsr_core.alignment import warp
 from afmsr_core.alignment.area import Fit, fit_map, polynomials, shrinkings
 from afmsr_core.alignment.maps import apply, grid_of
 from afmsr_core.gaps import filled
+from afmsr_core.robust import NORMAL
 from afmsr_core.surfaces import fit_polynomial
 
 __all__ = ["Registration", "correlation", "moved_onto", "register", "sampled"]
@@ -51,9 +52,6 @@ PORTION = 1 << 18
 
 ENOUGH = 1 << 18
 """Pixels that the offsets are fitted to: those of 512 x 512; of larger scans every n-th."""
-
-NORMAL = 1.4826
-"""Standard deviation over median absolute deviation, of a normal distribution."""
 
 
 @dataclass(frozen=True, eq=False)

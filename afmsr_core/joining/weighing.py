@@ -14,14 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afmsr_core.gaps import filled
+from afmsr_core.robust import NORMAL, line_medians, spread
 from afmsr_core.surfaces import fit_polynomial
 
 __all__ = ["Weighed", "weigh"]
 
 Field = NDArray[np.float64]
-
-NORMAL = 1.4826
-"""Standard deviation over median absolute deviation, of a normal distribution."""
 
 ALONG = 9
 """Pixels of a line over which a disagreement is judged: scars are longer, noise along a line, of
@@ -91,13 +89,13 @@ def weigh(trace: Field, retrace: Field, moved: Field) -> Weighed:
     both = np.isfinite(trace) & np.isfinite(moved)
     bend = fit_polynomial(trace - moved, 2, both).on_grid(*trace.shape)
     other = moved + bend
-    offsets = _medians(trace - other)
+    offsets = line_medians(trace - other)
     # Lines that jumped are put right first, so that the rest is judged without them.
     of_trace, of_other = _jumped(trace, other, offsets)
     one = trace - np.where(of_trace, offsets, 0.0)[:, None]
     other = other + np.where(of_other, offsets, 0.0)[:, None]
     difference = one - other
-    middle = _medians(difference)[:, None]
+    middle = line_medians(difference)[:, None]
     flat = difference - middle
     expected = _expected(np.where(both, 0.5 * (one + other), np.nan), flat)
     share = _share(trace, retrace, flat, float(expected.min()))
@@ -137,12 +135,12 @@ def _expected(mean: Field, flat: Field) -> Field:
     by_relief = np.clip(np.searchsorted(edges, rough, side="right") - 1, 0, CLASSES - 1)
     by_column = np.broadcast_to(np.arange(flat.shape[1]) * CLASSES // flat.shape[1], flat.shape)
     relief, column = (
-        np.array([_variance(flat[known & (number == n)]) for n in range(CLASSES)])
+        np.array([spread(flat[known & (number == n)]) ** 2 for n in range(CLASSES)])
         for number in (by_relief, by_column)
     )
     relief = np.maximum.accumulate(np.where(np.isfinite(relief), relief, 0.0))
     column = np.where(np.isfinite(column), column, np.nanmax(column))
-    usual = max(_variance(flat[known]), np.finfo(float).tiny)
+    usual = max(spread(flat[known]) ** 2, np.finfo(float).tiny)
     expected = relief[by_relief] * column[by_column] / usual
     return np.maximum(expected, np.finfo(float).tiny)
 
@@ -162,10 +160,9 @@ def _jumped(
     """Return which lines jumped in either direction: those further from their neighbours."""
     known = np.isfinite(offsets)
     centre = float(np.median(offsets[known]))
-    spread = NORMAL * float(np.median(np.abs(offsets[known] - centre)))
-    far = known & (np.abs(offsets - centre) > JUMPED * spread)
+    far = known & (np.abs(offsets - centre) > JUMPED * spread(offsets))
     expected, _ = _beside(trace, retrace)
-    t, r = (np.abs(_medians(one - expected)) for one in (trace, retrace))
+    t, r = (np.abs(line_medians(one - expected)) for one in (trace, retrace))
     of_trace = far & (t > CLEARER * r)
     return of_trace, far & (r > CLEARER * t)
 
@@ -196,7 +193,7 @@ def _share(trace: Field, retrace: Field, flat: Field, variance: float) -> Field:
     All lines share one, but for those whose noise is another.
     """
     t, r = _unrest(trace), _unrest(retrace)
-    d = _clipped_squares(flat)
+    d = _variances(flat)
     whole = _part(np.nanmedian(t), np.nanmedian(r), variance)
     lines = np.array([_part(*one, max(variance, 1e-300)) for one in zip(t, r, strict=True)])
     uneven = d > UNEVEN * np.nanmedian(d)
@@ -206,16 +203,13 @@ def _share(trace: Field, retrace: Field, flat: Field, variance: float) -> Field:
 def _unrest(field: Field) -> Field:
     """Return the mean square of each line's difference from its two neighbours."""
     beyond = np.pad(field, ((1, 1), (0, 0)), mode="reflect" if len(field) > 1 else "edge")
-    return _clipped_squares(field - 0.5 * (beyond[:-2] + beyond[2:])) / 1.5
+    return _variances(field - 0.5 * (beyond[:-2] + beyond[2:])) / 1.5
 
 
-def _clipped_squares(field: Field) -> Field:
+def _variances(field: Field) -> Field:
     """Return the variance of every line, whatever scars it has."""
-    known = np.isfinite(field).any(axis=1)
-    found = np.full(len(field), np.nan)
-    inside = field[known] - np.nanmedian(field[known], axis=1, keepdims=True)
-    found[known] = (NORMAL * np.nanmedian(np.abs(inside), axis=1)) ** 2
-    return found
+    inside = np.abs(field - line_medians(field)[:, None])
+    return np.asarray((NORMAL * line_medians(inside)) ** 2)
 
 
 def _part(trace: float, retrace: float, both: float) -> float:
@@ -235,17 +229,3 @@ def _mean_along(values: Field) -> Field:
         for one in (np.where(known, values, 0.0), known.astype(np.float64))
     )
     return np.where(counts > 1e-9, sums / np.maximum(counts, 1e-9), 0.0)
-
-
-def _variance(values: Field) -> float:
-    if not values.size:
-        return np.nan
-    return (NORMAL * float(np.median(np.abs(values - np.median(values))))) ** 2
-
-
-def _medians(field: Field) -> Field:
-    """Return the median of every line; NaN of one that is not known."""
-    known = np.isfinite(field).any(axis=1)
-    medians = np.full(len(field), np.nan)
-    medians[known] = np.nanmedian(field[known], axis=1)
-    return medians

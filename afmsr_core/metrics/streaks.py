@@ -17,11 +17,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from afmsr_core.errors import FieldError
 from afmsr_core.metrics.base import Context, Field, Metric, Setting, Value, count, one_of, positive
+from afmsr_core.robust import spread
 
 __all__ = ["METRICS", "Rule", "Scar", "find_scars", "heights_of", "share_left"]
-
-NORMAL = 1.4826
-"""Standard deviation over median absolute deviation, of a normal distribution."""
 
 LEAST_LINES = 8
 """Fewer scan lines say nothing about what is usual from line to line."""
@@ -204,7 +202,7 @@ def line_noise(heights: Floats) -> float:
         )
     steps = np.diff(heights, axis=0)
     steps = steps[np.isfinite(steps)]
-    sigma = NORMAL * float(np.median(np.abs(steps - np.median(steps)))) if steps.size else 0.0
+    sigma = spread(steps) if steps.size else 0.0
     if sigma == 0.0:
         raise FieldError(
             "most scan lines do not differ from the next, so that nothing tells a scar; "

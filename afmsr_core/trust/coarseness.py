@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from afmsr_core.errors import FieldError
 from afmsr_core.gaps import measured_part
-from afmsr_core.trust.noise import Noise, median
+from afmsr_core.robust import median, quantile
+from afmsr_core.trust.noise import Noise
 
 __all__ = [
     "DOUBTFUL",
@@ -283,28 +284,10 @@ def _spectrum(relief: Field) -> tuple[float, float]:
     return float(power[frequency > 0.5].sum()) / total, min(1.0, beyond / (total + beyond))
 
 
-def _quantile(values: Field, share: float) -> float:
-    """Return a quantile of what is known.
-
-    Where all is, NumPy's own would need longer, and load masked arrays.
-
-    Examples
-    --------
-    >>> _quantile(np.array([4.0, 0.0, 1.0]), 0.75), _quantile(np.array([4.0, np.nan, 1.0]), 0.5)
-    (2.5, 2.5)
-    """
-    if not np.isfinite(values).all():
-        return float(np.nanquantile(values, share))
-    place = share * (values.size - 1)
-    low, high = math.floor(place), math.ceil(place)
-    ordered = np.partition(values, (low, high), axis=None)
-    return float(ordered[low] + (place - low) * (ordered[high] - ordered[low]))
-
-
 def _edge(relief: Field) -> float:
     one, two = (np.abs(relief[:, k:] - relief[:, :-k]) for k in (1, 2))
-    wide = _quantile(two, STEEP)
-    return 2 * _quantile(one, STEEP) / wide if wide > 0 else 1.0
+    wide = quantile(two, STEEP)
+    return 2 * quantile(one, STEEP) / wide if wide > 0 else 1.0
 
 
 def _slopes(relief: Field, size: tuple[float, float] | None) -> tuple[float | None, float | None]:
@@ -315,6 +298,6 @@ def _slopes(relief: Field, size: tuple[float, float] | None) -> tuple[float | No
     if size is None:
         return None, None
     step = np.abs(np.diff(relief, axis=1)) / size[1]
-    found = _quantile(step, STEEP)
-    height = _quantile(relief, 0.99) - _quantile(relief, 0.01)
+    found = quantile(step, STEEP)
+    height = quantile(relief, 0.99) - quantile(relief, 0.01)
     return math.degrees(math.atan(found)), math.degrees(math.atan(height / (2 * size[1])))

@@ -15,7 +15,8 @@ from scipy import ndimage
 from afmsr_core.alignment.area import Shrinking, fit_map, shrinkings, start_by_phase
 from afmsr_core.alignment.maps import apply
 from afmsr_core.errors import FieldError
-from afmsr_core.metrics.streaks import NORMAL, Rule, find_scars
+from afmsr_core.metrics.streaks import Rule, find_scars
+from afmsr_core.robust import NORMAL
 from afmsr_core.surfaces import fit_plane, fit_polynomial
 from afmsr_core.trust.resolution import resolved_frequency
 
