@@ -301,7 +301,8 @@ class Channel:
         Heights are shown less their plane, which is told in it, or in the colours and the fixed
         range that their file stores.
         """
-        from afmsr_core.picture import Panel, drawn
+        from afmsr_core.picture.figures import drawn
+        from afmsr_core.picture.panels import Panel
 
         level = self.is_height and (self.look is None or self.look.shown is None)
         return drawn([Panel.of(self, level=level)], dpi=_SCREEN_DPI)
@@ -329,7 +330,9 @@ class Channel:
         from matplotlib import pyplot
         from matplotlib.colors import ListedColormap
 
-        from afmsr_core.picture import Panel, palette, ticks, unmeasured_colour
+        from afmsr_core.picture.palettes import palette, unmeasured_colour
+        from afmsr_core.picture.panels import Panel
+        from afmsr_core.picture.scales import ticks
 
         axes: Axes = pyplot.gca() if ax is None else ax
         panel = Panel.of(self)

@@ -25,7 +25,7 @@ import numpy as np
 from afmsr_core import __version__
 from afmsr_core.channel import Channel, Step
 from afmsr_core.errors import FieldError, UsageError, did_you_mean
-from afmsr_core.picture import Look
+from afmsr_core.picture.looks import Look
 from afmsr_core.surfaces import (
     MAX_DEGREE,
     Background,

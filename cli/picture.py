@@ -16,7 +16,7 @@ from .options import add_channel_options
 
 if TYPE_CHECKING:
     from afmsr_core.channel import Channel
-    from afmsr_core.picture import Panel
+    from afmsr_core.picture.panels import Panel
 
 __all__ = ["add_parser", "run"]
 
@@ -94,7 +94,7 @@ def run(args: argparse.Namespace) -> int:
     from afmsr_core import io
     from afmsr_core.batch.work import warned
     from afmsr_core.io.atomic import check_target, writing
-    from afmsr_core.picture import drawn, format_of
+    from afmsr_core.picture.figures import drawn, format_of
 
     for file in args.files:
         if file.is_dir():
@@ -134,7 +134,7 @@ def _chosen(channels: Sequence[Channel], args: argparse.Namespace) -> list[Chann
 
 def _panel(channel: Channel, args: argparse.Namespace) -> Panel:
     from afmsr_core.levelling import level
-    from afmsr_core.picture import Panel
+    from afmsr_core.picture.panels import Panel
 
     file = channel.path.name if channel.path else ""
     pixels = f"{channel.xres} × {channel.yres} px"
@@ -153,7 +153,7 @@ def _in_range(
     panels: Sequence[Panel], channels: Sequence[Channel], wanted: str | None
 ) -> list[Panel]:
     """Return panels in the range that was asked for."""
-    from afmsr_core.picture import in_own_range, in_range, in_ranges_of
+    from afmsr_core.picture.panels import in_own_range, in_range, in_ranges_of
 
     if wanted is None:
         return in_ranges_of(panels)

@@ -22,7 +22,10 @@ from PIL import Image
 from scipy import ndimage
 
 from afmsr_core.channel import Channel
-from afmsr_core.picture import ERROR, Panel, Range, drawn
+from afmsr_core.picture.figures import drawn
+from afmsr_core.picture.palettes import ERROR
+from afmsr_core.picture.panels import Panel
+from afmsr_core.picture.ranges import Range
 from afmsr_core.simulation.acquisition import Acquisition, coarse_scan
 from afmsr_core.upscale import upscale
 from training.corpus import Scan, dev_scans

@@ -15,8 +15,9 @@ from afmsr_cli.main import main
 from afmsr_core import io
 from afmsr_core.channel import Channel
 from afmsr_core.large_field import LargeField
-from afmsr_core.picture import Panel, drawn, palette
-from afmsr_core.picture.palettes import GWYDDION, OURS
+from afmsr_core.picture.figures import drawn
+from afmsr_core.picture.palettes import GWYDDION, OURS, palette
+from afmsr_core.picture.panels import Panel
 from afmsr_core.upscale import upscale
 
 

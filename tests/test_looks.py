@@ -12,7 +12,10 @@ from gwyfile.objects import GwyContainer, GwyDataField, GwySIUnit
 
 from afmsr_core.io.gwy import GwyFile
 from afmsr_core.levelling import level
-from afmsr_core.picture import Look, Panel, Range, palette
+from afmsr_core.picture.looks import Look
+from afmsr_core.picture.palettes import palette
+from afmsr_core.picture.panels import Panel
+from afmsr_core.picture.ranges import Range
 from afmsr_core.trust.assessment import assess
 from afmsr_core.upscale import Settings, upscale
 

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from afmsr_core.errors import UsageError
-from afmsr_core.picture import Range, colours, in_proportion, palette, scale_bar, ticks
 from afmsr_core.picture import palettes as named
-from afmsr_core.picture.colours import MASK_COLOUR, marked_in, thinned
+from afmsr_core.picture.colours import MASK_COLOUR, colours, in_proportion, marked_in, thinned
+from afmsr_core.picture.palettes import palette
+from afmsr_core.picture.ranges import Range
+from afmsr_core.picture.scales import scale_bar, ticks
 
 NAMES = [*named.OURS, *named.GWYDDION]
 

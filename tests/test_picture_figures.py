@@ -15,19 +15,12 @@ from PIL import Image
 
 from afmsr_core.channel import Channel
 from afmsr_core.errors import UsageError
-from afmsr_core.picture import (
-    MASK_COLOUR,
-    Look,
-    Panel,
-    Range,
-    drawn,
-    format_of,
-    in_own_range,
-    in_range,
-    in_ranges_of,
-    palette,
-    unmeasured_colour,
-)
+from afmsr_core.picture.colours import MASK_COLOUR
+from afmsr_core.picture.figures import drawn, format_of
+from afmsr_core.picture.looks import Look
+from afmsr_core.picture.palettes import palette, unmeasured_colour
+from afmsr_core.picture.panels import Panel, in_own_range, in_range, in_ranges_of
+from afmsr_core.picture.ranges import Range
 
 MM = 1 / 25.4
 INK = (0x1B, 0x1F, 0x24)

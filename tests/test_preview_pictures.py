@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from afmsr_core.channel import Channel
-from afmsr_core.picture import Range, palette, unmeasured_colour
+from afmsr_core.picture.palettes import palette, unmeasured_colour
+from afmsr_core.picture.ranges import Range
 from gwyddion_plugin.worker.preview_pictures import Crop, write
 
 

@@ -103,7 +103,7 @@ def test_errors_have_no_datum_or_tilt_and_share_symmetric_colours() -> None:
 
 def test_heights_beside_scars_are_seen() -> None:
     """A scar on two of 80 lines, far above the relief, is not in the range of the colours."""
-    from afmsr_core.picture import Range
+    from afmsr_core.picture.ranges import Range
 
     relief = np.random.default_rng(0).normal(0, 1, (80, 80))
     relief[40:42] += 500

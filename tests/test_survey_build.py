@@ -311,7 +311,8 @@ def evaluation(folder: Path, pairs: int = 3) -> dict[str, np.ndarray]:
 
 
 def test_an_evaluation_is_shown_in_the_colours_of_its_truth(tmp_path: Path) -> None:
-    from afmsr_core.picture import Range, colours
+    from afmsr_core.picture.colours import colours
+    from afmsr_core.picture.ranges import Range
     from afmsr_core.surfaces import fit_plane
 
     pytest.importorskip("scipy")

@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from afmsr_core.picture import Panel, Range, drawn
+from afmsr_core.picture.figures import drawn
+from afmsr_core.picture.panels import Panel
+from afmsr_core.picture.ranges import Range
 from afmsr_core.quantity import readable
 from afmsr_core.simulation.acquisition import Acquisition, coarse_scan
 from training.corpus import Scan

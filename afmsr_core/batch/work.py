@@ -240,7 +240,8 @@ class Work:
 
 def _preview(task: Task) -> bytes:
     """Return the first scan and its result as a picture, in the same colours."""
-    from afmsr_core.picture import compared, drawn
+    from afmsr_core.picture.figures import drawn
+    from afmsr_core.picture.panels import compared
 
     scan, result = task.wanted[0], task.results[0]
     method = task.record["channels"][0]["method"]

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from afmsr_core.channel import Channel, marked
 from afmsr_core.errors import CorruptFileError, ReadError, UnsupportedContentError
 from afmsr_core.io.units import from_file
-from afmsr_core.picture import Look, Range
+from afmsr_core.picture.looks import Look
+from afmsr_core.picture.ranges import Range
 
 if TYPE_CHECKING:
     from gwyfile.objects import GwyObject

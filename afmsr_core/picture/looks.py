@@ -17,7 +17,7 @@ class Look:
     ----------
     palette : str
         By the file's own name, such as ``"Gwyddion.net"``; empty where it names none. We may
-        not know it, see `afmsr_core.picture.knows_palette`.
+        not know it, see `afmsr_core.picture.palettes.knows_palette`.
     shown : Range, optional
         Fixed heights at the ends of the colours; None where the file leaves them open.
     """

@@ -40,7 +40,7 @@ class Panel:
     title, subtitle : str
         Above the picture: what it shows, and how many pixels made by what.
     palette : str
-        As for :func:`afmsr_core.picture.palette`.
+        As for :func:`afmsr_core.picture.palettes.palette`.
     mask : ndarray of bool, shape (yres, xres), optional
         Pixels to tint.
     marks : str

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from afmsr_core.picture import DEFAULT, DIFFERENCE, Range
+from afmsr_core.picture.palettes import DEFAULT, DIFFERENCE
+from afmsr_core.picture.ranges import Range
 from afmsr_core.quantity import readable
 from afmsr_core.report.contents import Fields, Floats, Record, Results, slug
 from afmsr_core.report.tiles import Panel, Window, colour_bar, tile

@@ -10,8 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afmsr_core.errors import OutputError
-from afmsr_core.picture import Range, as_png, colours, palette, scale_bar
-from afmsr_core.picture.scales import ticks
+from afmsr_core.picture.colours import as_png, colours
+from afmsr_core.picture.palettes import palette
+from afmsr_core.picture.ranges import Range
+from afmsr_core.picture.scales import scale_bar, ticks
 from afmsr_core.report.contents import Floats
 from afmsr_core.webpage.chart import LETTER, Chart, standalone
 from afmsr_core.webpage.html import figure

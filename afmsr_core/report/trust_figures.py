@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from afmsr_core.picture import DEFAULT, DIFFERENCE, ERROR, Range
+from afmsr_core.picture.palettes import DEFAULT, DIFFERENCE, ERROR
+from afmsr_core.picture.ranges import Range
 from afmsr_core.quantity import readable
 from afmsr_core.report.contents import Fields, Floats, Record, Results
 from afmsr_core.report.panels import onto

@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afmsr_core.channel import Channel
-from afmsr_core.picture import DEFAULT, DIFFERENCE, ERROR, MASK_COLOUR, Range, palette
-from afmsr_core.picture.palettes import unmeasured_colour
+from afmsr_core.picture.colours import MASK_COLOUR
+from afmsr_core.picture.palettes import DEFAULT, DIFFERENCE, ERROR, palette, unmeasured_colour
+from afmsr_core.picture.ranges import Range
 from afmsr_core.picture.scales import unit_for
 from afmsr_core.quantity import readable, shown_unit
 from afmsr_core.scan_page import tables

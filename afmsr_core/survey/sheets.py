@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from afmsr_core.errors import OutputError, UsageError
 from afmsr_core.io.atomic import writing
 from afmsr_core.io.files import contents
-from afmsr_core.picture import scale_bar
+from afmsr_core.picture.scales import scale_bar
 from afmsr_core.quantity import between
 from afmsr_core.survey.page import letter
 from afmsr_core.survey.store import Plan

@@ -129,7 +129,8 @@ def methods_in(folder: Path) -> dict[str, int]:
 
 
 def _of_evaluation(folder: Path, methods: Sequence[str], crop: int | None) -> Found:
-    from afmsr_core.picture import Range, colours
+    from afmsr_core.picture.colours import colours
+    from afmsr_core.picture.ranges import Range
     from afmsr_core.report.contents import read_results
     from afmsr_core.report.panels import CROP, middle, onto
     from afmsr_core.surfaces import fit_plane

@@ -10,7 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afmsr_core.io.atomic import writing
-from afmsr_core.picture import DIFFERENCE, Panel, Range, drawn
+from afmsr_core.picture.figures import drawn
+from afmsr_core.picture.palettes import DIFFERENCE
+from afmsr_core.picture.panels import Panel
+from afmsr_core.picture.ranges import Range
 from afmsr_core.survey.drawing import CURVES, INK, canvas, finish
 from benchmarks.retrace.score import CEILING, Outcome
 from benchmarks.retrace.table import REFERENCE

@@ -6,7 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from afmsr_core.picture import ERROR, Panel, Range, drawn
+from afmsr_core.picture.figures import drawn
+from afmsr_core.picture.palettes import ERROR
+from afmsr_core.picture.panels import Panel
+from afmsr_core.picture.ranges import Range
 from afmsr_core.trust.calibration import SHIPPED, Calibration
 from afmsr_core.trust.regions import flagged
 from benchmarks.trust.cases import CONDITIONS, Case, Method, cases

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from afmsr_core.channel import Channel
 from afmsr_core.errors import OutputError
 from afmsr_core.gaps import measured_part
-from afmsr_core.picture import Range, colours, in_proportion
+from afmsr_core.picture.colours import colours, in_proportion
+from afmsr_core.picture.ranges import Range
 
 __all__ = ["Crop", "write"]
 
