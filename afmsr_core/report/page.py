@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from html import escape
-from importlib import resources
 
 from afmsr_core.report import figures, gains, pair_section, setup_tables, spectra, trust, words
 from afmsr_core.report.contents import Record, Results, unique_slugs
@@ -12,7 +11,7 @@ from afmsr_core.report.panels import panel, side_of
 from afmsr_core.report.sections import data_set, example, fields_of, trusted
 from afmsr_core.report.table import BESIDE
 from afmsr_core.report.tiles import Panel
-from afmsr_core.webpage.html import bullets, details, document, header, linked, nav, titled
+from afmsr_core.webpage.html import bullets, details, document, header, linked, nav, shipped, titled
 
 __all__ = ["page"]
 
@@ -81,7 +80,7 @@ def page(results: Results, files: Files) -> str:
         pair_section.pairs(results, files, panels, names, above),
         _made_with(results, files),
     ]
-    css = resources.files(__package__).joinpath("page.css").read_text(encoding="utf-8")
+    css = shipped("page.css", __package__)
     return document(TITLE, "\n".join(filter(None, parts)), css=css)
 
 

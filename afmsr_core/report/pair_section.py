@@ -10,7 +10,7 @@ from afmsr_core.report.contents import Record, Results
 from afmsr_core.report.files import Files
 from afmsr_core.report.table import as_html
 from afmsr_core.report.tiles import Panel
-from afmsr_core.webpage.html import details, titled
+from afmsr_core.webpage.html import details, facts, titled
 
 __all__ = ["pairs"]
 
@@ -66,11 +66,7 @@ def _pair(
     if status == "scored":
         scores = "".join(map(as_html, pair_tables.pair_scores(results, pair, name)))
         inner.append(f'<div class="beside">{scores}</div>')
-    facts = "".join(
-        f"<dt>{escape(what)}</dt><dd>{escape(value)}</dd>"
-        for what, value in pair_tables.facts(results, pair)
-    )
-    inner.append(f"<dl>{facts}</dl>")
+    inner.append(facts(pair_tables.facts(results, pair)))
     told = []
     if status == "scored":
         told = [trust.pair_detail(results, pair, name), numbers.pair_reported(results, pair, name)]

@@ -5,9 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import math
-from functools import cache
 from html import escape
-from importlib import resources
 from typing import Any
 
 import numpy as np
@@ -34,7 +32,7 @@ from afmsr_core.scan_page.subject import Subject
 from afmsr_core.scan_page.trusted import Trusted, trusted
 from afmsr_core.scan_page.words import length
 from afmsr_core.surfaces import fit_plane
-from afmsr_core.webpage.html import bullets, document, titled
+from afmsr_core.webpage.html import bullets, document, header, shipped, titled
 
 __all__ = ["page"]
 
@@ -86,11 +84,6 @@ ALSO = (
 )
 
 
-@cache
-def _shipped(name: str) -> str:
-    return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
-
-
 def page(subject: Subject) -> str:
     """Return the whole page.
 
@@ -112,9 +105,9 @@ def page(subject: Subject) -> str:
             f'<script type="application/json" id="page-data">{data}</script>',
         )
     )
-    script = "".join(_shipped(name) for name in ("fields.js", "profile.js", "views.js"))
+    script = "".join(shipped(name, __package__) for name in ("fields.js", "profile.js", "views.js"))
     title = f"{subject.scan.name}: scan and result"
-    return document(title, body, css=_shipped("style.css"), script=script)
+    return document(title, body, css=shipped("style.css", __package__), script=script)
 
 
 def _head(subject: Subject, known: Trusted, fields: _Fields) -> str:
@@ -126,11 +119,7 @@ def _head(subject: Subject, known: Trusted, fields: _Fields) -> str:
     warnings = ""
     if subject.warnings:
         warnings = f'<div class="warnings">{bullets([_capital(w) for w in subject.warnings])}</div>'
-    return (
-        f'<header><h1>{escape(scan.name)}</h1><p class="meta">{escape(meta)}</p>'
-        f'<section class="summary" aria-label="In one sentence"><p class="sentence">{told}</p>'
-        f"{warnings}</section></header>"
-    )
+    return header(scan.name, meta, f'<p class="sentence">{told}</p>{warnings}')
 
 
 def _capital(sentence: str) -> str:

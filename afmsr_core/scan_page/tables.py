@@ -20,7 +20,7 @@ from afmsr_core.quantity import shown_unit, slope_unit
 from afmsr_core.scan_page.subject import Subject
 from afmsr_core.scan_page.trusted import Trusted
 from afmsr_core.scan_page.words import digits, length, rough
-from afmsr_core.webpage.html import details
+from afmsr_core.webpage.html import details, facts
 
 __all__ = ["numbers", "places", "provenance"]
 
@@ -147,7 +147,7 @@ def _beside(subject: Subject, known: Trusted, found: Told) -> str:
     bias = found["sq_bias_of_levelling"]
     if bias is not None and abs(bias) >= 0.005:
         told.append(("Levelling", f"took about {-100 * bias:.1f} % of Sq with it"))
-    return _list(told)
+    return facts(told)
 
 
 # --- places ------------------------------------------------------------------------------------
@@ -219,7 +219,7 @@ def provenance(subject: Subject) -> str:
     if subject.others:
         told = f"{', '.join(subject.others)}; a page of another: afmsr report --channel"
         rows.append(("Other results in the file", told))
-    return _list(rows) + _history(result)
+    return facts(rows) + _history(result)
 
 
 def _history(channel: Channel) -> str:
@@ -245,8 +245,3 @@ def _area(scan: Channel) -> str:
     if scan.xoff or scan.yoff:
         text += f", from x {length(scan.xoff, scan)}, y {length(scan.yoff, scan)} on the stage"
     return text
-
-
-def _list(rows: list[tuple[str, str]]) -> str:
-    told = "".join(f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in rows)
-    return f"<dl>{told}</dl>"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from html import escape
 from importlib import resources
@@ -12,6 +12,7 @@ __all__ = [
     "bullets",
     "details",
     "document",
+    "facts",
     "figure",
     "header",
     "linked",
@@ -32,9 +33,9 @@ LINK = re.compile(r"\b(?:doi:? ?|https?://(?:dx\.)?doi\.org/)(10\.\d{4,9}/[^\s,;
 
 
 @cache
-def shipped(name: str) -> str:
-    """Return a file of this room, such as ``style.css``."""
-    return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
+def shipped(name: str, room: str = __package__) -> str:
+    """Return a file of a room, by default of this one, such as ``style.css``."""
+    return resources.files(room).joinpath(name).read_text(encoding="utf-8")
 
 
 def document(title: str, body: str, *, css: str = "", script: str = "") -> str:
@@ -86,6 +87,12 @@ def details(title: str, inner: str) -> str:
 def bullets(items: Sequence[str]) -> str:
     """Return texts as a list; nothing if there are none."""
     return f"<ul>{''.join(f'<li>{linked(one)}</li>' for one in items)}</ul>" if items else ""
+
+
+def facts(rows: Iterable[tuple[str, str]]) -> str:
+    """Return what is known, each with its name; all are texts."""
+    told = "".join(f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in rows)
+    return f"<dl>{told}</dl>"
 
 
 def notes(title: str, items: Sequence[str]) -> str:
