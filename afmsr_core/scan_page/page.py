@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import math
+from functools import cached_property
 from html import escape
 from typing import Any
 
@@ -155,9 +156,10 @@ class _Fields:
         if subject.half_width is not None:
             self.half_width = thinned(subject.half_width.heights, self.block)
         self.levels = scan.is_height
-        plane = fit_plane(np.asarray(scan.heights))
-        self.plane = plane
-        self.steps = Steps.of(list(self.heights.values()), plane)
+        self.plane = fit_plane(np.asarray(scan.heights))
+        self.steps = {"heights": Steps.of(list(self.heights.values()), self.plane)}
+        if self.half_width is not None:
+            self.steps["half_width"] = Steps.of([self.half_width])
 
     def units(self) -> dict[str, dict[str, Any]]:
         """Return the unit in which heights are read, datum and all, and that of the relief.
@@ -166,9 +168,9 @@ class _Fields:
         """
         reach = (Steps.of([one]) for one in self.heights.values())
         most = max(max(abs(one.low), abs(one.low + one.step * (GAP - 1))) for one in reach)
-        span = self.steps.step * (GAP - 1)
+        span = self.steps["heights"].step * (GAP - 1)
         noise = self.known.noise.pixel / FINE if self.known.noise else 0.0
-        finest = max(self.steps.step, noise)
+        finest = max(self.steps["heights"].step, noise)
         found = {}
         flat = most or 1.0  # what a scan without any relief is read in
         with_datum = max(span, most / DATUM) if span > 0 else flat
@@ -182,8 +184,9 @@ class _Fields:
             }
         return found
 
+    @cached_property
     def ranges(self) -> dict[str, Range]:
-        """Return the values at the ends of the colours."""
+        """The values at the ends of the colours."""
         level = [self.plane.subtracted_from(one) for one in self.heights.values()]
         if not self.levels:  # then there is nothing to take off
             level = list(self.heights.values())
@@ -205,14 +208,9 @@ class _Fields:
     def data(self) -> dict[str, Any]:
         """Return what the script reads, JSON-serialisable."""
         scan = self.scan
-        ranges = self.ranges()
         views = self._views()
         used = dict.fromkeys(view["palette"] for view in views)
         divisor, name = shown_unit(max(scan.xreal, scan.yreal), scan.lateral_unit)
-        steps = {"heights": {"low": self.steps.low, "step": self.steps.step}}
-        if self.half_width is not None:
-            own = Steps.of([self.half_width])
-            steps["half_width"] = {"low": own.low, "step": own.step}
         plane = self.plane
         return {
             "area": {
@@ -227,9 +225,9 @@ class _Fields:
             "quantity": "height" if scan.is_height else "value",
             "plane": [plane.datum, plane.slope_x, plane.slope_y],
             "level": self.levels,
-            "steps": steps,
+            "steps": {name: {"low": one.low, "step": one.step} for name, one in self.steps.items()},
             "views": views,
-            "ranges": {name: [one.low, one.high] for name, one in ranges.items()},
+            "ranges": {name: [one.low, one.high] for name, one in self.ranges.items()},
             "palettes": {
                 name: base64.b64encode(palette(PALETTES[name]).tobytes()).decode() for name in used
             },
@@ -250,7 +248,9 @@ class _Fields:
         return list(dict.fromkeys(found))
 
     def _views(self) -> list[dict[str, Any]]:
-        numbers = {name: self.steps.numbers(field) for name, field in self.heights.items()}
+        numbers = {
+            name: self.steps["heights"].numbers(field) for name, field in self.heights.items()
+        }
         masks = {name: self._mask(name) for name in (*numbers, "half_width")}
         made: dict[str, dict[str, Any]] = {}
         # The script unpacks them in this order: bicubic is what the result differs little from.
@@ -265,7 +265,7 @@ class _Fields:
             of = {"of": ["result", "bicubic"]}
             made["difference"] = self._view("difference", "difference", numbers["result"]) | of
         if self.half_width is not None:
-            steps = Steps.of([self.half_width]).numbers(self.half_width)
+            steps = self.steps["half_width"].numbers(self.half_width)
             made["half_width"] = self._view("half_width", "half_width", steps) | {
                 "data": packed(steps)
             }
@@ -402,12 +402,13 @@ def _no_half_width(subject: Subject) -> str:
 
 
 def _about(fields: _Fields) -> str:
-    ranges = fields.ranges()
-    step = readable(fields.steps.step, fields.scan.unit, 2)
+    step = readable(fields.steps["heights"].step, fields.scan.unit, 2)
     what = "scan, bicubic and result" if "bicubic" in fields.heights else "scan and result"
     told = [
-        f"Readings come in steps of {step}." if fields.steps.step else "All heights are the same.",
-        f"Colours: the same for {what}, {ranges['heights'].words}.",
+        f"Readings come in steps of {step}."
+        if fields.steps["heights"].step
+        else "All heights are the same.",
+        f"Colours: the same for {what}, {fields.ranges['heights'].words}.",
     ]
     settings = fields.subject.settings
     readings = "readings are the true heights of the file"
