@@ -386,8 +386,11 @@
     "contrast": toggled("contrast", "colours for what is in view", "colours for the whole scan"),
     "larger": () => root.classList.toggle("larger"),
   };
-  const KEYS = { "+": "in", "=": "in", "-": "out", "−": "out", "_": "out", "0": "reset",
-    "f": "flicker", "p": "column", "t": "level", "m": "marks", "c": "contrast", "l": "larger" };
+  const buttons = [...document.querySelectorAll("button[data-part]")];
+  const keys = new Map([["=", "in"], ["-", "out"], ["_", "out"]]); // beside those of the buttons
+  for (const button of buttons) {
+    keys.set(button.getAttribute("aria-keyshortcuts").toLowerCase(), button.dataset.part);
+  }
   const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
   const move = ([across, down], cursor) => {
@@ -413,15 +416,15 @@
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.target.closest?.("input, select, textarea")) return;
-    const arrow = ARROWS[event.key], action = KEYS[event.key.toLowerCase()];
+    const arrow = ARROWS[event.key], action = keys.get(event.key.toLowerCase());
     if (arrow && event.target.closest?.("#views figure")) move(arrow, event.shiftKey);
-    else if (action && does[action] && !(action === "level" && !part("level"))) does[action]();
+    else if (action) does[action]();
     else return;
     event.preventDefault();
     redraw();
   });
 
-  for (const button of document.querySelectorAll("button[data-part]")) {
+  for (const button of buttons) {
     button.addEventListener("click", () => { does[button.dataset.part](); redraw(); });
   }
   for (const button of document.querySelectorAll("button[data-place]")) {
