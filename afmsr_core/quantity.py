@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-__all__ = ["between", "counted", "power_of_ten", "readable", "shown_unit", "slope_unit"]
+__all__ = ["between", "counted", "duration", "power_of_ten", "readable", "shown_unit", "slope_unit"]
 
 # Units that take a prefix when they are shown, and which prefixes: three decades apart.
 _PREFIXES = (

@@ -101,7 +101,7 @@ class Panel:
             heights = fit_plane(heights, np.isfinite(heights)).subtracted_from(heights)
             notes += (LEVELLED,)
         marks = thinned(channel.mask, LARGEST) if mask and channel.mask is not None else None
-        own = look.shown if look.shown is not None and not level else None
+        own = None if level else look.shown
         return cls(
             heights,
             channel.xreal,

@@ -99,7 +99,7 @@ class Range:
         >>> Range.symmetric([[[-2.0, 1.0]]], 100)
         Range(low=-2.0, high=2.0, words='100 % of the differences')
         """
-        sizes = [np.abs(np.asarray(_thinned(one))) for one in fields]
+        sizes = [np.abs(_thinned(one)) for one in fields]
         found = [ends[1] for one in sizes if (ends := _ends(one, (0.0, percentile))) is not None]
         most = max(found, default=0.0)
         return cls(-most, most, f"{percentile:g} % of the {noun}")
@@ -118,7 +118,5 @@ def _ends(field: Any, percentiles: tuple[float, float]) -> tuple[float, float] |
 def _thinned(field: Any) -> NDArray[np.float64]:
     """Return every so many pixels of a large field, whatever holds it."""
     shape = np.shape(field)
-    if len(shape) != 2:
-        return np.asarray(field)
-    step = max(1, int(np.sqrt(shape[0] * shape[1] / _ENOUGH)))
-    return np.asarray(np.asarray(field)[::step, ::step] if step == 1 else field[::step, ::step])
+    step = int(np.sqrt(np.prod(shape) / _ENOUGH)) if len(shape) == 2 else 1
+    return np.asarray(field if step <= 1 else field[::step, ::step])

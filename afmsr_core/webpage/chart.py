@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from html import escape
 
 from afmsr_core.picture.scales import ticks as round_numbers
+from afmsr_core.quantity import power_of_ten
 from afmsr_core.webpage.html import figure, shipped
 
 __all__ = ["Axes", "Chart", "Figure", "Scale", "legend", "standalone"]
@@ -22,7 +23,6 @@ FINER = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)
 FEW, MANY = 3, 7
 ROOM = 40.0
 """Pixels that a tick needs, with its number."""
-RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 LINE = 18.0
 """Pixels between the lines of a legend."""
@@ -90,7 +90,7 @@ def plain(value: float) -> str:
         return f"{value:.10g}"
     power = math.floor(math.log10(value) + 1e-9)
     digit = value / 10.0**power
-    raised = f"10{str(power).translate(RAISED)}"
+    raised = power_of_ten(power)
     return raised if abs(digit - 1) < 1e-9 else f"{digit:g}·{raised}"
 
 
