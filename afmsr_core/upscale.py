@@ -26,7 +26,7 @@ from afmsr_core.inference import Engine, Tiles, open_engine, run_tiled
 from afmsr_core.large_field import LARGE, LargeField, bands, empty_field
 from afmsr_core.levelling import Levelled, level
 from afmsr_core.methods import Interpolation, Method, Network, registry
-from afmsr_core.methods.interpolation import interpolate
+from afmsr_core.methods.interpolation import interpolate_part
 from afmsr_core.normalisation import Normalisation, from_8bit, to_8bit
 from afmsr_core.surfaces import match_plane
 
@@ -37,7 +37,6 @@ __all__ = ["PROTOCOLS", "Progress", "Settings", "Upscaler", "upscale", "warnings
 
 PROTOCOLS = ("nm", "paper")
 MAX_SIDE = 16384  # Gwyddion's own limit for a resampled field, in pixels
-BASE_HALO = 8  # input pixels; Lanczos4, the widest interpolation, sees 4 on each side
 
 MaskRule = Literal["ignore", "exclude", "include"]
 Protocol = Literal["nm", "paper"]
@@ -277,7 +276,7 @@ class Upscaler:
             everything = slice(0, result.shape[1])
             yres = result.shape[0]
             for rows in bands(yres) if result.size > LARGE else [slice(0, yres)]:
-                part = _interpolated_part(source, method, rows, everything)
+                part = interpolate_part(source, method, rows, everything)
                 result[rows] = normalisation.invert(from_8bit(part) if paper else part)
             if progress:
                 progress(1.0)
@@ -289,7 +288,7 @@ class Upscaler:
         def store(rows: slice, cols: slice, values: NDArray[np.float32]) -> None:
             self._require_finite(values[0], where)  # before the paper's bytes, which hide it
             if isinstance(base, Interpolation):
-                plane = _interpolated_part(grey, base, rows, cols)
+                plane = interpolate_part(grey, base, rows, cols)
                 plane += values[0]
             else:
                 plane = values[0].astype(np.float64)
@@ -486,16 +485,6 @@ def _refuse_for_networks(method: str, settings: Settings) -> None:
 
 def _enlarged(pixels: NDArray[np.bool_], scale: int) -> NDArray[np.bool_]:
     return np.repeat(np.repeat(pixels, scale, axis=0), scale, axis=1)
-
-
-def _interpolated_part(grey: Field, base: Interpolation, rows: slice, cols: slice) -> Field:
-    """Return a part of the interpolated field, the same as if all of it were interpolated."""
-    parts, inner = [], []
-    for part, size in zip((rows, cols), grey.shape, strict=True):
-        first = max(0, part.start // base.scale - BASE_HALO)
-        parts.append(slice(first, min(size, part.stop // base.scale + BASE_HALO)))
-        inner.append(slice(part.start - first * base.scale, part.stop - first * base.scale))
-    return interpolate(grey[tuple(parts)], base)[tuple(inner)]
 
 
 def _scaled(rows: slice, scale: int) -> slice:

@@ -99,7 +99,7 @@ def timed(what, call):
 upscaler = upscale.Upscaler(upscale.Settings(method=method, threads=threads))
 upscaler._engine.run = timed("network", upscaler._engine.run)
 upscale.level = timed("levelling", upscale.level)
-upscale._interpolated_part = timed("interpolation", upscale._interpolated_part)
+upscale.interpolate_part = timed("interpolation", upscale.interpolate_part)
 upscaler._finish = timed("background, mean and tilt put back", upscaler._finish)
 began = time.process_time()
 result = upscaler(channel)

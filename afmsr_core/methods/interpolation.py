@@ -8,7 +8,9 @@ from numpy.typing import NDArray
 from afmsr_core.methods.cubic import cubic
 from afmsr_core.methods.registry import Interpolation
 
-__all__ = ["METHODS", "interpolate"]
+__all__ = ["METHODS", "interpolate", "interpolate_part"]
+
+HALO = 8  # input pixels; Lanczos4, the widest interpolation, sees 4 on each side
 
 _OPENCV = "OpenCV resize, https://docs.opencv.org (pixel centres at (i + 1/2), as Gwyddion)"
 
@@ -72,3 +74,34 @@ def interpolate(field: NDArray, method: Interpolation) -> NDArray:
         np.ascontiguousarray(field), size, interpolation=getattr(cv2, method.flag)
     )
     return upscaled.reshape(size[1], size[0])
+
+
+def interpolate_part(field: NDArray, method: Interpolation, rows: slice, cols: slice) -> NDArray:
+    """Upscale what a part of the result needs.
+
+    Parameters
+    ----------
+    field : ndarray of float64, float32 or uint8, shape (yres, xres)
+        Any unit.
+    method : Interpolation
+        Which.
+    rows, cols : slice
+        Of the result, both ends given.
+
+    Returns
+    -------
+    ndarray, shape (rows, cols)
+        The same as if all of the field were interpolated.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> interpolate_part(np.array([[0.0, 8.0]]), METHODS[0], slice(0, 4), slice(2, 4))[0]
+    array([1., 3.])
+    """
+    parts, inner = [], []
+    for part, size in zip((rows, cols), field.shape, strict=True):
+        first = max(0, part.start // method.scale - HALO)
+        parts.append(slice(first, min(size, part.stop // method.scale + HALO)))
+        inner.append(slice(part.start - first * method.scale, part.stop - first * method.scale))
+    return interpolate(field[tuple(parts)], method)[tuple(inner)]
