@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,6 +12,10 @@ from afmsr_core.channel import Channel, Step
 from afmsr_core.joining.partner import misfit, titled_other_way
 from afmsr_core.quantity import readable
 from afmsr_core.surfaces import fit_plane
+
+if TYPE_CHECKING:
+    from afmsr_core.joining.registration import Registration
+    from afmsr_core.joining.weighing import Weighed
 
 __all__ = ["join", "joined_with", "with_partner", "with_partners"]
 
@@ -157,7 +161,7 @@ def _alone(channel: Channel, partner: str, reason: str) -> Channel:
     )
 
 
-def _step(trace: Channel, retrace: Channel, found: Any, weighed: Any) -> Step:
+def _step(trace: Channel, retrace: Channel, found: Registration, weighed: Weighed) -> Step:
     along, across = found.along[0], found.across[0]
     places = (0, len(along) // 2, -1)
     offsets = [round(float(along[place]), 3) for place in places]
