@@ -1,8 +1,10 @@
-"""Scans that were stopped: lines at an edge that were never measured, and what fills them.
+"""What was never measured of a scan, and what its file holds there.
 
-A file has room for the whole field from the start. Where a scan ended early, or began late, the
-rest holds what the program put there: the lowest count, zero, NaN, or the last line again. Taken
-for heights, it decides the plane that is taken off and everything after it.
+Fields of Gwyddion cannot hold NaN: `afmsr_core.io` writes the mean of what was measured into gaps,
+and masks it. And a scan may have been stopped: its file has room for the whole field from the
+start, and where the scan ended early, or began late, holds what the program put there: the lowest
+count, zero, NaN, or the last line again. Taken for heights, it decides the plane that is taken off
+and everything after it.
 """
 
 from __future__ import annotations
@@ -51,6 +53,9 @@ wide always is. No scan is so narrow."""
 REPEATS = 2
 """Copies of the outermost line that count as a filler; one alone may come of resampling."""
 
+ROUNDING = 1e-11
+"""By which a mean differs that two programs computed; of the mean and the range."""
+
 STEP = "leave_out"
 """Name of the step in the history."""
 
@@ -75,7 +80,7 @@ class _Filler:
 
 
 def without_unmeasured(channel: Channel) -> Channel:
-    """Return a channel in which lines that were never measured hold NaN, and a warning says so.
+    """Return a channel in which gaps and lines that were never measured hold NaN.
 
     Parameters
     ----------
@@ -85,10 +90,11 @@ def without_unmeasured(channel: Channel) -> Channel:
     Returns
     -------
     Channel
-        `channel` itself if all of it was measured. Else lines (or columns, in a scan that was
-        turned) at an edge that hold one value, or copies of the outermost measured line, are
-        NaN, and so is the rest of a line that was broken off. `warnings` name them, `history`
-        says what was left out.
+        `channel` itself if all of it was measured. Pixels that are masked and hold the mean of
+        all others are NaN, and no longer masked. So are lines (or columns, in a scan that was
+        turned) at an edge that hold one value, or copies of the outermost measured line, and the
+        rest of a line that was broken off; `warnings` name these, `history` says what was left
+        out.
 
     Notes
     -----
@@ -108,6 +114,7 @@ def without_unmeasured(channel: Channel) -> Channel:
     >>> int(np.isnan(channel.heights).any(axis=1).sum())
     24
     """
+    channel = _with_gaps(channel)
     heights = channel.heights
     top, bottom = _filler(heights), _filler(heights[::-1])
     rows = slice(top.lines, channel.yres - bottom.lines)
@@ -145,6 +152,24 @@ def without_unmeasured(channel: Channel) -> Channel:
         return named  # written by us: what was left out then has a filler again
     settings = {"pixels": int(missing.sum())}
     return named.after(Step(STEP, __version__, settings, "; ".join(warnings)))
+
+
+def _with_gaps(channel: Channel) -> Channel:
+    """Return a channel with NaN for the mean that is masked."""
+    heights, mask = channel.heights, channel.mask
+    if mask is None or not mask.any() or mask.all():
+        return channel
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean, spread = float(np.mean(heights)), float(np.ptp(heights))
+        masked = heights[mask]
+        fill = masked[abs(masked - mean) <= ROUNDING * (abs(mean) + spread)]
+    if not (fill.size and np.all(fill == fill[0]) and spread > 0):
+        return channel
+    gaps = mask & (heights == fill[0])
+    rest = mask & ~gaps
+    return channel.replace(
+        heights=np.where(gaps, np.nan, heights), mask=rest if rest.any() else None
+    )
 
 
 def _filler(field: Field) -> _Filler:

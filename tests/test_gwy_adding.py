@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
+from afmsr_core import io
 from afmsr_core.channel import Channel, Step
 from afmsr_core.errors import ChannelNotFoundError, FieldError, OutputExistsError
 from afmsr_core.io.gwy import GwyFile, log_entry
@@ -189,13 +190,30 @@ def test_pixels_that_were_not_measured_become_mean_and_mask(tmp_path: Path) -> N
     heights[0, 1] = np.nan
     heights[1, 2] = np.inf
     GwyFile.new([SCAN.replace(heights=heights)]).save(tmp_path / "x.gwy")
-    channel = GwyFile.open(tmp_path / "x.gwy").channel(0)
-    assert channel.mask is not None
-    np.testing.assert_array_equal(channel.mask, ~np.isfinite(heights))
+    file = GwyFile.open(tmp_path / "x.gwy")
+    (stored,) = file.channels(as_stored=True)
+    assert stored.mask is not None
+    np.testing.assert_array_equal(stored.mask, ~np.isfinite(heights))
     mean = heights[np.isfinite(heights)].mean()
-    np.testing.assert_allclose(channel.heights[channel.mask], mean)
+    np.testing.assert_allclose(stored.heights[stored.mask], mean)
+    read = file.channel(0)
+    np.testing.assert_allclose(read.heights, np.where(stored.mask, np.nan, heights))
+    assert read.mask is None
     with pytest.raises(FieldError, match="not one pixel is finite"):
         GwyFile.new([SCAN.replace(heights=np.full((2, 3), np.nan))])
+
+
+@pytest.mark.parametrize("datum", [0.0, -3e6])
+def test_gaps_are_gaps_again_and_what_else_was_masked_stays_so(
+    tmp_path: Path, datum: float
+) -> None:
+    heights = datum + np.random.default_rng(0).normal(size=(40, 50))
+    mask = heights > datum + 1.5
+    heights[5:9, 10:20] = np.nan
+    GwyFile.new([Channel(heights, 1e3, 1e3, mask=mask)]).save(tmp_path / "x.gwy")
+    (read,) = io.read(tmp_path / "x.gwy")
+    np.testing.assert_allclose(read.heights, heights, rtol=1e-14)
+    np.testing.assert_array_equal(read.mask, mask & np.isfinite(heights))
 
 
 def test_version_3_becomes_version_2_when_a_channel_is_added(shared: Path, tmp_path: Path) -> None:

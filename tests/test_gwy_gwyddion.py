@@ -90,7 +90,7 @@ def test_pixels_not_measured_reach_gwyddion_as_a_mask(tmp_path: Path) -> None:
     assert gwyddion(tmp_path, "--check", path) == ""
     converted = tmp_path / "converted.gwy"
     gwyddion(tmp_path, f"--convert-to-gwy={converted}", path)
-    mask = GwyFile.open(converted).channel(0).mask
+    mask = GwyFile.open(converted).channels(as_stored=True)[0].mask
     assert mask is not None
     assert np.argwhere(mask).tolist() == [[3, 4]]
 

@@ -33,10 +33,6 @@ LOOSE = 0.5
 """Correlation of scan and result at the measured pixels below which a warning is due: results of
 all methods on real scans stay above 0.9, those of another scan fall to about 0."""
 
-ROUNDING = 1e-12
-"""Of a mean and the range that it is of; masked heights that all agree with the mean so closely
-were put there."""
-
 CHOSEN = re.compile(r"\(x\d+ ([^\s,()]+)[^()]*\)\s*$")
 """The method at the end of a result's title, as `Upscaler` writes it."""
 
@@ -113,7 +109,7 @@ def subject_of_file(
         candidates = io.read(scan or path)
         if scan_channel is not None:
             candidates = io.select(candidates, scan_channel)
-    source = _with_gaps(_scan_of(result, candidates, scan or path))
+    source = _scan_of(result, candidates, scan or path)
     return subject_of(result, _joined_again(source, result, candidates), half_width, others)
 
 
@@ -150,14 +146,6 @@ def subject_of(
     made = _made_with(result)
     settings, told = _settings(result, made)
     warnings = [*told]
-    gaps = _gaps(scan, result)
-    if gaps.any():  # a file of Gwyddion holds a number there
-        heights = np.where(gaps, np.nan, np.asarray(result.heights))
-        mask = None if result.mask is None else result.mask & ~gaps
-        result = result.replace(heights=heights, mask=mask)
-        if half_width is not None:
-            width = np.where(gaps, np.nan, np.asarray(half_width.heights))
-            half_width = half_width.replace(heights=width)
     bicubic = None
     if settings.method != "bicubic":
         plain = Settings(
@@ -281,22 +269,6 @@ def _likeness(result: Channel, scan: Channel, spec: str = "plane") -> float:
     return float(np.corrcoef(one, other)[0, 1])
 
 
-def _with_gaps(scan: Channel) -> Channel:
-    """Return a scan without what stands for its gaps in a file of Gwyddion, which knows none.
-
-    :mod:`afmsr_core.io` writes the mean of what was measured there, and masks it.
-    """
-    if scan.mask is None or not scan.mask.any() or scan.mask.all():
-        return scan
-    heights = np.asarray(scan.heights)
-    stands, rest = heights[scan.mask], heights[~scan.mask]
-    mean, spread = float(np.mean(rest)), float(np.ptp(rest))
-    same = np.ptp(stands) == 0 and abs(stands[0] - mean) <= ROUNDING * (abs(mean) + spread)
-    if not (same and spread > 0):
-        return scan
-    return scan.replace(heights=np.where(scan.mask, np.nan, heights), mask=None)
-
-
 def _joined_again(scan: Channel, result: Channel, channels: Sequence[Channel]) -> Channel:
     """Return the joint scan, where the result was made from a trace joined with its retrace."""
     from afmsr_core.joining import join, joined_with
@@ -320,14 +292,6 @@ def _joined_again(scan: Channel, result: Channel, channels: Sequence[Channel]) -
 
 def _alike(one: Channel, other: Channel) -> bool:
     return (one.heights.shape, one.unit) == (other.heights.shape, other.unit)
-
-
-def _gaps(scan: Channel, result: Channel) -> NDArray[np.bool_]:
-    """Return which pixels of a result lie where nothing was measured."""
-    missing = ~np.isfinite(np.asarray(scan.heights))
-    down = np.arange(result.yres) * scan.yres // result.yres
-    across = np.arange(result.xres) * scan.xres // result.xres
-    return np.asarray(missing[down][:, across])
 
 
 # --- what the result was made with -------------------------------------------------------------
