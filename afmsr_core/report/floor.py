@@ -9,7 +9,7 @@ import numpy as np
 
 from afmsr_core.quantity import counted
 from afmsr_core.report.contents import Record, Results
-from afmsr_core.report.table import MISSING, Cell, Table, csv_text, number, significant
+from afmsr_core.report.table import MISSING, Cell, Table, csv_text, in_full, number, significant
 
 __all__ = ["longs", "most_to_gain", "sentence", "table"]
 
@@ -178,17 +178,13 @@ def _rows(results: Results) -> Iterator[Sequence[Any]]:
             continue
         exact = ((pair.get("trust") or {}).get("exact") or {}).get("methods") or {}
         unit = (pair.get("high") or {}).get("unit", "nm")
-        numbers = [_exact(floor.get(part)) for part in parts]
+        numbers = [in_full(floor.get(part)) for part in parts]
         for method in results.ran:
             against = exact.get(method) or {}
             yield (
                 *(pair.get("id"), pair.get("data_set") or "", unit, floor.get("source"), *numbers),
                 method,
-                _exact(results.score(pair, "nm", method, "rmse").value),
-                _exact((floor.get("line_offsets") or {}).get(method)),
-                *(_exact(against.get(key)) for key in ("rmse", "rmse_surface")),
+                in_full(results.score(pair, "nm", method, "rmse").value),
+                in_full((floor.get("line_offsets") or {}).get(method)),
+                *(in_full(against.get(key)) for key in ("rmse", "rmse_surface")),
             )
-
-
-def _exact(value: float | None) -> str:
-    return "" if value is None else repr(value)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from afmsr_core.quantity import counted
 from afmsr_core.report.contents import Record, Results
 from afmsr_core.report.table import MISSING, Cell, Table, csv_text, number
 
@@ -46,6 +47,11 @@ class FirstWords:
     protocol: str
     heading: str
     sentences: list[str]
+
+    @property
+    def title(self) -> str:
+        """What is judged, and of which data set, if they have names."""
+        return f"{self.data_set}: {self.heading}" if self.data_set else self.heading
 
 
 def of_data_set(results: Results, data_set: str, protocol: str) -> Record:
@@ -166,9 +172,10 @@ def _endless(one: Record) -> str:
     endless = sum(gain is None for gain in one["gains"])
     if not endless:
         return ""
-    what = "1 pair" if endless == 1 else f"{endless} pairs"
     verb = "counts" if endless == 1 else "count"
-    return f" {what} without any error {verb} as won or lost, but not in the mean."
+    return (
+        f" {counted(endless, 'pair')} without any error {verb} as won or lost, but not in the mean."
+    )
 
 
 def _best(results: Results, best: Record, count: int, told: Record) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 
 from afmsr_core.report import verdicts
 from afmsr_core.report.contents import Floats, Results
-from afmsr_core.report.table import csv_text
+from afmsr_core.report.table import csv_text, in_full
 
 __all__ = ["longs"]
 
@@ -32,11 +32,10 @@ def _score_rows(results: Results) -> Iterator[Sequence[Any]]:
             for method in results.ran:
                 for metric in results.metrics(protocol):
                     one = results.score(pair, protocol, method, metric.name)
-                    value = "" if one.value is None else repr(one.value)
                     details = json.dumps(one.details, sort_keys=True) if one.details else ""
                     yield (
                         *(pair.get("id"), pair.get("data_set") or "", protocol, method),
-                        *(metric.name, value, metric.unit, one.reason, details),
+                        *(metric.name, in_full(one.value), metric.unit, one.reason, details),
                     )
 
 
@@ -56,7 +55,7 @@ def _summary_rows(results: Results) -> Iterator[Sequence[Any]]:
                     numbers = _summary(np.log(values) if metric.of_heights else values)
                     if metric.of_heights:
                         numbers = [None if one is None else math.exp(one) for one in numbers]
-                    written = ("" if one is None else repr(one) for one in numbers)
+                    written = map(in_full, numbers)
                     yield data_set, protocol, metric.name, method, len(values), *written, scale
 
 
@@ -77,6 +76,5 @@ def _p_rows(results: Results) -> Iterator[Sequence[Any]]:
                     names = matrix.get("methods") or []
                     for row, first in enumerate(names):
                         for column, second in enumerate(names[:row]):
-                            p = matrix["p"][row][column]
-                            told = "" if p is None else repr(p)
-                            yield data_set, protocol, metric.name, test, first, second, told
+                            p = in_full(matrix["p"][row][column])
+                            yield data_set, protocol, metric.name, test, first, second, p

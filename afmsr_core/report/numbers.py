@@ -9,7 +9,16 @@ from typing import Any
 import numpy as np
 
 from afmsr_core.report.contents import Record, Results, slug
-from afmsr_core.report.table import MISSING, Cell, Table, csv_text, digits, number, significant
+from afmsr_core.report.table import (
+    MISSING,
+    Cell,
+    Table,
+    csv_text,
+    digits,
+    in_full,
+    number,
+    significant,
+)
 
 __all__ = ["longs", "pair_reported", "quality", "reported"]
 
@@ -221,6 +230,6 @@ def _rows(results: Results) -> Iterator[Sequence[Any]]:
         for name, one in surfaces.items():
             for column in COLUMNS:
                 value, ends = column.of(one)
-                exact = ["" if x is None else repr(x) for x in (value, *(ends or (None, None)))]
+                told = map(in_full, (value, *(ends or (None, None))))
                 title = column.title.format(unit=unit)
-                yield pair.get("id"), pair.get("data_set") or "", name, unit, title, *exact
+                yield pair.get("id"), pair.get("data_set") or "", name, unit, title, *told

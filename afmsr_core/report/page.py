@@ -91,14 +91,13 @@ def _head(results: Results, files: Files) -> str:
     compared, *rest = [said for said, below in words.summary(results) if not below]
     parts = [f"<p>{escape(compared)}</p>"]
     for said in gains.first_words(results):
-        heading = f"{said.data_set}: {said.heading}" if said.data_set else said.heading
         drawn = figures.gained(results, said.data_set, said.protocol, MOST_ROWS)
         shown = files.write_figure(drawn) if drawn else ""
         told = bullets(said.sentences)
         if len(said.sentences) > MOST_SAID:  # the chart tells the same of each
             *each, best = said.sentences
             told = f"<div>{bullets([best])}{details('Method by method', bullets(each))}</div>"
-        parts.append(f'<div class="first"><h2>{escape(heading)}</h2>{told}{shown}</div>')
+        parts.append(f'<div class="first"><h2>{escape(said.title)}</h2>{told}{shown}</div>')
     if len(parts) > 1:
         parts.append(f'<p class="notes">{escape(figures.LEGEND)}</p>')
     made_with = f"afmsr {version}" + (f", {created}" if created else "")

@@ -23,6 +23,7 @@ __all__ = [
     "as_markdown",
     "csv_text",
     "digits",
+    "in_full",
     "number",
     "number_cell",
     "significant",
@@ -133,6 +134,17 @@ def significant(value: float, digits: int = 3) -> str:
     if not value or not math.isfinite(value):
         return "0" if value == 0 else MISSING
     return number(value, max(0, digits - 1 - math.floor(math.log10(abs(value)))))
+
+
+def in_full(value: float | None) -> str:
+    """Return a number with all of its digits, as CSV holds it; nothing if there is none.
+
+    Examples
+    --------
+    >>> in_full(0.1), in_full(None)
+    ('0.1', '')
+    """
+    return "" if value is None else repr(value)
 
 
 def number_cell(value: float | None, decimals: int, *, bold: bool = False, note: str = "") -> Cell:

@@ -9,7 +9,7 @@ import numpy as np
 
 from afmsr_core.quantity import counted
 from afmsr_core.report.contents import Record, Results, slug
-from afmsr_core.report.table import MISSING, Cell, Table, csv_text, digits, number
+from afmsr_core.report.table import MISSING, Cell, Table, csv_text, digits, in_full, number
 
 __all__ = [
     "RULE",
@@ -313,7 +313,7 @@ def _detail_rows(results: Results) -> Iterator[Sequence[Any]]:
         unit = (pair.get("high") or {}).get("unit", "nm")
         for method, one in (found.get("methods") or {}).items():
             values = [found.get("area_um2"), *(one.get(key) for key in (*keys, "sigma"))]
-            yield pair.get("id"), pair.get("data_set") or "", method, unit, *map(_exact, values)
+            yield pair.get("id"), pair.get("data_set") or "", method, unit, *map(in_full, values)
 
 
 def _interval_rows(results: Results) -> Iterator[Sequence[Any]]:
@@ -325,8 +325,4 @@ def _interval_rows(results: Results) -> Iterator[Sequence[Any]]:
         for level in found.get("levels") or []:
             values = (level.get(key) for key in ("stated", *keys))
             who = (pair.get("id"), pair.get("data_set") or "", found.get("method"), unit)
-            yield *who, *map(_exact, values)
-
-
-def _exact(value: float | None) -> str:
-    return "" if value is None else repr(value)
+            yield *who, *map(in_full, values)

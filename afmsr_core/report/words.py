@@ -11,7 +11,7 @@ from afmsr_core.report.contents import Record, Results
 
 __all__ = ["failures", "short", "summary"]
 
-SHORT = {"paper": "8-bit grey values, as in the paper", "nm": "Heights"}
+SHORT = {"paper": gains.HEADINGS["paper"], "nm": "Heights"}
 
 LONGEST = 14
 """Names in a list of the summary."""
@@ -26,7 +26,7 @@ def summary(results: Results) -> Iterator[tuple[str, list[str]]]:
     """Return the sentences of the summary, each with those that belong below it."""
     yield _what_was_compared(results), []
     for said in gains.first_words(results):
-        yield f"{said.data_set}: {said.heading}" if said.data_set else said.heading, said.sentences
+        yield said.title, said.sentences
     for data_set in results.data_sets:
         if least := floor.sentence(results, data_set):
             yield least, []
