@@ -5,11 +5,11 @@ from __future__ import annotations
 from html import escape
 
 from afmsr_core.report import figures, gains, pair_section, setup_tables, spectra, trust, words
-from afmsr_core.report.contents import Record, Results, unique_slugs
+from afmsr_core.report.contents import Results, unique_slugs
 from afmsr_core.report.files import Files
 from afmsr_core.report.panels import panel, side_of
 from afmsr_core.report.sections import data_set, example, fields_of, trusted
-from afmsr_core.report.table import BESIDE
+from afmsr_core.report.table import BESIDE, Cell, Table, as_html
 from afmsr_core.report.tiles import Panel
 from afmsr_core.webpage.html import bullets, details, document, header, linked, nav, shipped, titled
 
@@ -112,21 +112,21 @@ def _failures(results: Results) -> str:
     if not lost:
         inner = '<p class="screen">None: every pair was scored.</p>'
         return f'<div class="screen">{titled("failures", "Failures", inner)}</div>'
-    rows = "".join(_failure(pair) for pair in lost)
-    table = (
-        '<div class="table"><table><caption>Pairs that are in no table, figure or test</caption>'
-        '<thead><tr><th scope="col">Pair</th><th scope="col" class="words">Status</th>'
-        f'<th scope="col" class="words">Reason</th></tr></thead><tbody>{rows}</tbody></table></div>'
+    table = Table(
+        name="failures",
+        caption="Pairs that are in no table, figure or test",
+        head=[*map(Cell, ("Pair", "Status", "Reason"))],
+        rows=[
+            [
+                Cell(str(pair.get("id"))),
+                Cell(str(pair.get("status"))),
+                Cell(str(pair.get("reason") or "not told")),
+            ]
+            for pair in lost
+        ],
+        words=3,
     )
-    return titled("failures", "Failures", table)
-
-
-def _failure(pair: Record) -> str:
-    status, reason = escape(str(pair.get("status"))), escape(str(pair.get("reason") or "not told"))
-    return (
-        f'<tr><th scope="row">{escape(str(pair.get("id")))}</th>'
-        f'<td class="words">{status}</td><td class="words">{reason}</td></tr>'
-    )
+    return titled("failures", "Failures", as_html(table))
 
 
 def _made_with(results: Results, files: Files) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from afmsr_core.quantity import counted
 from afmsr_core.report import verdicts
 from afmsr_core.report.contents import Floats, Metric, Record, Results
-from afmsr_core.report.table import MISSING, Cell, Table, digits, number
+from afmsr_core.report.table import MISSING, Cell, Table, digits, number, number_cell
 
 __all__ = ["groups", "means", "paired", "significance"]
 
@@ -233,14 +233,14 @@ def paired(results: Results, data_set: str, protocol: str) -> Table | None:
                     Cell(f"{metric.label} (ratio)" if analysis.get("ratio") else metric.title),
                     Cell(results.label(one["method"]), one["method"]),
                     *(
-                        Cell(number(one.get(key), decimals), one.get(key))
+                        number_cell(one.get(key), decimals)
                         for key in ("difference", "ci_low", "ci_high", "sd")
                     ),
                     *(
                         Cell(verdicts.p_text(one.get(key)), one.get(key))
                         for key in ("p_t_holm", "p_wilcoxon_holm")
                     ),
-                    *(Cell(number(one.get(key), 2), one.get(key)) for key in ("d_z",)),
+                    number_cell(one.get("d_z"), 2),
                     *(
                         Cell(number(_percent(one.get(key)), 0), one.get(key))
                         for key in ("wins", "losses")

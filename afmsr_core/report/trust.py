@@ -9,7 +9,7 @@ import numpy as np
 
 from afmsr_core.quantity import counted
 from afmsr_core.report.contents import Record, Results, slug
-from afmsr_core.report.table import MISSING, Cell, Table, csv_text, digits, in_full, number
+from afmsr_core.report.table import MISSING, Cell, Table, csv_text, digits, in_full, number_cell
 
 __all__ = [
     "RULE",
@@ -134,13 +134,13 @@ def _cells(
     known = [area for area in areas if area]
     yield Cell(str(count), count)
     density = count / sum(known) if known and len(known) == len(areas) else None
-    yield Cell(number(density, 2), density)
+    yield number_cell(density, 2)
     share = 100 * count / total if total else None
-    yield Cell(number(share, 1), share)
+    yield number_cell(share, 1)
     for what, summary in (("height", np.median), ("highest", np.max)):
         values = [one[f"{kind}_{what}"] for _, one in found if one[f"{kind}_{what}"] is not None]
         value = float(summary(values)) if values else None
-        yield Cell(number(value, decimals), value)
+        yield number_cell(value, decimals)
 
 
 def _range(values: Sequence[float]) -> str:
@@ -174,10 +174,10 @@ def intervals(results: Results, data_set: str) -> Table | None:
             [
                 Cell(f"{100 * stated:g} %", stated),
                 *(
-                    Cell(number(one, 1), one)
+                    number_cell(one, 1)
                     for one in (float(np.mean(inside)), min(inside), max(inside), *means)
                 ),
-                Cell(number(half, digits(widths)), half),
+                number_cell(half, digits(widths)),
             ]
         )
     of = results.of(data_set)
