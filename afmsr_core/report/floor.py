@@ -99,11 +99,11 @@ def sentence(results: Results, data_set: str) -> str:
     for pair in pairs:
         noise = float(_floor(pair)["noise"])
         reference, shown = _errors(results, pair)
-        share = _share(noise, shown)
-        if share is None or not reference or not noise:
+        share, limit = _share(noise, shown), _limit(noise, reference)
+        if share is None or limit is None:
             continue
         shares.append(100 * share)
-        most.append(20 * float(np.log10(reference / noise)))
+        most.append(limit)
         bounds |= _floor(pair)["source"] in BOUNDS
     if not shares:
         return ""
@@ -113,11 +113,10 @@ def sentence(results: Results, data_set: str) -> str:
     spread = f" ({min(shares):.0f} % to {max(shares):.0f} %)" if many else ""
     where = f" on the median of {counted(len(shares), 'pair')}{spread}" if many else ""
     of = f" of {data_set}" if data_set else ""
-    gain = max(0.0, float(np.median(most)))
     return (
         f"The truth{of} is a scan, too: its own noise makes up {least}{np.median(shares):.0f} % of "
-        f"the squared error of {who}{where}, so no method can gain more than {gain:.1f} dB over "
-        f"{other}{' there' if many else ''}."
+        f"the squared error of {who}{where}, so no method can gain more than "
+        f"{np.median(most):.1f} dB over {other}{' there' if many else ''}."
     )
 
 
