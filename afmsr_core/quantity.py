@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import math
 
-__all__ = ["between", "counted", "duration", "power_of_ten", "readable", "shown_unit", "slope_unit"]
+__all__ = [
+    "between",
+    "counted",
+    "duration",
+    "first_power",
+    "power_of_ten",
+    "readable",
+    "shown_unit",
+    "slope_unit",
+]
 
 # Units that take a prefix when they are shown, and which prefixes: three decades apart.
 _PREFIXES = (
@@ -103,6 +112,17 @@ def _plain(value: float, digits: int) -> str:
     if 0 < int(power) <= _WRITTEN_OUT:
         return f"{float(text):.0f}"
     return f"{number} × {power_of_ten(int(power))}"
+
+
+def first_power(value: float, digits: int) -> int:
+    """Return the power of ten of the first digit of a number that is rounded to so many digits.
+
+    Examples
+    --------
+    >>> first_power(9.99, 3), first_power(9.996, 3)
+    (0, 1)
+    """
+    return int(f"{value:.{digits - 1}e}".partition("e")[2])
 
 
 def power_of_ten(power: int) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from html import escape
 
+from afmsr_core.quantity import first_power
 from afmsr_core.webpage.html import linked
 
 __all__ = [
@@ -130,10 +131,12 @@ def significant(value: float, digits: int = 3) -> str:
     --------
     >>> significant(2150.4), significant(-0.0361), significant(252512.0, 4), significant(0.0)
     ('2150', '−0.0361', '252512', '0')
+    >>> significant(9.996)
+    '10.0'
     """
     if not value or not math.isfinite(value):
         return "0" if value == 0 else MISSING
-    return number(value, max(0, digits - 1 - math.floor(math.log10(abs(value)))))
+    return number(value, max(0, digits - 1 - first_power(value, digits)))
 
 
 def in_full(value: float | None) -> str:

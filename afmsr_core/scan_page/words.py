@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from afmsr_core.channel import Channel
-from afmsr_core.quantity import power_of_ten, readable, shown_unit
+from afmsr_core.quantity import first_power, power_of_ten, readable, shown_unit
 
 __all__ = ["digits", "length", "rough"]
 
@@ -40,7 +40,7 @@ def digits(value: float, count: int = 3) -> str:
     """
     if value == 0 or not math.isfinite(value):
         return f"{value:g}"
-    power = math.floor(math.log10(float(f"{abs(value):.{count - 1}e}")))
+    power = first_power(value, count)
     if power < WRITTEN_OUT:
         text = f"{value / 10.0**power:.{count - 1}f} × {power_of_ten(power)}"
     else:
