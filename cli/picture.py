@@ -153,20 +153,50 @@ def _in_range(
     panels: Sequence[Panel], channels: Sequence[Channel], wanted: str | None
 ) -> list[Panel]:
     """Return panels in the range that was asked for."""
-    from afmsr_core.picture.panels import in_own_range, in_range, in_ranges_of
+    from afmsr_core.picture.panels import in_own_range, in_range
 
     if wanted is None:
-        return in_ranges_of(panels)
+        return _comparable(panels, channels)
     if wanted == "own":
         return in_own_range(panels, channels)
     if wanted == "full":
-        return in_ranges_of(panels, (0.0, 100.0))
+        return _comparable(panels, channels, (0.0, 100.0))
     low, high, unit = _parsed(wanted)
     if unit == "%":
         if not (low >= 0 and high <= 100):
             raise UsageError(f"--range {wanted}: percentiles lie between 0% and 100%")
-        return in_ranges_of(panels, (low, high))
+        return _comparable(panels, channels, (low, high))
     return in_range(panels, low, high, unit, "as asked for")
+
+
+def _comparable(
+    panels: Sequence[Panel],
+    channels: Sequence[Channel],
+    percentiles: tuple[float, float] | None = None,
+) -> list[Panel]:
+    """Return panels in ranges that those share which are worth comparing."""
+    from afmsr_core.picture.panels import in_ranges_of
+
+    alike: dict[str, list[int]] = {}
+    for place, channel in enumerate(channels):
+        alike.setdefault(_quantity(channel), []).append(place)
+    ranged: dict[int, Panel] = {}
+    for places in alike.values():
+        found = in_ranges_of([panels[place] for place in places], percentiles)
+        ranged |= zip(places, found, strict=True)
+    return [ranged[place] for place in range(len(panels))]
+
+
+def _quantity(channel: Channel) -> str:
+    """Return what a channel tells of that is in nm and no height, else an empty string.
+
+    In the range of the heights an amplitude or a half-width would be of one colour.
+    """
+    from afmsr_core.io.results import is_extra
+
+    if is_extra(channel) or (channel.is_height and not channel.shows_relief):
+        return channel.title.partition(" (x4 ")[0]
+    return ""
 
 
 def _parsed(wanted: str) -> tuple[float, float, str]:

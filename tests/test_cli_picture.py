@@ -87,6 +87,16 @@ def test_channels_and_levels_are_chosen_and_told(folder: Path) -> None:
     assert {"mask"} <= set(svg("scan.gwy", "--mask")) - set(svg("scan.gwy"))
 
 
+def test_what_is_in_nm_and_no_height_has_a_range_of_its_own(folder: Path) -> None:
+    interval = "Half-width of the 90 % interval, Height"
+    small = [scan(0.04, title="Amplitude"), scan(0.05, title=f"{interval} (x4 afm)")]
+    io.write(folder / "checked.gwy", [scan(), *small])
+    told = svg("checked.gwy", "--all-channels")
+    assert {"8 nm", "40 pm", "50 pm"} <= set(told)
+    told = svg("checked.gwy", "--all-channels", "--range", "full")
+    assert {"8 nm", "40 pm", "50 pm"} <= set(told)
+
+
 @pytest.mark.parametrize(
     ("wanted", "told"),
     [
