@@ -112,7 +112,7 @@ def _told(record: dict[str, Any]) -> str:
     if "error" in record:
         return f"{record['input']}: failed"
     joined = record.get("joined")
-    how = f" ({', '.join(joined)} joined with the retrace)" if joined else ""
+    how = f" ({', '.join(joined)}: trace and retrace joined)" if joined else ""
     return f"{record['input']} -> {', '.join(record['outputs'])}{how}"
 
 

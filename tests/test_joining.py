@@ -265,7 +265,7 @@ def test_upscale_joins_when_asked_and_only_then(
 def test_convert_joins(scans: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = ["convert", str(scans / "scan0.gwy"), "--to", "gwy", "-o", str(tmp_path / "joint.gwy")]
     assert main([*run, "--join-retrace", "--dry-run"]) == 0
-    assert "(Height joined with the retrace)" in capsys.readouterr().out
+    assert "(Height: trace and retrace joined)" in capsys.readouterr().out
     assert main([*run, "--join-retrace", "--quiet"]) == 0
     (joint,) = io.read(tmp_path / "joint.gwy")
     assert "join" in [step.name for step in joint.history]

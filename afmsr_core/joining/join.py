@@ -117,7 +117,7 @@ def with_partner(channel: Channel, channels: Iterable[Channel], rule: str) -> Ch
         return _alone(channel, "", f"several channels may be it: {titles}; name one")
     if found:
         return _alone(channel, found[0].name, misfit(channel, found[0]))
-    return _alone(channel, "", "no channel of the file has a title that tells that it is")
+    return _alone(channel, "", "no title in the file names it")
 
 
 def joined_with(channel: Channel) -> Mapping[str, Any] | None:
@@ -155,7 +155,7 @@ def _unfit(channel: Channel) -> str:
 
 
 def _alone(channel: Channel, partner: str, reason: str) -> Channel:
-    other = f"its retrace {partner!r}" if partner else "a retrace"
+    other = f"its retrace {partner!r}" if partner else "the other direction"
     return channel.replace(
         warnings=(*channel.warnings, f"used alone, not joined with {other}: {reason}")
     )
