@@ -79,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _convert(job: Job, args: argparse.Namespace) -> dict[str, Any]:
     from afmsr_core import io
-    from afmsr_core.io.results import Planned, check_results, conversion
+    from afmsr_core.io.results import Planned, check_results, conversion, is_extra
     from afmsr_core.joining import joined_with, with_partners
     from afmsr_core.levelling import level
 
@@ -100,7 +100,9 @@ def _convert(job: Job, args: argparse.Namespace) -> dict[str, Any]:
         digest = sha256_of(job.source)
         job.target.parent.mkdir(parents=True, exist_ok=True)
         for target, group in groups.items():
-            levelled = [level(channel, args.level).channel for channel in group]
+            levelled = [  # a half-width is no surface
+                one if is_extra(one) else level(one, args.level).channel for one in group
+            ]
             made = [conversion(channel, digest) for channel in levelled]
             io.write(target, made, force=args.force)
     except Exception as error:  # whatever happens to a file, the others are done

@@ -133,20 +133,22 @@ def _chosen(channels: Sequence[Channel], args: argparse.Namespace) -> list[Chann
 
 
 def _panel(channel: Channel, args: argparse.Namespace) -> Panel:
+    from afmsr_core.io.results import is_extra
     from afmsr_core.levelling import level
     from afmsr_core.picture.panels import Panel
 
+    steps = "none" if is_extra(channel) else args.level  # a half-width is no surface
     file = channel.path.name if channel.path else ""
     pixels = f"{channel.xres} × {channel.yres} px"
     panel = Panel.of(
-        level(channel, args.level).channel,
+        level(channel, steps).channel,
         subtitle=", ".join(filter(None, (file, pixels))),
         palette=args.palette or "",
         mask=args.mask,
     )
-    if args.level == "none":
+    if steps == "none":
         return panel
-    return panel.replace(notes=(*panel.notes, f"Levelled by {args.level.replace('+', ', ')}"))
+    return panel.replace(notes=(*panel.notes, f"Levelled by {steps.replace('+', ', ')}"))
 
 
 def _in_range(

@@ -42,6 +42,17 @@ def test_heights_are_in_nm_and_levelled_on_request(source: Path, to: str) -> Non
     np.testing.assert_allclose(values(target), RELIEF - RELIEF.mean(), atol=1e-6)
 
 
+def test_a_half_width_has_no_tilt_to_take_off(tmp_path: Path) -> None:
+    slope = np.tile(np.linspace(0.0, 1.0, 32), (32, 1))
+    titles = ("Height", "Half-width of the 90 % interval, Height (x4 afm)")
+    io.write(tmp_path / "a.gwy", [Channel(slope, 9.0, 9.0, title=title) for title in titles])
+    asked = ("--to", "gwy", "--all-channels", "--level", "plane", "-o", tmp_path / "b.gwy")
+    assert convert(tmp_path / "a.gwy", *asked) == 0
+    height, half_width = io.read(tmp_path / "b.gwy")
+    assert np.abs(height.heights).max() < 1e-9
+    np.testing.assert_allclose(half_width.heights, slope, rtol=1e-12)
+
+
 def test_the_companion_tells_unit_size_source_and_levelling(source: Path) -> None:
     assert convert(source, "--to", "npy", "--level", "plane") == 0
     notes = json.loads(source.with_suffix(".json").read_text(encoding="utf-8"))

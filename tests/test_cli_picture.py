@@ -95,6 +95,8 @@ def test_what_is_in_nm_and_no_height_has_a_range_of_its_own(folder: Path) -> Non
     assert {"8 nm", "40 pm", "50 pm"} <= set(told)
     told = svg("checked.gwy", "--all-channels", "--range", "full")
     assert {"8 nm", "40 pm", "50 pm"} <= set(told)
+    told = svg("checked.gwy", "--all-channels", "--level", "plane")
+    assert "50 pm" in told and "40 pm" not in told, "a half-width has no tilt to take off"
 
 
 @pytest.mark.parametrize(

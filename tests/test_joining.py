@@ -204,7 +204,7 @@ def test_the_rule_chooses_the_retrace() -> None:
     assert with_partner(trace, every, "no") is trace
     for rule in ("auto", "Height retrace", "1", "*retrace"):
         assert joined_with(with_partner(trace, every, rule)) is not None
-    assert "no channel of the file" in with_partner(trace, every[::2], "auto").warnings[0]
+    assert "no title in the file names it" in with_partner(trace, every[::2], "auto").warnings[0]
     wrong = [trace, retrace.replace(unit="V")]
     assert "it is in V" in with_partner(trace, wrong, "auto").warnings[0]
     twice = [*every, retrace.replace(number=3)]
