@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import process
+from benchmarks.markdown import table
 
 OURS, EARLIER = "this build", "earlier build"
 PACKAGES = {"afmsr_core": "afmsr_core", "afmsr_cli": "cli"}  # and their folders in a checkout
@@ -88,11 +89,12 @@ def _tell_differences(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> Non
     for key, value in _scores(ours):
         if key in known:
             apart[key[-2], key[-1]].append(_apart(value, known[key]))
-    print("\n| scores | compared | equal to the bit | largest relative difference |")
-    print("|---|---|---|---|")
-    for (protocol, metric), each in apart.items():
-        same = sum(one == 0 for one in each)
-        print(f"| {metric} ({protocol}) | {len(each)} | {same} | {max(each):.1e} |")
+    rows = [
+        (f"{metric} ({protocol})", len(each), each.count(0.0), f"{max(each):.1e}")
+        for (protocol, metric), each in apart.items()
+    ]
+    columns = "scores", "compared", "equal to the bit", "largest relative difference"
+    print(f"\n{table(columns, rows)}")
 
 
 def _scores(results: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], float | None]]:
