@@ -7,6 +7,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from webserver import Server, serving
@@ -30,6 +31,26 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real data: {folder} is not a folder; set AFMSR_SHARED")
     return folder
+
+
+@pytest.fixture
+def corpus(shared: Path) -> Path:
+    """The folder of real scans, which has a dev split."""
+    folder = shared / "data" / "afm"
+    if not (folder / "dev.npz").is_file():
+        pytest.skip(f"no real data: {folder} has no dev.npz")
+    return folder
+
+
+@pytest.fixture
+def judged_scans(corpus: Path) -> list[Any]:
+    """Four real scans of two samples, fine ones and coarse ones."""
+    from training.corpus import dev_scans
+
+    wanted = ("PTO_Funakubo0005", "PTO_Funakubo0001", "Si_7x7_028", "Si_7x7_032")
+    scans = [one for one in dev_scans(corpus) if any(name in one.id for name in wanted)]
+    assert len(scans) == len(wanted)
+    return scans
 
 
 @pytest.fixture

@@ -68,10 +68,7 @@ def test_a_field_without_enough_pixels_is_refused() -> None:
         noise_between(np.zeros((64, 64)), np.zeros((64, 32)))
 
 
-def test_real_trace_and_retrace_agree_with_one_scan(shared: Path) -> None:
-    corpus = shared / "data" / "afm"
-    if not (corpus / "dev.npz").is_file():
-        pytest.skip(f"no real data: {corpus} has no dev.npz")
+def test_real_trace_and_retrace_agree_with_one_scan(corpus: Path) -> None:
     from afmsr_core.alignment import align
     from benchmarks.retrace.pairs import read_pairs
 
