@@ -149,7 +149,7 @@ def _build(args: argparse.Namespace) -> int:
 
     if args.list:
         for method, pairs in methods_in(args.results).items():
-            print(f"{method}\t{pairs} {'pair' if pairs == 1 else 'pairs'}")
+            print(f"{method}\t{counted(pairs, 'pair')}")
         return 0
     with Progress(1, args.quiet) as progress:
         built = build_study(

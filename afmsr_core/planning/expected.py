@@ -14,7 +14,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from afmsr_core.trust.coarseness import expected_error, left_out, power
+from afmsr_core.trust.coarseness import LEAST_ERROR, expected_error, left_out, power
 
 __all__ = ["FACTORS", "LIKELY", "Quick"]
 
@@ -40,8 +40,6 @@ FLAT = 0.25
 White noise has 0; relief that the scan resolves has 0.5 to 2. In between lies noise, or relief much
 finer than the pixels, and a single scan cannot tell the two apart.
 """
-
-LEAST = 1e-6  # of Sq, so that logarithms exist; as in the verdict
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,7 +96,9 @@ class Quick:
 
     def _both(self, lines: float, points: float) -> float:
         """Return the error of prediction over Sq; both directions count alike."""
-        return max(math.hypot(self._along(0, lines), self._along(1, points)) / math.sqrt(2), LEAST)
+        return max(
+            math.hypot(self._along(0, lines), self._along(1, points)) / math.sqrt(2), LEAST_ERROR
+        )
 
     def _along(self, axis: int, step: float) -> float:
         """Return the error of prediction along an axis from neighbours `step` pixels away."""
@@ -116,5 +116,5 @@ class Quick:
         size = self.relief.shape[axis]
         # Below 8 lines to compare, the error is that of the few features there.
         steps = [k for k in (1, 2, 3, 4, 6, 8) if k <= 2 or 6 * k + 8 <= size]
-        errors = [max(left_out(self.relief, k, axis) / self.sq, LEAST) for k in steps]
+        errors = [max(left_out(self.relief, k, axis) / self.sq, LEAST_ERROR) for k in steps]
         return np.array(steps, float), np.array(errors)

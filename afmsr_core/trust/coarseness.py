@@ -22,6 +22,7 @@ from afmsr_core.trust.noise import Noise
 __all__ = [
     "DOUBTFUL",
     "FINE",
+    "LEAST_ERROR",
     "MAX_SIDE",
     "OFFERED",
     "Coarseness",
@@ -46,6 +47,9 @@ leaves is too little for pixels to mend."""
 
 LEAST_TOLD = 0.01
 """Error over Sq below which no number is told: the rule is right within a factor of 1.5."""
+
+LEAST_ERROR = 1e-6
+"""Of Sq: no error counts as less, so that it has a logarithm."""
 
 LEAST = 16
 """Pixels per side below which a scan cannot be asked."""
@@ -228,7 +232,7 @@ def errors(relief: Field, sq: float) -> tuple[float, float]:
     Both directions count alike.
     """
     both = [[left_out(relief, step, axis) / sq for axis in (0, 1)] for step in (1, 2)]
-    e1, e2 = (max(float(np.sqrt(np.mean(np.square(pair)))), 1e-6) for pair in both)
+    e1, e2 = (max(float(np.sqrt(np.mean(np.square(pair)))), LEAST_ERROR) for pair in both)
     return e1, e2
 
 
