@@ -80,7 +80,7 @@ SHARES = """
 import sys, tempfile, time
 from pathlib import Path
 import numpy as np
-from afmsr_core import upscale
+from afmsr_core.upscale import upscaler as corridor
 from afmsr_core.channel import Channel
 from afmsr_core.io import GwyFile
 from benchmarks.process import disk
@@ -96,10 +96,10 @@ def timed(what, call):
         return result
     return within
 
-upscaler = upscale.Upscaler(upscale.Settings(method=method, threads=threads))
+upscaler = corridor.Upscaler(corridor.Settings(method=method, threads=threads))
 upscaler._engine.run = timed("network", upscaler._engine.run)
-upscale.level = timed("levelling", upscale.level)
-upscale.interpolate_part = timed("interpolation", upscale.interpolate_part)
+corridor.level = timed("levelling", corridor.level)
+corridor.interpolate_part = timed("interpolation", corridor.interpolate_part)
 upscaler._finish = timed("background, mean and tilt put back", upscaler._finish)
 began = time.process_time()
 result = upscaler(channel)

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from afmsr_core import io, large_field
-from afmsr_core import upscale as corridor
 from afmsr_core.channel import Channel
 from afmsr_core.errors import OutputError
 from afmsr_core.io import gwyencode
 from afmsr_core.io.results import write_results
 from afmsr_core.large_field import LargeField
 from afmsr_core.upscale import Settings, Upscaler
+from afmsr_core.upscale import upscaler as corridor
 
 DATUM = 1e6  # nm; float32 alone would keep it to 0.06 nm
 RANGE = 10.0

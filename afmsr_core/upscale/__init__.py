@@ -1,0 +1,28 @@
+"""The corridor: a channel in, the same channel with more pixels out.
+
+The command line, the plug-in, the evaluation and the benchmark all go through here.
+"""
+
+from afmsr_core.upscale.scan import upscale
+from afmsr_core.upscale.upscaler import (
+    PROTOCOLS,
+    EngineName,
+    MaskRule,
+    Progress,
+    Protocol,
+    Settings,
+    Upscaler,
+    warnings_for,
+)
+
+__all__ = [
+    "PROTOCOLS",
+    "EngineName",
+    "MaskRule",
+    "Progress",
+    "Protocol",
+    "Settings",
+    "Upscaler",
+    "upscale",
+    "warnings_for",
+]
