@@ -273,6 +273,10 @@ class Channel:
         """Return a copy whose history ends with `step`."""
         return replace(self, history=(*self.history, step))
 
+    def last_step(self, name: str) -> Step | None:
+        """Return the last step of that name in its history; None if there is none."""
+        return next((step for step in reversed(self.history) if step.name == name), None)
+
     # --- to look at, and for other libraries -------------------------------------------------
 
     def __repr__(self) -> str:

@@ -136,8 +136,7 @@ def results_in(channels: Sequence[Channel]) -> list[Channel]:
     return [
         channel
         for channel in channels
-        if not is_extra(channel)
-        and ("(x" in channel.title or any(step.name == "upscale" for step in channel.history))
+        if not is_extra(channel) and ("(x" in channel.title or channel.last_step("upscale"))
     ]
 
 
@@ -148,8 +147,7 @@ def is_result(channels: Iterable[Channel]) -> bool:
     for a result would be passed over.
     """
     return any(
-        any(step.name == "upscale" for step in channel.history) or _UPSCALED.search(channel.title)
-        for channel in channels
+        channel.last_step("upscale") or _UPSCALED.search(channel.title) for channel in channels
     )
 
 
@@ -171,9 +169,8 @@ def conversion(channel: Channel, digest: str) -> Channel:
 def converted_from(channels: Iterable[Channel]) -> tuple[str, str] | None:
     """Return name and SHA-256 of the file that ``afmsr convert`` made these channels from."""
     for channel in channels:
-        for step in channel.history[::-1]:
-            if step.name == CONVERT:
-                return str(step.settings.get("source")), str(step.settings.get("sha256"))
+        if step := channel.last_step(CONVERT):
+            return str(step.settings.get("source")), str(step.settings.get("sha256"))
     return None
 
 

@@ -122,8 +122,8 @@ def with_partner(channel: Channel, channels: Iterable[Channel], rule: str) -> Ch
 
 def joined_with(channel: Channel) -> Mapping[str, Any] | None:
     """Return how a channel was joined with its retrace, as its history has it, or None."""
-    steps = [one for one in channel.history if one.name == "join"]
-    return steps[-1].settings if steps else None
+    step = channel.last_step("join")
+    return step.settings if step else None
 
 
 def with_partners(

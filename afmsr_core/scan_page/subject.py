@@ -299,8 +299,8 @@ def _alike(one: Channel, other: Channel) -> bool:
 
 def _made_with(result: Channel) -> Mapping[str, Any]:
     """Return the settings of the step that made a result; empty if its file does not tell."""
-    steps = [step for step in result.history if step.name == "upscale"]
-    return steps[-1].settings if steps else {}
+    step = result.last_step("upscale")
+    return step.settings if step else {}
 
 
 def _settings(result: Channel, made: Mapping[str, Any]) -> tuple[Settings, list[str]]:

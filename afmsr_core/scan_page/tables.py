@@ -189,7 +189,7 @@ def places(subject: Subject, known: Trusted) -> str:
 def provenance(subject: Subject) -> str:
     """Return HTML that tells where scan and result are from, and how the result was made."""
     scan, result, settings = subject.scan, subject.result, subject.settings
-    made = next((step for step in reversed(result.history) if step.name == "upscale"), None)
+    made = result.last_step("upscale")
     read = next((step for step in result.history if step.name == "read"), None)
     rows = [("Result", _origin(result)), ("Scan", _origin(scan)), ("Area", _area(scan))]
     rows.append(

@@ -112,9 +112,8 @@ def trusted(subject: Subject) -> Trusted:
 
 def _record(half_width: Channel | None) -> Mapping[str, Any]:
     """Return what `assess` wrote into the history of a half-width; empty if there is none."""
-    steps = [] if half_width is None else half_width.history
-    found = [step.settings for step in steps if step.name == "assess"]
-    return found[-1] if found else {}
+    step = half_width.last_step("assess") if half_width else None
+    return step.settings if step else {}
 
 
 # A history may have been edited. What of it makes no sense is found in the data again.
