@@ -8,19 +8,16 @@ from itertools import permutations
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from afmsr_core.channel import Channel
 from afmsr_core.errors import UsageError
 from afmsr_core.joining import join
 from afmsr_core.joining.registration import moved_onto
 from afmsr_core.levelling import level
-from afmsr_core.surfaces import fit_polynomial
-
-Field = NDArray[np.float64]
+from benchmarks.joining.errors import error_inside
 
 SPLITS = ("dev", "train", "extra")
-BORDER = 6  # pixels at each edge: the retrace does not reach all of them
+BORDER = 6  # pixels at each edge that do not count
 
 
 def repeated(corpus: Path) -> Iterator[tuple[str, str, float, float]]:
@@ -70,12 +67,8 @@ def _judged(
     for one, other in permutations(chain, 2):
         truth = moved_onto(traces[one].heights, traces[other].heights)
         if truth is not None:
-            alone, both = (_error(field - truth) for field in (traces[one].heights, joint[one]))
+            alone, both = (
+                error_inside(field - truth, np.isfinite(field - truth), BORDER)
+                for field in (traces[one].heights, joint[one])
+            )
             yield one, other, alone, both
-
-
-def _error(error: Field) -> float:
-    known = np.zeros(error.shape, dtype=bool)
-    known[BORDER:-BORDER, BORDER:-BORDER] = True
-    known &= np.isfinite(error)
-    return float(np.std(fit_polynomial(error, 2, known).subtracted_from(error)[known]))

@@ -9,8 +9,8 @@ from scipy import ndimage
 from afmsr_core.channel import Channel
 from afmsr_core.joining import join, joined_with
 from afmsr_core.simulation import SPECIMENS, SimulatedPair, simulate_pair
-from afmsr_core.surfaces import fit_polynomial
 from afmsr_core.upscale import Upscaler
+from benchmarks.joining.errors import error_inside
 
 Field = NDArray[np.float64]
 
@@ -18,7 +18,7 @@ SIZE = 512  # of the fine scan; the coarse one, which is judged, has 128
 LAGS = np.arange(-2.0, 2.01, 0.125)
 """Pixels of the scan by which the feedback may follow late: the trace is laid where it fits best,
 and all others with it."""
-BORDER = 4  # pixels of the scan at each edge: the retrace does not reach all of them
+BORDER = 4  # pixels of the scan at each edge that do not count
 SCALE = 4
 
 
@@ -49,11 +49,7 @@ def _error(heights: Field, pair: SimulatedPair, x: Field, y: Field, border: int)
     rows, columns = y / exact.dy - 0.5, x / exact.dx - 0.5
     surface = ndimage.map_coordinates(exact.heights, [rows, columns], order=3, mode="nearest")
     known = (columns >= 0) & (columns <= exact.xres - 1) & (rows >= 0) & (rows <= exact.yres - 1)
-    inside = np.zeros_like(known)
-    inside[border:-border, border:-border] = True
-    inside &= known
-    error = heights - surface
-    return float(np.std(fit_polynomial(error, 2, inside).subtracted_from(error)[inside]))
+    return error_inside(heights - surface, known, border)
 
 
 def _finer(places: Field) -> Field:
