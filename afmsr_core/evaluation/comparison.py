@@ -108,13 +108,19 @@ def _data_sets(records: Sequence[Record]) -> dict[str, list[Record]]:
 
 def _levels(rows: Sequence[Record], protocol: str, metric: str, names: Sequence[str]) -> Scores:
     """Return scores in dB, higher is better; infinite where a result equals its truth."""
-    descriptor = metrics.get(metric)
-    found = [[row["scores"][protocol][name][metric] for name in names] for row in rows]
-    values = np.array([[one["value"] for one in row] for row in found], dtype=np.float64)
-    if descriptor.unit == "height":
+    values, reasons = _scored(rows, protocol, metric, names)
+    if metrics.get(metric).unit == "height":
         return -statistics.decibels(values)
-    equal = np.array([[one["reason"] == EQUAL for one in row] for row in found], dtype=bool)
-    return np.where(equal, np.inf, values)
+    return np.where(reasons == EQUAL, np.inf, values)
+
+
+def _scored(
+    rows: Sequence[Record], protocol: str, metric: str, names: Sequence[str]
+) -> tuple[Scores, NDArray[np.object_]]:
+    """Return the scores of a metric, NaN where there is none, and why there is none."""
+    found = [[row["scores"][protocol][name][metric] for name in names] for row in rows]
+    values, reasons = ([[one[key] for one in row] for row in found] for key in ("value", "reason"))
+    return np.array(values, dtype=np.float64), np.array(reasons, dtype=object)
 
 
 def _analysis(
@@ -125,13 +131,7 @@ def _analysis(
     settings: EvaluationSettings,
 ) -> dict[str, Any]:
     descriptor = metrics.get(metric)
-    values = np.array(
-        [
-            [row["scores"][protocol][name][metric]["value"] for name in settings.methods]
-            for row in rows
-        ],
-        dtype=np.float64,  # None becomes NaN: not computed
-    )
+    values, _ = _scored(rows, protocol, metric, settings.methods)
     notes = []
     if descriptor.lower_is_better is None:  # neither is better, but nearness to the ideal
         ideal = descriptor.ideal or 0.0
