@@ -108,7 +108,9 @@ class Parser(argparse.ArgumentParser):
         """Return what to say of arguments that nothing takes."""
         first = given[0].partition("=")[0]
         if not first.startswith("-"):
-            return f"{' '.join(given)}: nothing takes this"
+            said = f"{' '.join(given)}: nothing takes this"
+            many = any(one.nargs in ("+", "*") for one in self._get_positional_actions())
+            return f"{said} here; name all files together, before the options" if many else said
         long = [option for option in self._option_string_actions if option.startswith("--")]
         return f"there is no option {first}.{did_you_mean(first, long)}"
 
