@@ -93,8 +93,8 @@ def find_pairs(folder: str | Path, *, channel: str | None = None) -> Pairing:
         else:
             home, stem, side = found
             named.setdefault((home, stem), {}).setdefault(side, []).append(file)
-    for (home, stem), sides in named.items():
-        pair, left = _joined(home, stem, sides, folder, channel)
+    for (home, _), sides in named.items():
+        pair, left = _joined(home, sides, folder, channel)
         pairs += pair
         unpaired += left
     if not lists:
@@ -161,7 +161,7 @@ def _named(file: Path, folder: Path) -> tuple[Path, str, str] | None:
 
 
 def _joined(
-    home: Path, stem: str, sides: dict[str, list[Path]], folder: Path, channel: str | None
+    home: Path, sides: dict[str, list[Path]], folder: Path, channel: str | None
 ) -> tuple[list[Pair], list[Unpaired]]:
     files = [file for side in SIDES for file in sides.get(side, [])]
     for side, other in (SIDES, SIDES[::-1]):
