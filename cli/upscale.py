@@ -201,14 +201,14 @@ def run(args: argparse.Namespace) -> int:
         done = f"{len(found.skipped)} of {len(found.jobs)} are done already"
         print(f"afmsr: {done}", file=sys.stderr)
     work = Work(
-        None if args.channel is None else tuple(args.channel),
-        args.all_channels,
-        args.force or args.resume,
-        args.preview,
-        args.report,
-        args.dry_run,
-        trust,
-        grid,
+        which=None if args.channel is None else tuple(args.channel),
+        every=args.all_channels,
+        force=args.force or args.resume,
+        preview=args.preview,
+        report=args.report,
+        dry_run=args.dry_run,
+        trust=trust,
+        grid=grid,
         numbers=args.summary is not None,
         with_retrace=args.with_retrace,
     )

@@ -380,11 +380,11 @@ def upscale_many(
         threads=threads,
     )
     work = Work(
-        None if which is None else tuple(map(str, which)),
-        all_channels,
-        force or resume,
-        preview,
-        report,
+        which=None if which is None else tuple(map(str, which)),
+        every=all_channels,
+        force=force or resume,
+        preview=preview,
+        report=report,
         trust=trust,
         grid=grid,
         numbers=summary is not None,

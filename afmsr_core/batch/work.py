@@ -61,7 +61,7 @@ class Task:
             self.results.append(self.begun.pop(0)())
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Work:
     """What is done with every file; errors become part of the record.
 
