@@ -7,7 +7,8 @@ rejected with its reasons.
 
 from __future__ import annotations
 
-from afmsr_core.alignment.cascade import Ground, align
+from afmsr_core.alignment.cascade import align
+from afmsr_core.alignment.ground import Ground
 from afmsr_core.alignment.result import Alignment, Attempt, Crop, warp
 from afmsr_core.alignment.settings import KINDS, AlignmentSettings
 

@@ -11,24 +11,21 @@ from numpy.typing import ArrayLike, NDArray
 
 from afmsr_core.alignment.ambiguity import Rival, find_rival
 from afmsr_core.alignment.area import fit_map, shrinkings, start_by_phase
-from afmsr_core.alignment.features import FeatureMap, KeyPoints, by_features
+from afmsr_core.alignment.features import FeatureMap, by_features
+from afmsr_core.alignment.ground import Ground
 from afmsr_core.alignment.maps import Shape, expected, largest_rectangle
-from afmsr_core.alignment.result import Alignment, Attempt, Crop, filled, warp
+from afmsr_core.alignment.result import Alignment, Attempt, Crop, warp
 from afmsr_core.alignment.settings import AlignmentSettings
 from afmsr_core.alignment.verify import Check, check_map
-from afmsr_core.errors import FieldError, PairError, UsageError, needed
-from afmsr_core.surfaces import fit_polynomial
+from afmsr_core.errors import UsageError, needed
 
-__all__ = ["Ground", "align"]
+__all__ = ["align"]
 
 Field = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 Pixel = float | tuple[float, float]
 
-MIN_SIDE = 32  # pixels of truth and result: 8 of the low resolution; fewer hold no features
 MIN_CROP = 16  # pixels; below, no metric of the paper is defined
-MIN_MEASURED = 0.5  # share of finite pixels
-FLAT = 1e-12  # relief relative to the largest height that is only rounding
 
 
 @dataclass(frozen=True)
@@ -44,53 +41,6 @@ class _Candidate:
     refined: bool
     reasons: tuple[str, ...]
     warped: Field | None = None  # the result on the pixels of the truth, where the map is sane
-
-
-class Ground:
-    """A field on its way to an alignment; what belongs to it alone is made once.
-
-    Of a truth it serves every result that is aligned with it.
-
-    Parameters
-    ----------
-    field : array_like of float, shape (yres, xres)
-        Heights; NaN or infinite where not measured.
-    name : str
-        For messages.
-
-    Raises
-    ------
-    PairError, FieldError
-        As :func:`align`.
-    """
-
-    def __init__(self, field: ArrayLike, name: str = "truth") -> None:
-        self.heights = _checked(field, name)
-        self.measured = np.isfinite(self.heights)
-        self.complete = bool(self.measured.all())
-        self._levelled: dict[int, Field] = {}
-        self._points: dict[tuple[object, ...], KeyPoints] = {}
-
-    def levelled(self, background: int) -> Field:
-        """Return the heights less the polynomial of this total degree, without gaps."""
-        if background not in self._levelled:
-            surface = fit_polynomial(self.heights, background)
-            self._levelled[background] = surface.subtracted_from(filled(self.heights))
-        return self._levelled[background]
-
-    def points(self, settings: AlignmentSettings) -> KeyPoints:
-        """Return the features that count by some settings."""
-        chosen = (
-            settings.background,
-            settings.stretch,
-            settings.max_features,
-            settings.contrast,
-        )
-        if chosen not in self._points:
-            mask = None if self.complete else self.measured
-            level = self.levelled(settings.background)
-            self._points[chosen] = KeyPoints.of(level, settings, mask)
-        return self._points[chosen]
 
 
 def align(
@@ -372,31 +322,6 @@ class _Pair:
         if min(height, width) < MIN_CROP:
             return crop, [f"common area {width} x {height} px below {MIN_CROP} x {MIN_CROP}"]
         return crop, []
-
-
-def _checked(field: ArrayLike, name: str) -> Field:
-    """Return heights that can be aligned, inf as NaN."""
-    heights = np.asarray(field, dtype=np.float64)
-    if heights.ndim != 2:
-        raise FieldError(
-            f"{name}: a field is two-dimensional, found shape {heights.shape}; pass its heights"
-        )
-    if min(heights.shape) < MIN_SIDE:
-        raise PairError(
-            f"{name}: {heights.shape[1]} x {heights.shape[0]} pixels are too few to align; "
-            f"at least {MIN_SIDE} x {MIN_SIDE} are needed"
-        )
-    finite = np.isfinite(heights)
-    share = float(finite.mean())
-    if share < MIN_MEASURED:
-        raise PairError(
-            f"{name}: only {share:.0%} of the pixels were measured, at least {MIN_MEASURED:.0%} "
-            f"are needed; choose another channel or crop the scan"
-        )
-    heights = np.where(finite, heights, np.nan)
-    if float(np.nanmax(heights) - np.nanmin(heights)) <= FLAT * float(np.nanmax(np.abs(heights))):
-        raise PairError(f"{name}: all heights are the same; choose another channel")
-    return heights
 
 
 def _pixel(size: Pixel | None, name: str) -> tuple[float, float] | None:
