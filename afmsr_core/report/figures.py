@@ -96,7 +96,7 @@ def gained(results: Results, data_set: str, protocol: str, most: int) -> Figure 
         _gain(chart, axes, 24 + ROW * (place + 0.5), label, one, styles[one["method"]])
     for place, one in enumerate(every):
         y = 24 + ROW * (place + 0.5)
-        mean = f"{_signed(one['mean'])} dB, " if one["mean"] is not None else ""
+        mean = f"{gains.signed(one['mean'])} dB, " if one["mean"] is not None else ""
         result = f"{mean}{one['wins']} of {len(one['gains'])}"
         chart.text(WIDTH - right + 10, y - 2, result, "bold")
         chart.text(WIDTH - right + 10, y + 11, CHANCE[one["chance"]], "soft")
@@ -120,10 +120,6 @@ def _limits(
     median = float(np.median(list(limits.values())))
     chart.text(end + 10, y - 2, f"≤ +{number(median, 1)} dB", "bold")
     chart.text(end + 10, y + 11, "median pair" if len(limits) > 1 else "on the pair", "soft")
-
-
-def _signed(value: float) -> str:
-    return f"{'+' * (value > 0)}{number(value, 2)}"
 
 
 def _gain(chart: Chart, axes: Axes, y: float, label: str, one: Record, kind: str) -> None:

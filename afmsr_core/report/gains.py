@@ -10,7 +10,16 @@ from afmsr_core.quantity import counted
 from afmsr_core.report.contents import Record, Results
 from afmsr_core.report.table import MISSING, Cell, Table, csv_text, number
 
-__all__ = ["EXACT", "FirstWords", "first_words", "longs", "of_data_set", "scales", "table"]
+__all__ = [
+    "EXACT",
+    "FirstWords",
+    "first_words",
+    "longs",
+    "of_data_set",
+    "scales",
+    "signed",
+    "table",
+]
 
 EXACT = "exact"
 """Beside the protocols: heights against the exact surface, which simulated pairs have."""
@@ -132,9 +141,9 @@ def _size(one: Record, told: Record) -> str:
         return ""
     against = mean < 0 < one["wins"] - one["losses"] or mean > 0 > one["wins"] - one["losses"]
     finite = sum(gain is not None for gain in one["gains"])
-    told_mean = f"{'but ' if against else ''}{_signed(mean)} dB{' in the mean' * (finite > 1)}"
+    told_mean = f"{'but ' if against else ''}{signed(mean)} dB{' in the mean' * (finite > 1)}"
     if low is not None:
-        told_mean += f" [{_signed(low)}, {_signed(high)}]"
+        told_mean += f" [{signed(low)}, {signed(high)}]"
     return f"{told_mean} ({_share(ERRORS[told['metric']], mean)})"
 
 
@@ -188,7 +197,14 @@ def _best(results: Results, best: Record, count: int, told: Record) -> str:
     )
 
 
-def _signed(value: float) -> str:
+def signed(value: float) -> str:
+    """Return a gain in dB as it is told, with its sign.
+
+    Examples
+    --------
+    >>> signed(0.214), signed(-12.34), signed(0.001)
+    ('+0.21', '−12.3', '0.00')
+    """
     decimals = _decimals(value)
     text = number(value, decimals)
     return text if text.startswith("−") or not float(text) else f"+{text}"
@@ -217,7 +233,7 @@ def table(results: Results, data_set: str, protocol: str) -> Table | None:
         [
             Cell("Mean"),
             *(
-                Cell(MISSING if one["mean"] is None else _signed(one["mean"]), one["mean"])
+                Cell(MISSING if one["mean"] is None else signed(one["mean"]), one["mean"])
                 for one in every
             ),
         ]
@@ -246,7 +262,7 @@ def _gain_cell(gains: dict[str, float | None], pair: str) -> Cell:
     gain = gains[pair]
     if gain is None:
         return Cell(MISSING, note="without any error, so the ratio has no limit")
-    return Cell(_signed(gain), gain)
+    return Cell(signed(gain), gain)
 
 
 def longs(results: Results) -> Iterator[tuple[str, str]]:
