@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
     from afmsr_core import io
     from afmsr_core.alignment import align
     from afmsr_core.averaging import fineness
-    from afmsr_core.io.results import half_width_of
+    from afmsr_core.io.results import HALF_WIDTH, half_width_of
     from afmsr_core.levelling import level
     from afmsr_core.pairing import check_units
     from afmsr_core.surfaces import fit_plane
@@ -121,7 +121,7 @@ def run(args: argparse.Namespace) -> int:
         "parameters": _parameters(there, truth, known, zoom),
     }
     width = half_width_of(channels, result)
-    if width is not None and width.title.startswith("Half-width"):
+    if width is not None and width.title.startswith(HALF_WIDTH):
         half = found.warp(width.heights)
         inside = np.isfinite(half) & known
         record["within_interval"] = float(np.mean(np.abs(error[inside]) <= half[inside]))

@@ -17,8 +17,11 @@ from afmsr_core.io.gwy import GwyFile
 from afmsr_core.io.history import META, from_meta, log_of, to_meta
 
 __all__ = [
+    "HALF_WIDTH",
     "META",
     "Planned",
+    "RESIDUAL",
+    "UNCERTAINTY",
     "check_results",
     "conversion",
     "converted_from",
@@ -29,8 +32,9 @@ __all__ = [
     "write_results",
 ]
 
-_EXTRAS = ("Half-width", "Relative uncertainty", "Residual")
-"""How the titles begin of what is written beside a result."""
+HALF_WIDTH, UNCERTAINTY, RESIDUAL = "Half-width", "Relative uncertainty", "Residual"
+"""How the titles begin of what is written beside a result: of the interval around its heights, of
+the same where no calibration fits, and of what it leaves at the measured pixels."""
 
 _UPSCALED = re.compile(r"\(x4 [a-z0-9_]+(, averaged to \d+ x \d+ px)?\)")
 """What the title of a result holds; other programs keep it where they lose the history."""
@@ -128,7 +132,7 @@ def write_results(
 
 def is_extra(channel: Channel) -> bool:
     """Whether a channel tells of a result instead of being one: a half-width, a residual."""
-    return channel.title.startswith(_EXTRAS)
+    return channel.title.startswith((HALF_WIDTH, UNCERTAINTY, RESIDUAL))
 
 
 def results_in(channels: Sequence[Channel]) -> list[Channel]:
@@ -182,7 +186,7 @@ def half_width_of(channels: Sequence[Channel], result: Channel) -> Channel | Non
     fitting = [
         channel
         for channel in channels
-        if channel.title.startswith(_EXTRAS[:2])
+        if channel.title.startswith((HALF_WIDTH, UNCERTAINTY))
         and channel.title.endswith(result.title)
         and channel.heights.shape == result.heights.shape
     ]

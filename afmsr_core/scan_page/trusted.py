@@ -11,6 +11,7 @@ import numpy as np
 
 from afmsr_core.channel import Channel
 from afmsr_core.errors import FieldError
+from afmsr_core.io.results import HALF_WIDTH
 from afmsr_core.levelling import level
 from afmsr_core.scan_page.subject import Subject
 from afmsr_core.trust.assessment import COVERAGE
@@ -181,5 +182,5 @@ def _interval(half_width: Channel | None, record: Mapping[str, Any]) -> Interval
         coverage = COVERAGE
     calibrated = record.get("calibrated")
     if not isinstance(calibrated, bool):
-        calibrated = half_width.title.startswith("Half-width")
+        calibrated = half_width.title.startswith(HALF_WIDTH)
     return Interval(coverage, calibrated, median, high, str(record.get("warning", "")))

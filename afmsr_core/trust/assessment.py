@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from afmsr_core import __version__
 from afmsr_core.channel import Channel, Step
 from afmsr_core.errors import UsageError
+from afmsr_core.io.results import HALF_WIDTH, RESIDUAL, UNCERTAINTY
 from afmsr_core.levelling import level
 from afmsr_core.trust.calibration import SHIPPED, Calibration, shipped
 from afmsr_core.trust.coarseness import Coarseness, judge
@@ -155,7 +156,7 @@ def assess(
     coarseness = judge(relief, noise, (low.dy, low.dx) if low.has_slopes else None)
     record["coarseness"] = coarseness.as_dict()
     record["regions"] = [region.as_dict() for region in regions]
-    title = f"Half-width of the {share} interval" if calibrated else "Relative uncertainty"
+    title = f"{HALF_WIDTH} of the {share} interval" if calibrated else UNCERTAINTY
     if not fits:
         record["warning"] = (
             f"the interval is not calibrated for {upscaler.method.name} with these weights: it "
@@ -176,8 +177,8 @@ def assess(
     on_scan = low.replace(history=result.history, mask=None)
     return Assessment(
         confidence=extra(width, title, result, low.unit, doubt),
-        residual=extra(agreement.residual, "Residual", on_scan, low.unit),
-        residual_sigma=extra(agreement.sigma, "Residual in sigma", on_scan, ""),
+        residual=extra(agreement.residual, RESIDUAL, on_scan, low.unit),
+        residual_sigma=extra(agreement.sigma, f"{RESIDUAL} in sigma", on_scan, ""),
         noise=noise,
         coarseness=coarseness,
         regions=regions,
