@@ -84,7 +84,7 @@ TYPOS = {
     "xyz": "afmsr: there is no command 'xyz'. There are: demo, doctor, ",
     "--vresion": "afmsr: there is no option --vresion. Did you mean --version?",
     "survey bild": "afmsr survey: there is no action 'bild'. Did you mean build?",
-    "upscale a -o b/ c": "afmsr upscale: c: nothing takes this here; name all files together, before",
+    "upscale a -o b/ c": "upscale: c: nothing takes this here; name all files together, before the",
     "upscale a --metod=afm": "upscale: there is no option --metod. Did you mean --method?",
     "upscale a --mask exlude": "--mask: 'exlude' is no choice. Did you mean exclude? Choose ig",
     "upscale a --level Plane": "no step is called 'Plane'. Did you mean plane? Choose none, ",
