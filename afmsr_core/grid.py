@@ -3,16 +3,34 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from afmsr_core.errors import UsageError
 
 if TYPE_CHECKING:
     from afmsr_core.channel import Channel
 
-__all__ = ["FINEST", "Grid"]
+__all__ = ["FINEST", "LINES_X2", "LINES_X4", "SQUARE", "Grid", "Scale"]
 
 FINEST = 4  # pixels along each axis that every method makes of one that was measured
+
+
+class Scale(NamedTuple):
+    """Pixels of a result for one that was measured.
+
+    Attributes
+    ----------
+    rows : int
+        Across the scan lines.
+    columns : int
+        Along them; 1 where every point of a line was measured.
+    """
+
+    rows: int
+    columns: int
+
+
+SQUARE, LINES_X4, LINES_X2 = Scale(4, 4), Scale(4, 1), Scale(2, 1)
 
 
 @dataclass(frozen=True)

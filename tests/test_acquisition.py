@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from afmsr_core.errors import UsageError
+from afmsr_core.grid import LINES_X2, LINES_X4, Scale
 from afmsr_core.simulation import Acquisition, coarse_scan
 
 RNG = np.random.default_rng
@@ -28,6 +31,18 @@ def test_offset_is_where_the_measured_point_lies(row: int, dwell: int) -> None:
     rows, columns = acquisition.offset
     assert np.allclose(coarse_scan(y, acquisition, RNG(0))[:, 0] - centres, rows)
     assert np.allclose(coarse_scan(x, acquisition, RNG(0))[0] - centres, columns)
+
+
+@pytest.mark.parametrize(("factor", "row"), [(LINES_X4, 1), (LINES_X4, 2), (LINES_X2, 0)])
+def test_every_point_of_the_lines_that_are_taken(factor: Scale, row: int) -> None:
+    fine = RNG(0).normal(size=(16, 6))
+    acquisition = Acquisition(factor=factor, row=row, dwell=1)
+    coarse = coarse_scan(fine, acquisition, RNG(0))
+    assert np.array_equal(coarse, fine[row :: factor.rows])
+    y = np.mgrid[0:16, 0:6][0].astype(float)
+    centres = factor.rows * np.arange(16 // factor.rows) + (factor.rows - 1) / 2
+    assert acquisition.offset[1] == 0
+    assert np.allclose(coarse_scan(y, acquisition, RNG(0))[:, 0] - centres, acquisition.offset[0])
 
 
 def test_noise_is_a_fraction_of_the_range() -> None:
@@ -56,7 +71,17 @@ def test_same_seed_same_scan() -> None:
     )
 
 
-@pytest.mark.parametrize("wrong", [{"row": 4}, {"row": -1}, {"dwell": 0}, {"dwell": 5}])
-def test_refuses_what_no_instrument_does(wrong: dict[str, int]) -> None:
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"row": 4},
+        {"row": -1},
+        {"dwell": 0},
+        {"dwell": 5},
+        {"factor": LINES_X2, "dwell": 1, "row": 2},
+        {"factor": LINES_X4, "dwell": 2},
+    ],
+)
+def test_refuses_what_no_instrument_does(wrong: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match="must lie in"):
         Acquisition(**wrong)

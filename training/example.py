@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from afmsr_core.channel import Channel, Step
+from afmsr_core.grid import SQUARE, Scale
 from afmsr_core.simulation.acquisition import Acquisition, coarse_scan
 
 SEED = 7
 SIDE = 2048  # pixels of the surface, so that both scans sample something finer than themselves
 WIDTH = 2000.0  # nm
-LOW_FACTOR, HIGH_FACTOR = 16, 4
+LOW_FACTOR, HIGH_FACTOR = Scale(16, 16), SQUARE
 
 
 def make_example(folder: Path) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afmsr_core.errors import UsageError
+from afmsr_core.grid import SQUARE, Scale
 from afmsr_core.simulation.scars import draw_scars
 
 __all__ = ["Acquisition", "coarse_scan", "scars_of"]
@@ -25,12 +26,13 @@ class Acquisition:
 
     Parameters
     ----------
-    factor : int
-        Fine pixels per coarse pixel along each axis.
+    factor : Scale
+        Fine pixels per coarse pixel.
     row : int
-        Which fine line of every `factor` is scanned, counted from 0.
+        Which fine line of every ``factor.rows`` is scanned, counted from 0.
     dwell : int
-        Fine pixels that one coarse pixel integrates over along the fast axis, centred on it.
+        Fine pixels that one coarse pixel integrates over along the fast axis, centred on it; 1 at
+        least, ``factor.columns`` at most.
     noise : float
         Standard deviation of the white noise per coarse pixel, as a fraction of the height
         range.
@@ -40,7 +42,7 @@ class Acquisition:
         Expected number of scars (streaks along the fast axis) per 256 coarse lines.
     """
 
-    factor: int = 4
+    factor: Scale = SQUARE
     row: int = 1
     dwell: int = 2
     noise: float = 0.0
@@ -48,15 +50,15 @@ class Acquisition:
     scars: float = 0.0
 
     def __post_init__(self) -> None:
-        if not 0 <= self.row < self.factor:
-            raise UsageError(f"row must lie in 0..{self.factor - 1}, found {self.row}")
-        if not 1 <= self.dwell <= self.factor:
-            raise UsageError(f"dwell must lie in 1..{self.factor}, found {self.dwell}")
+        if not 0 <= self.row < self.factor.rows:
+            raise UsageError(f"row must lie in 0..{self.factor.rows - 1}, found {self.row}")
+        if not 1 <= self.dwell <= self.factor.columns:
+            raise UsageError(f"dwell must lie in 1..{self.factor.columns}, found {self.dwell}")
 
     @property
     def first_column(self) -> int:
         """First fine column of the dwell within each coarse pixel."""
-        return (self.factor - self.dwell) // 2
+        return (self.factor.columns - self.dwell) // 2
 
     @property
     def offset(self) -> tuple[float, float]:
@@ -65,8 +67,8 @@ class Acquisition:
         In fine pixels. Every upscaled result of this scan is off by as much, whatever the
         method, so it must be moved by this before it is compared with the fine scan.
         """
-        centre = (self.factor - 1) / 2
-        return self.row - centre, self.first_column + (self.dwell - 1) / 2 - centre
+        middle = [(pixels - 1) / 2 for pixels in self.factor]
+        return self.row - middle[0], self.first_column + (self.dwell - 1) / 2 - middle[1]
 
 
 def coarse_scan(
@@ -92,7 +94,7 @@ def coarse_scan(
 
     Returns
     -------
-    ndarray, shape (yres // factor, xres // factor)
+    ndarray, shape (yres // factor.rows, xres // factor.columns)
         In the unit of `fine`.
 
     Examples
@@ -103,9 +105,10 @@ def coarse_scan(
     array([[ 9.5, 13.5],
            [41.5, 45.5]])
     """
-    f = acquisition.factor
-    yres, xres = fine.shape[0] // f, fine.shape[1] // f
-    lines = fine[acquisition.row : yres * f : f, : xres * f].reshape(yres, xres, f)
+    down, across = acquisition.factor
+    yres, xres = fine.shape[0] // down, fine.shape[1] // across
+    lines = fine[acquisition.row : yres * down : down, : xres * across]
+    lines = lines.reshape(yres, xres, across)
     first = acquisition.first_column
     coarse = lines[:, :, first : first + acquisition.dwell].mean(axis=2)
     if height_range is None:

@@ -150,8 +150,9 @@ def _coarse(pair: Pair, retrace: Field, acquisition: Acquisition) -> Channel:
     """Scan the retrace with fewer lines and pixels; no noise is added, it has its own."""
     heights = np.asarray(coarse_scan(retrace, acquisition, np.random.default_rng(0)), np.float64)
     yres, xres = heights.shape
-    f = acquisition.factor
-    return Channel(heights, xreal=xres * f * pair.pixel_nm[0], yreal=yres * f * pair.pixel_nm[1])
+    down, across = acquisition.factor
+    width, height = xres * across * pair.pixel_nm[0], yres * down * pair.pixel_nm[1]
+    return Channel(heights, xreal=width, yreal=height)
 
 
 def _registered(matrix: Field, acquisition: Acquisition) -> Field:
