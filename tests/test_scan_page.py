@@ -22,6 +22,7 @@ from afmsr_core.scan_page.page import page
 from afmsr_core.scan_page.sentence import sentence
 from afmsr_core.scan_page.subject import subject_of, subject_of_file
 from afmsr_core.scan_page.trusted import trusted
+from afmsr_core.scan_page.next_time import next_time
 from afmsr_core.scan_page.words import rough
 from afmsr_core.surfaces import Plane, fit_plane
 
@@ -357,6 +358,27 @@ def test_large_fields_are_thinned_by_means() -> None:
 
 
 # --- the sentence --------------------------------------------------------------------------------
+
+
+def planned(scan: afmsr.Channel) -> str:
+    return next_time(subject_of(afmsr.upscale(scan, method="bilinear"), scan))
+
+
+def test_the_page_plans_the_next_scan_as_the_command_does() -> None:
+    scan = scan_of(64, 64)
+    html = planned(scan)
+    for mode in ("tapping", "contact", "force-map"):
+        found = afmsr.plan(scan, mode=mode)
+        one = found.chosen
+        assert one is not None
+        assert f"<td class=\"words\">{one.lines} lines of {one.points} points, " in html
+        assert f"<td class=\"words\">{one.time / 64:.2g} x this scan</td>" in html
+        assert f"{100 * one.error:.2g} %" in html and found.goal in html
+    assert "misses the goal" not in html
+    noise = planned(scan.replace(heights=RNG.normal(size=(64, 64))))
+    assert "misses the goal" in noise and "too noisy or too coarse to plan anything finer" in noise
+    assert "Nothing can be planned" in planned(scan_of(20, 20))
+    assert "Nothing can be planned" in planned(scan.replace(heights=np.ones((64, 64))))
 
 
 def said(scan: afmsr.Channel, method: str = "bilinear") -> str:

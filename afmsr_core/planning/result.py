@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from afmsr_core.quantity import duration, shown_unit
 from afmsr_core.trust.coarseness import Coarseness
 
-__all__ = ["FINER", "MODES", "Plan", "Setting"]
+__all__ = ["COLUMNS", "FINER", "MODES", "READ", "Plan", "Setting"]
 
 MODES = {"contact": False, "tapping": False, "non-contact": False, "stm": False, "force-map": True}
 """Modes of scanning, and whether every point of a line costs time."""
@@ -21,6 +22,8 @@ with the true ones, of those twice as fine 0.8 (`python -m benchmarks.trust plan
 """
 
 READ = {"afm": "upscaled 4x with afm", "bicubic": "as it is", "lines": "as it is"}
+
+COLUMNS = ("points x lines", "read", "error", "likely", "rms", "time")
 
 AROUND = 1
 """Numbers of lines below and above the chosen one that the table shows."""
@@ -115,23 +118,59 @@ class Plan:
     def _told(self, setting: Setting) -> dict[str, Any]:
         return asdict(setting) | {"rms": setting.error * self.sq}
 
+    @property
+    def goal(self) -> str:
+        """The error that is asked for, in words."""
+        return f"{_percent(self.asked)} of Sq ({_height(self, self.asked)})"
+
+    @property
+    def best(self) -> Setting:
+        """The setting with the least error."""
+        return min(self.settings, key=lambda one: one.error)
+
+    @property
+    def shown(self) -> tuple[Setting, ...]:
+        """The settings with about as many lines as the chosen one, or as this scan and the most."""
+        lines = sorted({one.lines for one in self.settings})
+        place = lines.index(self.chosen.lines) if self.chosen else len(lines) - 1
+        near = lines[max(0, place - AROUND) : place + AROUND + 1]
+        return tuple(one for one in self.settings if one.lines in {*near, self.lines})
+
+    @property
+    def cautions(self) -> tuple[str, ...]:
+        """What must be known before the plan is followed, in sentences."""
+        return tuple(_cautions(self))
+
+    def row(self, one: Setting) -> tuple[str, ...]:
+        """Return a setting in words, in the order of `COLUMNS`."""
+        return (
+            f"{one.points} x {one.lines}",
+            READ[one.read],
+            _percent(one.error),
+            _range(one),
+            _height(self, one.error),
+            _column_time(self, one),
+        )
+
     def __str__(self) -> str:
-        return "\n".join([_sentence(self), *_notes(self), "", *_table(self)])
+        notes = [f"Note: {one}" for one in (*self.cautions, *_on_rate(self))]
+        if not MODES[self.mode]:
+            notes.append(f"Points along a line cost no time in {self.mode} mode; lines do.")
+        return "\n".join([_sentence(self), *notes, "", *_table(self)])
 
 
 def _sentence(plan: Plan) -> str:
-    asked = f"{_percent(plan.asked)} of Sq ({_height(plan, plan.asked)})"
     one = plan.chosen
     if one is None:
-        best = min(plan.settings, key=lambda setting: setting.error)
+        best = plan.best
         how = READ["afm"] if best.read == "afm" else ""
         return (
-            f"No setting that this scan can tell of reaches {asked}. The best, {_pixels(best)}"
+            f"No setting that this scan can tell of reaches {plan.goal}. The best, {_pixels(best)}"
             f"{how and f', {how}'}, has {_error(plan, best)} in {_time(plan, best)}."
         )
     return (
         f"Scan {_pixels(one)}{' and upscale them 4x with afm' if one.read == 'afm' else ''}: "
-        f"{_error(plan, one)} in {_time(plan, one)}; likely {_range(one)}. Asked for: {asked}."
+        f"{_error(plan, one)} in {_time(plan, one)}; likely {_range(one)}. Asked for: {plan.goal}."
     )
 
 
@@ -168,54 +207,43 @@ def _time(plan: Plan, one: Setting) -> str:
     return f"{duration(one.seconds)} at {told} {'line/s' if told == '1' else 'lines/s'}"
 
 
-def _notes(plan: Plan) -> list[str]:
-    """Return what must be known of the plan, each in a line."""
-    notes = [f"Note: {warning}." for warning in plan.warnings]
+def _cautions(plan: Plan) -> Iterator[str]:
+    for warning in plan.warnings:
+        yield f"{warning}."
     if plan.chosen is None and not plan.tells_finer:
-        notes.append(
-            "Note: this scan is too noisy or too coarse to plan anything finer: points one pixel "
-            "away tell hardly more of a height than points two away, which noise does, and relief "
-            "finer than the pixels. Scan more slowly, or twice the lines, and plan again."
+        yield (
+            "this scan is too noisy or too coarse to plan anything finer: points one pixel away "
+            "tell hardly more of a height than points two away, which noise does, and relief finer "
+            "than the pixels. Scan more slowly, or twice the lines, and plan again."
         )
     elif plan.chosen is None:
-        notes.append(
-            f"Note: a scan tells only of others up to {FINER} times as fine. Scan "
-            f"{FINER * plan.lines} lines, and plan again."
+        yield (
+            f"a scan tells only of others up to {FINER} times as fine. Scan {FINER * plan.lines} "
+            f"lines, and plan again."
         )
     if plan.chosen is not None and plan.chosen.lines == min(one.lines for one in plan.settings):
-        notes.append("Note: still fewer lines may do; none are told, because none were checked.")
+        yield "still fewer lines may do; none are told, because none were checked."
     found = plan.coarseness
     if plan.tells_finer and not found.more_pixels_help and found.verdict != "fine":
-        notes.append(
-            "Note: most of this scan's own error may be noise. If it is, finer pixels help less "
-            "than told here: scan more slowly, or average."
+        yield (
+            "most of this scan's own error may be noise. If it is, finer pixels help less than told "
+            "here: scan more slowly, or average."
         )
+
+
+def _on_rate(plan: Plan) -> Iterator[str]:
     if plan.rate_from == "file":
-        notes.append("Note: the line rate is the one in the file.")
+        yield "the line rate is the one in the file."
     elif plan.lines_per_second is None:
-        notes.append("Note: the file tells no line rate; --lines-per-second gives times.")
-    if not MODES[plan.mode]:
-        notes.append(f"Points along a line cost no time in {plan.mode} mode; lines do.")
-    return notes
+        yield "the file tells no line rate; --lines-per-second gives times."
 
 
 def _table(plan: Plan) -> list[str]:
-    head = ("points x lines", "read", "error", "likely", "rms", "time")
-    rows = [
-        (
-            f"{one.points} x {one.lines}",
-            READ[one.read],
-            _percent(one.error),
-            _range(one),
-            _height(plan, one.error),
-            _column_time(plan, one),
-        )
-        for one in _shown(plan)
-    ]
-    widths = [max(len(row[k]) for row in (head, *rows)) for k in range(len(head))]
+    rows = [COLUMNS, *map(plan.row, plan.shown)]
+    widths = [max(len(row[k]) for row in rows) for k in range(len(COLUMNS))]
     return [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in (head, *rows)
+        for row in rows
     ]
 
 
@@ -225,11 +253,3 @@ def _column_time(plan: Plan, one: Setting) -> str:
     if MODES[plan.mode]:
         return f"{one.time / plan.lines:.2g} x this scan"
     return f"{one.lines} lines"
-
-
-def _shown(plan: Plan) -> list[Setting]:
-    """Return the settings with about as many lines as the chosen one, or as this scan and most."""
-    lines = sorted({one.lines for one in plan.settings})
-    place = lines.index(plan.chosen.lines) if plan.chosen else len(lines) - 1
-    near = lines[max(0, place - AROUND) : place + AROUND + 1]
-    return [one for one in plan.settings if one.lines in {*near, plan.lines}]

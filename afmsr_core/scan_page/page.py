@@ -28,6 +28,7 @@ from afmsr_core.scan_page.fields import (
     thinned,
     thinned_mask,
 )
+from afmsr_core.scan_page.next_time import next_time
 from afmsr_core.scan_page.sentence import sentence
 from afmsr_core.scan_page.subject import Subject
 from afmsr_core.scan_page.trusted import Trusted, trusted
@@ -102,6 +103,7 @@ def page(subject: Subject) -> str:
             _views(fields),
             titled("places", "Where to look again", tables.places(subject, known)),
             titled("numbers", "Numbers", tables.numbers(subject, known)),
+            titled("next", "How to scan it next time", next_time(subject)),
             titled("provenance", "How it came about", tables.provenance(subject)),
             f'<script type="application/json" id="page-data">{data}</script>',
         )
