@@ -18,11 +18,11 @@ import afmsr
 from afmsr_cli.main import main
 from afmsr_core.errors import ChannelNotFoundError, FieldError, UsageError
 from afmsr_core.scan_page.fields import GAP, Steps, thinned
+from afmsr_core.scan_page.next_time import next_time
 from afmsr_core.scan_page.page import page
 from afmsr_core.scan_page.sentence import sentence
 from afmsr_core.scan_page.subject import subject_of, subject_of_file
 from afmsr_core.scan_page.trusted import trusted
-from afmsr_core.scan_page.next_time import next_time
 from afmsr_core.scan_page.words import rough
 from afmsr_core.surfaces import Plane, fit_plane
 
@@ -371,8 +371,8 @@ def test_the_page_plans_the_next_scan_as_the_command_does() -> None:
         found = afmsr.plan(scan, mode=mode)
         one = found.chosen
         assert one is not None
-        assert f"<td class=\"words\">{one.lines} lines of {one.points} points, " in html
-        assert f"<td class=\"words\">{one.time / 64:.2g} x this scan</td>" in html
+        assert f'<td class="words">{one.lines} lines of {one.points} points, ' in html
+        assert f'<td class="words">{one.time / 64:.2g} x this scan</td>' in html
         assert f"{100 * one.error:.2g} %" in html and found.goal in html
     assert "misses the goal" not in html
     noise = planned(scan.replace(heights=RNG.normal(size=(64, 64))))

@@ -226,8 +226,8 @@ def _cautions(plan: Plan) -> Iterator[str]:
     found = plan.coarseness
     if plan.tells_finer and not found.more_pixels_help and found.verdict != "fine":
         yield (
-            "most of this scan's own error may be noise. If it is, finer pixels help less than told "
-            "here: scan more slowly, or average."
+            "most of this scan's own error may be noise. If it is, finer pixels help less than "
+            "told here: scan more slowly, or average."
         )
 
 
