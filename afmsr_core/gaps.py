@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["filled", "measured_part"]
+__all__ = ["filled", "measured_part", "middle"]
 
 
 def filled(heights: NDArray[np.float64], missing: NDArray[np.bool_]) -> NDArray[np.float64]:
@@ -57,3 +57,20 @@ def measured_part(heights: NDArray[np.float64]) -> tuple[slice, slice]:
     if not rows.size:
         return slice(0, 0), slice(0, 0)
     return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
+
+
+def middle(heights: NDArray[np.float64], side: int) -> NDArray[np.float64]:
+    """Return the middle of what was measured, at most so many pixels a side.
+
+    Examples
+    --------
+    >>> field = np.arange(20.0).reshape(4, 5)
+    >>> field[0] = np.nan
+    >>> middle(field, 3)
+    array([[ 6.,  7.,  8.],
+           [11., 12., 13.],
+           [16., 17., 18.]])
+    """
+    measured = heights[measured_part(heights)]
+    rows, columns = (max(0, n - side) // 2 for n in measured.shape)
+    return measured[rows : rows + side, columns : columns + side]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from afmsr_core.arrays import as_channel
 from afmsr_core.errors import FieldError, UsageError, did_you_mean
-from afmsr_core.gaps import measured_part
+from afmsr_core.gaps import measured_part, middle
 from afmsr_core.io.line_rate import line_rate_of_file
 from afmsr_core.io.units import from_file
 from afmsr_core.levelling import level as levelled
@@ -53,6 +53,7 @@ def plan(
     lines_per_second: float | None = None,
     channel: str | int | None = None,
     level: str = "plane",
+    asked_side: int | None = None,
     size: tuple[float, float] | None = None,
     pixel_size: tuple[float, float] | None = None,
     unit: str | None = None,
@@ -76,6 +77,9 @@ def plan(
         Of a file: number, title or pattern; the first with heights by default.
     level : str
         Levelling before anything is measured; Sq is that of what is left.
+    asked_side : int, optional
+        Pixels a side in the middle of the scan that are asked, where nobody shall wait for more;
+        all by default.
     size, pixel_size, unit
         Of a bare array, see :func:`afmsr.upscale`.
 
@@ -106,6 +110,8 @@ def plan(
             f"scan that it was made from"
         )
     relief = levelled(quick, level).channel.heights
+    if asked_side is not None:
+        relief = middle(relief, asked_side)
     measured = relief[measured_part(relief)]
     coarseness = _judged(quick, relief)
     asked_of = Quick(measured)

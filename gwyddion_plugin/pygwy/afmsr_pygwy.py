@@ -498,8 +498,8 @@ class Dialog(object):
             "_Reset", self.RESET, gtk.STOCK_CANCEL, gtk.RESPONSE_CANCEL,
             gtk.STOCK_OK, self.ok))
         self.dialog.set_default_response(self.ok)
-        self.note, self.sampling, self.saved = gtk.Label(), gtk.Label(), gtk.Label()
-        for label in (self.note, self.sampling, self.saved):
+        self.note, self.sampling, self.saved, self.plan = [gtk.Label() for _ in range(4)]
+        for label in (self.note, self.sampling, self.saved, self.plan):
             label.set_line_wrap(True)
             label.set_selectable(True)  # a command that gets what is missing can be copied
         self.restore = gtk.CheckButton("Restore background: same _tilt, datum and mean")
@@ -518,7 +518,7 @@ class Dialog(object):
                 combo.append_text(shown)
             self.combos[name] = combo, [value for value, _ in values]
         for widget in (table, self.note, self.sampling, self.restore, self.confidence,
-                       self.saved):
+                       self.saved, self.plan):
             self.dialog.vbox.pack_start(widget, False, False, 4)
         self.combos["mask"][0].set_sensitive(masked)
         self.method = self.combos["method"][0]
@@ -580,6 +580,7 @@ class Dialog(object):
                 self.list_methods(message["methods"])
             elif kind == "verdict":
                 self.sampling.set_text(message["told"])
+                self.plan.set_text(message.get("plan", ""))
             self.waiting = kind not in ("methods", "verdict")
         except Failure as failure:
             if self.judged:  # no reason not to go on

@@ -161,11 +161,12 @@ class Dialog:
         self._browse = ttk.Button(returned, text="Browse…", command=self._choose_folder, width=9)
         self._browse.grid(row=3, column=1)
         returned.columnconfigure(0, weight=1)
-        saved = section(right, 3, "Scan time saved")
-        text = re.sub(
-            r"(?<=\d) (?=\w)", "\u00a0", scan_notes.time_saved(self._field["yres"], _SCALE)
-        )
-        ttk.Label(saved, text=text, wraplength=_WRAP, justify="left").grid(sticky="w")
+        time = section(right, 3, "Scan time")
+        saved = _unbroken(scan_notes.time_saved(self._field["yres"], _SCALE))
+        # Lines from the beginning, so that nothing moves when the plan comes.
+        self._planned = ttk.Label(time, text="\n", wraplength=_WRAP, justify="left")
+        ttk.Label(time, text=saved, wraplength=_WRAP, justify="left").grid(sticky="w")
+        self._planned.grid(sticky="w", pady=(PAD, 0))
 
     def _build_buttons(self, whole: ttk.Frame) -> None:
         self._estimate = ttk.Label(whole)
@@ -307,8 +308,10 @@ class Dialog:
             self._judging = None
             if kind == "verdict":
                 self._preview.tell_sampling(str(message["told"]))
+                self._planned["text"] = _unbroken(str(message.get("plan", ""))) or "\n"
             elif kind == "error":
                 self._preview.tell_sampling(f"Pixels not judged; {message['message']}")
+                self._planned["text"] = "\n"
             self._judge()
         elif message.get("id") == self.pending:
             self.pending = None
@@ -342,6 +345,11 @@ def _without_event(action: Callable[[], None]) -> Callable[[Any], str]:
         return "break"
 
     return handle
+
+
+def _unbroken(text: str) -> str:
+    """Keep numbers and what they count on one line."""
+    return re.sub(r"(?<=\d) (?=\w|%)", "\u00a0", text)
 
 
 def _about(seconds: float) -> str:

@@ -5,13 +5,14 @@ The arithmetic is :mod:`afmsr_core.upscale`; this is what is around it.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import sys
 import time
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from afmsr_core import __version__
 from afmsr_core.channel import Channel, Step
@@ -29,10 +30,6 @@ from afmsr_core.upscale import Progress, Settings, Upscaler, warnings_for
 from gwyddion_plugin.exchange import dump
 from gwyddion_plugin.worker import protocol, request_values, scan_notes
 from gwyddion_plugin.worker.channels import channel_from, channel_of, field_of, write_channel
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 __all__ = ["ANSWERS", "estimate", "expected"]
 
@@ -284,13 +281,15 @@ def _preview(request: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
 
 
 def _judge(request: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
+    from afmsr_core.gaps import middle
     from afmsr_core.levelling import level
     from afmsr_core.trust.coarseness import judge
     from afmsr_core.trust.noise import noise_of
 
     _, channel = _given(request)
     settings = _settings(request)
-    relief = _middle(level(channel, settings.level, settings.mask).channel.heights)
+    levelled = level(channel, settings.level, settings.mask).channel
+    relief = middle(levelled.heights, _JUDGED)
     progress(0.5)
     found = judge(relief, noise_of(relief))
     # As many more on the whole field as on what was judged of it.
@@ -303,15 +302,19 @@ def _judge(request: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
         "pixels": pixels if found.more_pixels_help else None,
         "warnings": [*channel.warnings, *warnings_for(registry.get(settings.method), channel)],
     }
-    return answer | {"told": scan_notes.verdict(answer)}
+    progress(0.6)
+    return answer | {"told": scan_notes.verdict(answer), "plan": _planned(levelled)}
 
 
-def _middle(heights: NDArray[np.float64]) -> NDArray[np.float64]:
-    from afmsr_core.gaps import measured_part
+def _planned(levelled: Channel) -> str:
+    """Say which settings would reach an error in the least time; empty if that cannot be told."""
+    from afmsr_core.planning import plan
 
-    heights = heights[measured_part(heights)]
-    rows, columns = (max(0, n - _JUDGED) // 2 for n in heights.shape)
-    return heights[rows : rows + _JUDGED, columns : columns + _JUDGED]
+    if not levelled.shows_relief:  # the expected errors were checked on heights only
+        return ""
+    with contextlib.suppress(FieldError):
+        return scan_notes.planned(plan(levelled, level="none", asked_side=_JUDGED))
+    return ""
 
 
 ANSWERS: Mapping[str, Answer] = {

@@ -1,13 +1,16 @@
-"""What the user is told of a scan: whether its pixels are fine enough, and what time it saves."""
+"""What the user is told of a scan: whether its pixels are fine enough, and its time."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from afmsr_core.quantity import duration
 
-__all__ = ["time_saved", "verdict"]
+if TYPE_CHECKING:
+    from afmsr_core.planning import Plan
+
+__all__ = ["planned", "time_saved", "verdict"]
 
 _LINE_RATE = 1.0  # lines a second, the usual speed of a careful scan; the dump does not tell it
 _MEANING = {
@@ -83,3 +86,36 @@ def time_saved(yres: int, scale: int) -> str:
         f"{duration(yres / _LINE_RATE)} instead of {duration(yres * scale / _LINE_RATE)}; "
         f"the fast axis saves nothing. Point by point (force maps): 1/{scale**2} of the time."
     )
+
+
+def planned(plan: Plan) -> str:
+    """Say which settings of the next scan reach the error in the least time, line by line.
+
+    Parameters
+    ----------
+    plan : Plan
+        Of a mode in which the time goes with the lines.
+
+    Examples
+    --------
+    >>> from afmsr_core.data import example_pair
+    >>> from afmsr_core.planning import plan
+    >>> print(planned(plan(example_pair()[0])))
+    10 % of Sq in the least time: 192 lines of 192 points, upscaled, 3 min 12 s at 1 line/s; likely
+    4 to 18 %.
+    """
+    asked, one = _percent(plan.asked), plan.chosen
+    if one is not None:
+        return (
+            f"{asked} % of Sq in the least time: {one.lines} lines of {one.points} points"
+            f"{', upscaled' if one.read == 'afm' else ''}, {duration(one.time / _LINE_RATE)} at "
+            f"{_LINE_RATE:g} line/s; likely {_percent(one.low)} to {_percent(one.high)} %."
+        )
+    told = f"No setting that this scan can tell of reaches {asked} % of Sq"
+    if plan.tells_finer:
+        return f"{told}: scan {max(one.lines for one in plan.settings)} lines, and ask again."
+    return f"{told}: it is too noisy or too coarse to ask for finer ones."
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.2g}" if share < 0.0995 else f"{100 * share:.0f}"

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from afmsr_core import io
 from afmsr_core.channel import Channel
 from afmsr_core.errors import FieldError
 from afmsr_core.io.gwy import GwyFile
+from afmsr_core.planning import plan
 from afmsr_core.trust import evidence
 from afmsr_core.trust.assessment import assess
 from afmsr_core.trust.coarseness import Coarseness, judge
@@ -67,6 +69,8 @@ def test_the_verdict_is_that_of_the_library(tmp_path: Path) -> None:
     assert answer["verdict"] == expected.verdict
     assert answer["expected_error"] == pytest.approx(expected.expected_error, rel=1e-6)
     assert answer["pixels"] == list(expected.pixels)
+    best = plan(channel, level="none").chosen
+    assert f"{best.lines} lines of {best.points} points, " in answer["plan"]
 
 
 def test_of_a_large_scan_the_middle_is_judged_at_once(tmp_path: Path) -> None:
@@ -78,6 +82,14 @@ def test_of_a_large_scan_the_middle_is_judged_at_once(tmp_path: Path) -> None:
     answer = ask("judge", tmp_path, Channel(fine, 8000.0, 12000.0), settings={"level": "none"})
     assert time.monotonic() - began < 5
     assert answer["verdict"] == "too coarse"
+    assert "too noisy or too coarse" in answer["plan"]
+
+
+def test_nothing_is_planned_for_what_is_no_height(tmp_path: Path) -> None:
+    phase = field_files.write(tmp_path, replace(raw(scan()), unit_z="deg"))
+    request = {"type": "judge", "id": 1, "folder": str(tmp_path), "field": phase}
+    answer = answers.ANSWERS["judge"](request, lambda fraction: None)
+    assert answer["verdict"] and answer["plan"] == ""
 
 
 @pytest.mark.parametrize("noise_share", [0.1, 0.2, 0.22, 0.5])
@@ -180,12 +192,13 @@ with tempfile.TemporaryDirectory(prefix="afmsr-") as name:
         root.update()
         time.sleep(0.01)
     root.update()
-    told = line["text"]
+    told, plan = line["text"], dialog._planned["text"]
     dialog._confidence.set(True)
     chosen = dialog._chosen().confidence
     dialog._reset()
-    print(json.dumps({"told": told, "heavy": heavy, "grew": root.winfo_reqheight() - height,
-                      "chosen": chosen, "reset": dialog._chosen().confidence}))
+    print(json.dumps({"told": told, "plan": plan, "heavy": heavy,
+                      "grew": root.winfo_reqheight() - height, "chosen": chosen,
+                      "reset": dialog._chosen().confidence}))
     client.kill()
 """
 
@@ -207,6 +220,7 @@ def test_the_dialog_shows_the_verdict_in_its_line(home, screen, tmp_path: Path) 
     found = json.loads(done.stdout)
     answer = ask("judge", tmp_path, channel, settings={"level": "plane"})
     assert found["told"] == answer["told"] == scan_notes.verdict(answer)
+    assert found["plan"].replace("\u00a0", " ") == answer["plan"] != ""
     assert found["heavy"] == [] and found["grew"] == 0
     assert (found["chosen"], found["reset"]) == (True, False)
 

@@ -484,6 +484,8 @@ def test_the_dialog_tells_whether_the_scan_is_fine_enough(host: Host, scan: np.n
     )
     assert len(first) == len(second) == 1 and first != second
     assert "% of Sq" in first[0] and "% of Sq" in second[0]
+    for shown in report["shown"]:
+        assert any("this scan can tell of reaches 10 % of Sq" in text for text in shown["labels"])
     assert _added(report)["data/title"].endswith("(x4 bicubic)")
 
 
