@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,15 +38,19 @@ examples:
       scores every method on them
   afmsr simulate -o pairs/ --preset worn-tip --specimen chains --size 256 --seed 3 --truth
       and the surface on an ideal grid, with where every pixel was, in pairs/truth/
+  afmsr simulate -o lines/ --low 512x128 --low 128x128
+      two coarse scans of the same time: every point of a quarter of the lines, in
+      lines/typical-0000_lines.gwy, and a quarter of both, in lines/typical-0000_low.gwy
   afmsr simulate -o quiet/ --set white=0.001 --set scars=0 --set drift=0.01
   afmsr simulate -o again/ --surface scan.gwy --channel Height --size 256
       a measured field is the surface; its middle is scanned
 
 A pair is one surface, scanned with a quarter of the lines and pixels, and then with all of them,
-as an instrument does: each file has trace and retrace. FOLDER/truth/ holds the exact surface at the
-pixels of each fine scan, which afmsr-eval scores against, too. The same seed gives the same pair;
-pair number n has the seed SEED + n. Every number that was drawn is in settings.json and in the
-channels' metadata.
+as an instrument does: each file has trace and retrace. A line takes the same time, however many
+points it has: four times as many have a quarter of the time each, and twice the noise.
+FOLDER/truth/ holds the exact surface at the pixels of each fine scan, which afmsr-eval scores
+against, too. The same seed gives the same pair; pair number n has the seed SEED + n. Every number that was drawn is in
+settings.json and in the channels' metadata.
 
 presets:
 {presets}
@@ -86,6 +91,14 @@ def add_parser(commands: Any) -> None:
         default=512,
         metavar="PX",
         help="side of the fine scan, a multiple of 4 (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--low",
+        action="append",
+        default=[],
+        metavar="PXxLINES",
+        help="of the coarse scan, such as 512x128: all points of a quarter of the lines; twice, if "
+        "one of the two has as many lines as points (default: a quarter of both)",
     )
     parser.add_argument(
         "--preset", default="typical", metavar="NAME", help="conditions (default: %(default)s)"
@@ -129,7 +142,7 @@ def add_parser(commands: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Simulate everything that was asked for."""
-    from afmsr_core.simulation.pair import check_size
+    from afmsr_core.simulation.pair import coarse_sides
     from afmsr_core.simulation.presets import preset
     from afmsr_core.simulation.specimens import specimen
     from afmsr_core.simulation.tip import shape
@@ -140,7 +153,8 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(f"--seed {args.seed}: give a number from 0 on")
     if args.channel is not None and args.surface is None:
         raise UsageError("--channel: is for a surface from a file; give --surface, too")
-    check_size(args.size)
+    low = [_size(option) for option in args.low]
+    sides = (*coarse_sides(args.size, low), "high")
     preset(args.preset)
     if args.specimen is not None:
         specimen(args.specimen)
@@ -154,11 +168,11 @@ def run(args: argparse.Namespace) -> int:
 
         surface = io.select(io.read(args.surface), args.channel)[0]
     known = _known(args.output / SETTINGS, args.force)
-    _check(args.output, _targets(args.output, seeds), args.force)
+    _check(args.output, _targets(args.output, seeds, sides), args.force)
     records: dict[str, Any] = {}
     with Progress(len(seeds), args.quiet) as progress:
         for name, seed in seeds.items():
-            records[name] = _simulated(name, seed, surface, fixed, args, known | records)
+            records[name] = _simulated(name, seed, surface, low, fixed, args, known | records)
             told = records[name].get("error")
             if told:
                 progress.say(f"afmsr: {name}: {told}")
@@ -172,15 +186,16 @@ def _simulated(
     name: str,
     seed: int,
     surface: str | Channel | None,
+    low: Sequence[tuple[int, int]],
     fixed: dict[str, float],
     args: argparse.Namespace,
     before: dict[str, Any],
 ) -> dict[str, Any]:
     """Simulate one pair and write it; return its settings, or what went wrong with it alone.
 
-    Low, high and truth come into being together, and then the settings of all pairs, `before` and
-    this one: a run that is killed leaves no half of a pair, and no settings of a pair that is not
-    there.
+    All scans and the truth come into being together, and then the settings of all pairs, `before`
+    and this one: a run that is killed leaves no half of a pair, and no settings of a pair that is
+    not there.
     """
     from afmsr_core import io
     from afmsr_core.io.atomic import writing, writing_all
@@ -189,11 +204,17 @@ def _simulated(
     manifest = args.output / SETTINGS
     try:
         pair = simulate_pair(
-            surface, size=args.size, preset_name=args.preset, tip=args.tip, seed=seed, fixed=fixed
+            surface,
+            size=args.size,
+            low=low,
+            preset_name=args.preset,
+            tip=args.tip,
+            seed=seed,
+            fixed=fixed,
         )
-        files = _targets(args.output, [name])
+        files = _targets(args.output, [name], pair.channels)
         more = (*pair.truth, *pair.maps()) if args.truth else ()
-        channels: list[Sequence[Channel]] = [pair.low, pair.high, (*more, *pair.exact)]
+        channels: list[Sequence[Channel]] = [*pair.channels.values(), (*more, *pair.exact)]
         # What is opened last takes its name first.
         with writing(manifest, True) as settings, writing_all(files, args.force) as opened:
             for path, file, group in zip(files, opened, channels, strict=True):
@@ -209,11 +230,11 @@ def _simulated(
     return pair.settings
 
 
-def _targets(folder: Path, names: Iterable[str]) -> list[Path]:
-    """Return the files of these pairs: low, high, and the truth of each."""
-    found = []
+def _targets(folder: Path, names: Iterable[str], sides: Iterable[str]) -> list[Path]:
+    """Return the files of these pairs: every scan, and the truth of each."""
+    found, sides = [], tuple(sides)
     for name in names:
-        found += [folder / f"{name}_low.gwy", folder / f"{name}_high.gwy"]
+        found += [folder / f"{name}_{side}.gwy" for side in sides]
         found.append(folder / TRUTH / f"{name}.gwy")
     return found
 
@@ -264,6 +285,14 @@ def _as_text(records: dict[str, Any]) -> bytes:
     return text.encode("utf-8", "backslashreplace")
 
 
+def _size(option: str) -> tuple[int, int]:
+    """Return lines and pixels of what is written as pixels x lines."""
+    found = re.fullmatch(r"([0-9]{1,5})x([0-9]{1,5})", option.strip().lower())
+    if not found:
+        raise UsageError(f"--low {option}: give pixels x lines, such as 512x128")
+    return int(found[2]), int(found[1])
+
+
 def _fixed(options: Sequence[str]) -> dict[str, float]:
     """Return the conditions that ``--set`` gives."""
     from afmsr_core.simulation.conditions import Conditions
@@ -285,10 +314,13 @@ def _fixed(options: Sequence[str]) -> dict[str, float]:
 
 
 def _told(record: dict[str, Any]) -> str:
-    low, high = record["low"], record["high"]
+    from afmsr_core.pairing.pair import SIDES
+
+    scans = [record[side] for side in SIDES if side in record]
+    sizes = [f"{scan['xres']} x {scan['yres']}" for scan in scans]
     what = record.get("specimen") or record["surface"]
     return (
-        f"{what}, {low['xres']} x {low['yres']} and {high['xres']} x {high['yres']} px, "
+        f"{what}, {', '.join(sizes[:-1])} and {sizes[-1]} px, "
         f"{readable(record['width_nm'], 'nm', 3)}, range {readable(record['range_nm'], 'nm', 3)}"
     )
 

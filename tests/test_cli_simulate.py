@@ -41,6 +41,32 @@ def test_pairs_are_found_with_the_trace_first(tmp_path: Path) -> None:
         assert settings[pair.id]["conditions"]["white"] > 0
 
 
+def test_both_coarse_scans_of_one_time_are_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ("-o", str(tmp_path), "--size", "64", "--low", "64x16", "--low", "16x16")
+    assert main(["simulate", *options, "--truth"]) == 0
+    assert "16 x 16, 64 x 16 and 64 x 64 px" in capsys.readouterr().err
+    sizes = {
+        side: io.read(tmp_path / f"typical-0000_{side}.gwy")[0].heights.shape
+        for side in ("low", "lines", "high")
+    }
+    assert sizes == {"low": (16, 16), "lines": (16, 64), "high": (64, 64)}
+    titles = [channel.title for channel in io.read(tmp_path / "truth" / "typical-0000.gwy")]
+    assert "Map lines trace x" in titles and "Map low trace x" in titles
+    settings = settings_of(tmp_path)["typical-0000"]
+    assert [settings[side]["xres"] for side in ("lines", "low", "high")] == [64, 16, 64]
+
+
+@pytest.mark.parametrize("low", ["64", "64x", "64 x 16 x 1", "64x15", "64x64", "-64x16"])
+def test_a_size_of_the_coarse_scan_that_cannot_be_is_usage(
+    tmp_path: Path, low: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert simulate(tmp_path / "new", f"--low={low}") == 2
+    assert "low" in (told := capsys.readouterr().err) and "give" in told
+    assert not (tmp_path / "new").exists()
+
+
 def test_the_same_seed_writes_the_same_files(tmp_path: Path) -> None:
     for name in ("a", "b"):
         assert simulate(tmp_path / name, "--seed", "3", "--truth") == 0

@@ -57,6 +57,26 @@ def test_folders_low_and_high(tmp_path: Path) -> None:
     assert "no 2.* in the folder high" in unpaired(tmp_path)["low/2.gwy"]
 
 
+def test_scans_of_lines_are_a_data_set_beside_square_ones_of_the_same_truth(tmp_path: Path) -> None:
+    made(
+        tmp_path,
+        *("a_low.gwy", "a_lines.gwy", "a_high.gwy", "b_Lines.gwy", "b_high.gwy", "c_lines.gwy"),
+        *("steel/low/1.gwy", "steel/lines/1.gwy", "steel/high/1.gwy", "truth/a.gwy"),
+    )
+    found = {pair.id: pair for pair in find_pairs(tmp_path).pairs}
+    assert {name: (pair.data_set, pair.low.name) for name, pair in found.items()} == {
+        "a": ("", "a_low.gwy"),
+        "lines/a": ("lines", "a_lines.gwy"),
+        "lines/b": ("lines", "b_Lines.gwy"),
+        "steel/1": ("steel", "1.gwy"),
+        "steel/lines/1": ("steel/lines", "1.gwy"),
+    }
+    assert found["a"].high == found["lines/a"].high and found["a"].exact
+    assert found["a"].exact == found["lines/a"].exact
+    assert found["steel/lines/1"].low.parent.name == "lines"
+    assert unpaired(tmp_path) == {"c_lines.gwy": "no partner: there is no c_high.* beside it"}
+
+
 def test_sub_folders_are_data_sets(tmp_path: Path) -> None:
     made(
         tmp_path,

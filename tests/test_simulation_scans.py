@@ -171,6 +171,67 @@ def test_a_walk_has_its_steps() -> None:
     assert np.mean(steps) == pytest.approx(1, abs=0.03)
 
 
+# --- lines with every point ----------------------------------------------------------------
+
+
+def test_a_point_of_a_quarter_of_the_time_has_twice_the_white_noise() -> None:
+    field, lines = surface(), SIDE // 4
+    stds = []
+    for pixels in (lines, SIDE):
+        noisy, ideal = (
+            instrument(field, white=white).scan(lines, pixels).trace.heights for white in (0.1, 0.0)
+        )
+        stds.append(np.std(noisy - ideal) / instrument(field).range)
+    assert stds[0] == pytest.approx(0.1, rel=0.1) and stds[1] == pytest.approx(0.2, rel=0.1)
+
+
+def test_what_wanders_along_a_line_does_so_in_time_however_often_it_is_read() -> None:
+    field, lines = surface(), SIDE // 4
+
+    def bends(pixels: int) -> float:
+        """RMS of the noise's second differences over an eighth of the line."""
+        found = []
+        for seed in range(8):
+            noisy, ideal = (
+                instrument(field, seed, correlated=each).scan(lines, pixels) for each in (1, 0)
+            )
+            for way in ("trace", "retrace"):
+                off = getattr(noisy, way).heights - getattr(ideal, way).heights
+                found.append(np.diff(off[:, pixels // 16 :: pixels // 8], 2, axis=1))
+        return float(np.sqrt(np.mean(np.square(found))))
+
+    assert bends(SIDE) == pytest.approx(bends(lines), rel=0.1)
+
+
+def test_lines_with_every_point_are_the_lines_that_are_taken() -> None:
+    """They take the same time, drift included, as a square scan with as many lines."""
+    fixed = {"white": 0.0, "correlated": 0.0, "line_step": 0.0, "scars": 0.0, "lag": 0.0,
+             "dwell": 0.0, "wander": 0.0}  # fmt: skip
+    options = {"size": 64, "preset_name": "drifting", "seed": 4, "fixed": fixed}
+    square, lines, both = (
+        simulate_pair("film", low=low, **options) for low in ([], [(16, 64)], [(16, 64), (16, 16)])
+    )
+    assert list(both.channels) == ["lines", "low", "high"] and next(iter(square.channels)) == "low"
+    assert lines.channels["lines"][0].heights.shape == (16, 64)
+    one, other = (pair.scans[side].trace for pair, side in ((square, "low"), (lines, "lines")))
+    between = (other.y[:, 1::4] + other.y[:, 2::4]) / 2
+    assert np.allclose(one.y, between, atol=1e-3 * square.low[0].dy)
+    for pair in (square, lines, both):  # the truth is exact whatever was scanned before
+        assert np.array_equal(pair.truth[0].heights, square.truth[0].heights)
+    began = [both.settings[side]["began_frames"] for side in ("lines", "low", "high")]
+    assert began == [0, 0.25, 0.5]
+
+
+@pytest.mark.parametrize(
+    "low",
+    [[(48, 64)], [(64, 64)], [(32, 16)], [(4, 64)], [(16, 128)], [(16, 64), (32, 64)]],
+    ids=str,
+)
+def test_a_coarse_scan_that_makes_no_sense_is_usage(low: list[tuple[int, int]]) -> None:
+    with pytest.raises(UsageError, match=r"^low \d+x\d+: .*(give|folder of its own)"):
+        simulate_pair(size=64, low=low)
+
+
 # --- pairs ---------------------------------------------------------------------------------
 
 

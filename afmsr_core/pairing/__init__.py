@@ -8,6 +8,9 @@ Celgard and titanium in the paper, doi 10.3762/bjnano.16.83):
 
 - ``NAME_low.EXT`` and ``NAME_high.EXT`` side by side,
 - folders ``low`` and ``high`` with the same names in both,
+- ``NAME_lines.EXT``, or a folder ``lines``: a coarse scan with every point of its lines, in place
+  of the low one, or beside it where both have the same truth; these pairs are a data set of their
+  own, ``lines``,
 - ``pairs.csv`` with the columns ``id, low, high`` and, if wanted, ``channel, data set``; paths
   are relative to it, and it speaks for all that lies below.
 

@@ -11,11 +11,11 @@ from pathlib import Path
 from afmsr_core.errors import PairError, UnreadableFileError
 from afmsr_core.io.files import find_files
 from afmsr_core.pairing.manifest import MANIFEST, listed
-from afmsr_core.pairing.pair import SIDES, Pair, Pairing, Unpaired
+from afmsr_core.pairing.pair import COARSE, SIDES, Pair, Pairing, Unpaired
 
 __all__ = ["find_pairs"]
 
-_NAMED = re.compile(r"(?P<stem>.+)[_\- .](?P<side>low|high)", re.IGNORECASE)
+_NAMED = re.compile(r"(?P<stem>.+)[_\- .](?P<side>low|lines|high)", re.IGNORECASE)
 
 _EVALUATION = ("results.json", "settings.json")  # mark a folder with the results of afmsr-eval
 _TRUTH = "truth"  # folder in which `afmsr simulate` puts the surfaces themselves
@@ -86,7 +86,7 @@ def find_pairs(folder: str | Path, *, channel: str | None = None) -> Pairing:
             unpaired.append(
                 Unpaired(
                     file,
-                    "the name does not end with _low or _high, nor is the folder low or high; "
+                    "the name does not end with _low, _lines or _high, nor is that the folder's; "
                     "rename it",
                 )
             )
@@ -164,18 +164,30 @@ def _joined(
     home: Path, sides: dict[str, list[Path]], folder: Path, channel: str | None
 ) -> tuple[list[Pair], list[Unpaired]]:
     files = [file for side in SIDES for file in sides.get(side, [])]
-    for side, other in (SIDES, SIDES[::-1]):
-        if len(sides.get(side, [])) > 1:
-            names = " and ".join(_below(file, home) for file in sides[side])
+    for side, of_side in sides.items():
+        if len(of_side) > 1:
+            names = " and ".join(_below(file, home) for file in of_side)
             reason = f"ambiguous: {names} could all be the {side} scan; keep one of them"
             return [], [Unpaired(file, reason) for file in files]
-        if side not in sides:
-            return [], [Unpaired(file, _without_partner(file, side, other)) for file in files]
-    low, high = sides["low"][0], sides["high"][0]
-    match = _NAMED.fullmatch(low.stem)
-    data_set = _data_set(home, folder)
-    own = match["stem"] if match else low.stem
-    return [Pair(f"{data_set}/{own}" if data_set else own, low, high, channel, data_set)], []
+    coarse = [side for side in COARSE if side in sides]
+    if "high" not in sides:
+        return [], [
+            Unpaired(sides[side][0], _without_partner(sides[side][0], "high", side))
+            for side in coarse
+        ]
+    high = sides["high"][0]
+    if not coarse:
+        return [], [Unpaired(high, _without_partner(high, "low", "high"))]
+    pairs = []
+    for side in coarse:
+        low = sides[side][0]
+        match = _NAMED.fullmatch(low.stem)
+        # Two coarse scans of one truth are no two independent pairs: each kind is a set.
+        parts = (_data_set(home, folder), "" if side == "low" else side)
+        data_set = "/".join(filter(None, parts))
+        own = match["stem"] if match else low.stem
+        pairs.append(Pair(f"{data_set}/{own}" if data_set else own, low, high, channel, data_set))
+    return pairs, []
 
 
 def _below(file: Path, home: Path) -> str:

@@ -10,13 +10,14 @@ from pathlib import Path
 
 from afmsr_core.errors import PairError
 from afmsr_core.io.files import contents
-from afmsr_core.pairing.pair import SIDES, Pair
+from afmsr_core.pairing.pair import Pair
 
 __all__ = ["MANIFEST", "listed"]
 
 MANIFEST = "pairs.csv"
 COLUMNS = ("id", "low", "high", "channel", "data set")
 REQUIRED = COLUMNS[:3]
+MEMBERS = COLUMNS[1:3]
 
 
 def listed(manifest: Path, data_set: str, channel: str | None) -> Iterator[Pair]:
@@ -48,8 +49,8 @@ def listed(manifest: Path, data_set: str, channel: str | None) -> Iterator[Pair]
             raise PairError(
                 f"{where}: id {row['id']!r} is already used in line {first}; give it another"
             )
-        low, high = (manifest.parent / row[side] for side in SIDES)
-        for side, path in zip(SIDES, (low, high), strict=True):
+        low, high = (manifest.parent / row[side] for side in MEMBERS)
+        for side, path in zip(MEMBERS, (low, high), strict=True):
             if not path.is_file():
                 wrong = "is no file" if path.exists() else "does not exist"
                 raise PairError(

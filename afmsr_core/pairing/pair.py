@@ -5,9 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["SIDES", "Pair", "Pairing", "Unpaired"]
+__all__ = ["COARSE", "SIDES", "Pair", "Pairing", "Unpaired"]
 
-SIDES = ("low", "high")
+COARSE = ("low", "lines")
+"""What the coarse scan of a pair is called: with fewer lines and points, or with fewer lines only,
+of one and the same truth."""
+
+SIDES = (*COARSE, "high")
 
 
 @dataclass(frozen=True)

@@ -82,7 +82,8 @@ class Conditions:
     line_step : float
         Standard deviation of the height offset from one scan line to the next.
     white : float
-        Standard deviation of the noise of a pixel that is independent of all others.
+        Standard deviation of the noise of a pixel that is independent of all others, on a scan
+        with as many pixels on a line as lines. With n times as many it is root n times as much.
     correlated : float
         Standard deviation of the noise along a line that is not.
     scars : float

@@ -31,8 +31,8 @@ SHORTEST = 1e-6  # dwell in pixels that is as good as none
 OFFSETS_EXPONENT = 1.7  # spectrum of row means on real scans: nearly a random walk
 CORRELATED_EXPONENT = 1.15  # spectrum of what differs between trace and retrace along a line
 CORRELATED_CORNER = 0.12
-"""Cycles per pixel above which that falls faster: neighbouring pixels of real scans agree by 0.91,
-those 4 pixels apart by 0.5."""
+"""Cycles per pixel of a square scan above which that falls faster: neighbouring pixels of real
+scans agree by 0.91, those 4 pixels apart by 0.5."""
 
 PERCENTILES = (0.5, 99.5)
 
@@ -199,7 +199,8 @@ class Instrument:
         Parameters
         ----------
         yres, xres : int
-            Lines and pixels, at least 8 of each.
+            Lines and pixels, at least 8 of each. A line takes the same time, however many pixels
+            it has.
 
         Returns
         -------
@@ -269,16 +270,23 @@ class Instrument:
         return np.stack([followed[:steps].T, followed[steps:][::-1].T])
 
     def _noise(self, yres: int, xres: int) -> Floats:
-        """Return everything that is no surface and no scanner, in ranges."""
+        """Return everything that is no surface and no scanner, in ranges.
+
+        The conditions are those of square scans. With n times as many pixels on a line, each has
+        an nth of the time: n times the bandwidth, and white noise of root n times the deviation.
+        What wanders along the line is the same process in time, read out n times as often.
+        """
         c, rng = self.conditions, self._rng
+        points = xres / yres
         # One process in time: a retrace follows its trace by half the time of a line.
         offsets = walk(2 * yres, OFFSETS_EXPONENT, 2, rng).reshape(yres, 2).T[:, :, None]
         along = self._each(self._along, yres, xres)
-        white = rng.normal(size=(2, yres, xres))
+        white = rng.normal(size=(2, yres, xres)) * np.sqrt(points)
         return c.line_step * offsets + c.correlated * along + c.white * white
 
     def _along(self, yres: int, xres: int, rng: np.random.Generator) -> Floats:
-        return coloured((yres, xres), CORRELATED_EXPONENT, rng, CORRELATED_CORNER)
+        corner = CORRELATED_CORNER * yres / xres
+        return coloured((yres, xres), CORRELATED_EXPONENT, rng, corner)
 
     def _bent(self, yres: int, xres: int) -> Floats:
         """Return tilt and bow, in ranges."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ from afmsr_core import __version__
 from afmsr_core.channel import Channel, Step
 from afmsr_core.errors import UsageError
 from afmsr_core.levelling import level
+from afmsr_core.pairing.pair import COARSE
 from afmsr_core.simulation.conditions import Conditions
 from afmsr_core.simulation.instrument import MIN_SIDE, Area, Instrument, Pass, Scan
 from afmsr_core.simulation.presets import Preset, preset
@@ -24,11 +26,13 @@ __all__ = [
     "SCALE",
     "SimulatedPair",
     "check_size",
+    "coarse_sides",
     "simulate_pair",
     "surface_for",
 ]
 
 Floats = NDArray[np.float64]
+Size = tuple[int, int]  # lines, and pixels of each
 
 SCALE = 4  # pixels of the fine scan per pixel of the coarse one
 DEFAULT_SIZE = 512
@@ -45,42 +49,59 @@ MARGIN = 8
 
 @dataclass(frozen=True, eq=False)
 class SimulatedPair:
-    """Two scans of one surface, and the surface.
+    """Scans of one surface, and the surface.
 
     Attributes
     ----------
-    low, high : tuple of Channel
-        Trace and retrace, as the instrument gives them, in nm.
+    channels : mapping of str to tuple of Channel
+        Trace and retrace of every scan, as the instrument gives them, in nm, in the order in which
+        they were taken: ``"low"`` with fewer lines and pixels, ``"lines"`` with fewer lines only,
+        at least one of them, and ``"high"``.
+    scans : mapping of str to Scan
+        The same scans with their pixel maps: where each pixel really was, in nm from the
+        corner of the truth.
     truth : tuple of Channel
         The surface at the pixels of an ideal fine scan, and what the tip makes of it.
     exact : tuple of Channel
         The same two where the pixels of the fine scan's trace really were: its heights without
         noise, scars, background and the loop's faults. The titles are `EXACT`.
-    low_scan, high_scan : Scan
-        The same scans with their pixel maps: where each pixel really was, in nm from the
-        corner of the truth.
     settings : dict
         Everything that was chosen and drawn; JSON-serialisable.
     """
 
-    low: tuple[Channel, Channel]
-    high: tuple[Channel, Channel]
+    channels: Mapping[str, tuple[Channel, Channel]]
+    scans: Mapping[str, Scan]
     truth: tuple[Channel, Channel]
     exact: tuple[Channel, Channel]
-    low_scan: Scan
-    high_scan: Scan
     settings: dict[str, Any]
+
+    @property
+    def low(self) -> tuple[Channel, Channel]:
+        """Trace and retrace of the scan with fewer lines and pixels."""
+        return self.channels["low"]
+
+    @property
+    def high(self) -> tuple[Channel, Channel]:
+        """Trace and retrace of the fine scan."""
+        return self.channels["high"]
+
+    @property
+    def low_scan(self) -> Scan:
+        """The scan with fewer lines and pixels, with its pixel maps."""
+        return self.scans["low"]
+
+    @property
+    def high_scan(self) -> Scan:
+        """The fine scan with its pixel maps."""
+        return self.scans["high"]
 
     def maps(self) -> tuple[Channel, ...]:
         """Return the pixel maps as channels: x and y of every pass, in nm."""
         found = []
-        for scale, scan, channel in (
-            ("low", self.low_scan, self.low[0]),
-            ("high", self.high_scan, self.high[0]),
-        ):
+        for side, scan in self.scans.items():
             for way, one in (("trace", scan.trace), ("retrace", scan.retrace)):
                 for axis in ("x", "y"):
-                    title = f"Map {scale} {way} {axis}"
+                    title, channel = f"Map {side} {way} {axis}", self.channels[side][0]
                     found.append(channel.replace(heights=getattr(one, axis), title=title))
         return tuple(found)
 
@@ -94,6 +115,7 @@ def simulate_pair(
     surface: str | Channel | None = None,
     *,
     size: int = DEFAULT_SIZE,
+    low: Sequence[Size] = (),
     preset_name: str = "typical",
     tip: str | None = None,
     seed: int = 0,
@@ -107,7 +129,10 @@ def simulate_pair(
         Name of one of `SPECIMENS`, or heights in nm, of which the middle is scanned and the
         rest is what drift leads to. By default a specimen is drawn.
     size : int
-        Pixels and lines of the fine scan, a multiple of 4; the coarse one has a quarter.
+        Pixels and lines of the fine scan, a multiple of 4.
+    low : sequence of tuple of int
+        Lines and pixels of each coarse scan, in the order in which they are taken, as
+        `coarse_sides` allows; by default one with a quarter of both.
     preset_name : str
         Name of one of `PRESETS`.
     tip : str, optional
@@ -138,7 +163,7 @@ def simulate_pair(
     >>> bool(np.abs(pair.high[0].heights - pair.truth[0].heights).max() < 1e-9)
     True
     """
-    check_size(size)
+    sizes = {**coarse_sides(size, low), "high": (size, size)}
     if seed < 0:
         raise UsageError(f"seed {seed}: give a number from 0 on")
     chosen = preset(preset_name)
@@ -157,7 +182,8 @@ def simulate_pair(
     instrument = Instrument(
         field, area, conditions, for_session, tip=tip or chosen.tip, frame_lines=size
     )
-    low, high = instrument.scan(size // SCALE, size // SCALE), instrument.scan(size, size)
+    scans = {side: instrument.scan(*shape) for side, shape in sizes.items()}
+    fine = scans["high"].trace
     settings = {
         "version": __version__,
         "seed": seed,
@@ -168,22 +194,21 @@ def simulate_pair(
         "width_nm": area.width,
         "height_nm": area.height,
         **instrument.settings,
-        "low": low.settings,
-        "high": high.settings,
+        **{side: scan.settings for side, scan in scans.items()},
     }
     return SimulatedPair(
-        low=_channels(low, field, area, chosen, settings),
-        high=_channels(high, field, area, chosen, settings),
+        channels={
+            side: _channels(scan, field, area, chosen, settings) for side, scan in scans.items()
+        },
+        scans=scans,
         truth=_truth(instrument, size, settings),
         exact=_looks(
             instrument,
-            (high.trace.x, high.trace.y),
+            (fine.x, fine.y),
             settings,
             EXACT,
             "where the pixels of the fine scan were",
         ),
-        low_scan=low,
-        high_scan=high,
         settings=settings,
     )
 
@@ -198,6 +223,51 @@ def check_size(size: int) -> None:
     """
     if size % SCALE or not MIN_SIZE <= size <= MAX_SIZE:
         raise UsageError(f"size {size}: give a multiple of {SCALE} from {MIN_SIZE} to {MAX_SIZE}")
+
+
+def coarse_sides(size: int, low: Sequence[Size] = ()) -> dict[str, Size]:
+    """Return what the coarse scans of a fine one are called, with their lines and pixels.
+
+    Parameters
+    ----------
+    size : int
+        Pixels and lines of the fine scan.
+    low : sequence of tuple of int
+        Lines and pixels of each; by default a quarter of both. Each divides `size`, and there are
+        no more lines than pixels. One of each name: ``"low"`` with as many lines as pixels,
+        ``"lines"`` with fewer.
+
+    Raises
+    ------
+    UsageError
+        If the fine or a coarse scan makes no sense.
+
+    Examples
+    --------
+    >>> coarse_sides(512), coarse_sides(512, [(128, 512)])
+    ({'low': (128, 128)}, {'lines': (128, 512)})
+    """
+    check_size(size)
+    found: dict[str, Size] = {}
+    for lines, pixels in low or ((size // SCALE, size // SCALE),):
+        shown = f"low {pixels}x{lines}"
+        if not MIN_SIDE <= lines <= pixels <= size or size % lines or size % pixels:
+            raise UsageError(
+                f"{shown}: give pixels and lines that divide {size} and are at least {MIN_SIDE}, "
+                f"no more lines than pixels, such as {size // SCALE}x{size // SCALE} or "
+                f"{size}x{size // SCALE}"
+            )
+        if lines == size:
+            raise UsageError(f"{shown}: this is the fine scan; give fewer lines")
+        side = COARSE[lines < pixels]
+        if side in found:
+            what = "fewer lines than pixels" if side == "lines" else "as many lines as pixels"
+            raise UsageError(
+                f"{shown}: a second coarse scan with {what}; take it in a folder of its own, with "
+                f"the same seed"
+            )
+        found[side] = lines, pixels
+    return found
 
 
 def surface_for(
