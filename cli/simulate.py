@@ -49,8 +49,8 @@ A pair is one surface, scanned with a quarter of the lines and pixels, and then 
 as an instrument does: each file has trace and retrace. A line takes the same time, however many
 points it has: four times as many have a quarter of the time each, and twice the noise.
 FOLDER/truth/ holds the exact surface at the pixels of each fine scan, which afmsr-eval scores
-against, too. The same seed gives the same pair; pair number n has the seed SEED + n. Every number that was drawn is in
-settings.json and in the channels' metadata.
+against, too. The same seed gives the same pair; pair number n has the seed SEED + n. Every number
+that was drawn is in settings.json and in the channels' metadata.
 
 presets:
 {presets}
