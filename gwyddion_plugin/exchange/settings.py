@@ -38,6 +38,8 @@ class Choices:
     confidence : bool
         Mark the least certain regions of the result, and put what is known about its errors into
         the full result.
+    join_retrace : bool
+        Join the scan with its retrace first, where Gwyddion lets us see it: in pygwy only.
     folder : str
         Where such files go; empty: the home folder.
     instant : bool
@@ -56,6 +58,7 @@ class Choices:
     restore_background: bool = True
     open_full: bool = False
     confidence: bool = False
+    join_retrace: bool = False
     folder: str = ""
     instant: bool = True
     warm_minutes: float = 5.0

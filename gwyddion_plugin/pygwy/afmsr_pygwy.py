@@ -48,7 +48,8 @@ META = "afmsr history"  # as in the files that afmsr writes
 # gwyddion_plugin/exchange/settings.py.
 DEFAULTS = {
     "method": "afm", "background": "plane", "rows": "none", "mask": "ignore",
-    "restore_background": True, "confidence": False, "warm_minutes": 5.0, "time_limit": 600.0,
+    "restore_background": True, "confidence": False, "join_retrace": False,
+    "warm_minutes": 5.0, "time_limit": 600.0,
 }
 BACKGROUNDS = [("none", "None"), ("plane", "Plane")]
 BACKGROUNDS += [("poly%d" % n, "Polynomial, degree %d" % n) for n in range(2, 6)]
@@ -106,27 +107,35 @@ def upscale(data, interactive):
     worker = None
     try:
         worker = Worker(WORKER)
-        title = gwy.gwy_app_get_data_field_title(data, number) or ""
-        given = {}
+        others = others_of(data, number)
+        given, told = {}, []
 
         def request(kind, choices):
             """Return a request; the files are written for the first, when a dialog is there."""
             if not given:
-                given.update(folder=as_text(folder), field=describe(folder, field, mask, title))
+                given.update(folder=as_text(folder), field=described(data, number))
+                given["field"].update(write_doubles(folder, data=field, mask=mask))
             settings = settings_of(choices)
             if mask is None:
                 settings["mask"] = "ignore"
             return dict(given, type=kind, settings=settings)
 
         if interactive:
-            choices = Dialog(worker, window, field, mask is not None, choices, request).ask()
+            ask_retrace = retrace_request(data, number, others)
+            dialog = Dialog(
+                worker, window, field, mask is not None, ask_retrace, choices, request)
+            choices, told = dialog.ask(), dialog.told
             store_choices(choices)
-        answer = wait_for(worker, window, choices["time_limit"], dict(
+        asked = dict(
             request("upscale", choices),
             time_limit=choices["time_limit"],
             keep=60.0 * choices["warm_minutes"],
             confidence=choices["confidence"],
-        ))
+        )
+        if choices["join_retrace"] and others:
+            asked["retrace"] = retrace_of(
+                worker, choices["time_limit"], folder, data, number, others)
+        answer = wait_for(worker, window, choices["time_limit"], asked)
         result, result_mask = fields_of(answer, field, folder)
         extras = [(extra, fields_of(extra, field, folder)) for extra in answer.get("extras", [])]
         worker.close()
@@ -138,6 +147,9 @@ def upscale(data, interactive):
     for extra, (values, marks) in extras:
         # Not shown: the next Ctrl+F would be for them. The data browser lists them.
         add_channel(data, number, values, marks, extra, False, False)
+    untold = [text for text in answer.get("warnings", []) if text not in told]
+    if interactive and untold:
+        inform("The new channel is there. " + " ".join(sentence(text) for text in untold))
 
 
 def settings_of(choices):
@@ -152,19 +164,60 @@ def settings_of(choices):
 # --- between Gwyddion's fields and files of doubles ---------------------------------------------
 
 
-def describe(folder, field, mask, title):
-    for name, source in (("data.raw", field), ("mask.raw", mask)):
-        if source is not None:
-            with open(os.path.join(folder, name), "wb") as file:
-                doubles(source).tofile(file)
+def write_doubles(folder, **fields):
+    """Write fields to files, and return the names of these; None for a field that is None."""
+    names = {}
+    for key, field in fields.items():
+        names[key] = field and key + ".raw"
+        if field is not None:
+            with open(os.path.join(folder, names[key]), "wb") as file:
+                doubles(field).tofile(file)
+    return names
+
+
+def described(data, number):
+    """Return what the worker must know of a channel, without its values."""
+    field = data["/%d/data" % number]
+    title = gwy.gwy_app_get_data_field_title(data, number) or ""
     return {
         "xres": field.get_xres(), "yres": field.get_yres(),
         "xreal": field.get_xreal(), "yreal": field.get_yreal(),
         "xoff": field.get_xoffset(), "yoff": field.get_yoffset(),
         "unit_xy": plain(field.get_si_unit_xy()), "unit_z": plain(field.get_si_unit_z()),
         "title": decoded(title),
-        "data": "data.raw", "mask": None if mask is None else "mask.raw",
     }
+
+
+def others_of(data, number):
+    """Return the numbers of the other channels of a file."""
+    keys = [key.split("/") for key in data.keys_by_name() if key.endswith("/data")]
+    found = [int(key[1]) for key in keys if len(key) == 3 and key[1].isdigit()]
+    return [one for one in sorted(found) if one != number]
+
+
+def retrace_request(data, number, others):
+    """Return the question which of the other channels is the retrace; None without others."""
+    return others and {
+        "type": "retrace", "field": described(data, number),
+        "others": [described(data, other) for other in others],
+    } or None
+
+
+def retrace_of(worker, limit, folder, data, number, others):
+    """Return the retrace for a request, its values in a file; None if none can be told."""
+    worker.send(retrace_request(data, number, others))
+    deadline = now() + limit
+    while now() < deadline:  # for its start; it only compares titles
+        kind, answer = worker.poll()
+        if kind == "retrace":
+            break
+    else:
+        raise too_late(worker, limit)
+    if answer["place"] is None:
+        return None
+    other = others[answer["place"]]
+    names = write_doubles(folder, retrace=data["/%d/data" % other])
+    return dict(described(data, other), data=names["retrace"], number=other)
 
 
 def plain(unit):
@@ -260,9 +313,13 @@ def add_channel(data, number, result, mask, answer, restored, shown=True):
         history = history.replace(sign, "\\u%04x" % ord(sign))
     data[key].set_string_by_name(META, history)
     settings = gwy.gwy_app_settings_get()
-    told = {"weights_sha256": ""}  # not that of an earlier run
+    # Not those of an earlier run.
+    told = {"weights_sha256": "", "joined_with": "", "warnings": " ".join(
+        sentence(text) for text in answer.get("warnings", []))}
     for step in answer["history"]:
-        if step["name"] == "upscale":
+        if step["name"] == "join":
+            told["joined_with"] = step["settings"]["retrace"]
+        elif step["name"] == "upscale":
             told.update(step["settings"], afmsr=step["version"])
         elif step["name"] == "scan_time":
             told["scan_time"] = step["effect"]
@@ -391,9 +448,13 @@ def wait_for(worker, window, limit, request):
     finally:
         if window is not None:  # once, and also after Cancel: it resets Gwyddion's own state
             gwy.gwy_app_wait_finish()
-    raise Failure("The worker did not answer within %g s and was ended; crop the scan, take a "
-                  "faster method such as bicubic, or run `afmsr plugin check`" % limit,
-                  worker.last_words())
+    raise too_late(worker, limit)
+
+
+def too_late(worker, limit):
+    return Failure("The worker did not answer within %g s and was ended; crop the scan, take a "
+                   "faster method such as bicubic, or run `afmsr plugin check`" % limit,
+                   worker.last_words())
 
 
 def native(word):
@@ -474,11 +535,27 @@ def store_choices(choices):
 def complain(message, detail=""):
     import gtk
 
-    dialog = gtk.MessageDialog(None, gtk.DIALOG_MODAL, gtk.MESSAGE_ERROR, gtk.BUTTONS_CLOSE,
-                               "AFM super-resolution failed; the data are as they were.")
-    dialog.format_secondary_text(message + ("\n\n" + detail[-TAIL:] if detail else ""))
+    show_text(gtk.MESSAGE_ERROR, "AFM super-resolution failed; the data are as they were.",
+              message + ("\n\n" + detail[-TAIL:] if detail else ""))
+
+
+def inform(message):
+    import gtk
+
+    show_text(gtk.MESSAGE_INFO, "AFM super-resolution", message)
+
+
+def show_text(kind, heading, message):
+    import gtk
+
+    dialog = gtk.MessageDialog(None, gtk.DIALOG_MODAL, kind, gtk.BUTTONS_CLOSE, heading)
+    dialog.format_secondary_text(message)
     dialog.run()
     dialog.destroy()
+
+
+def sentence(text):
+    return text[:1].upper() + text[1:] + "."
 
 
 class Dialog(object):
@@ -486,10 +563,11 @@ class Dialog(object):
 
     RESET, FAILED = 1, 2  # responses
 
-    def __init__(self, worker, window, field, masked, choices, request):
+    def __init__(self, worker, window, field, masked, ask_retrace, choices, request):
         import gtk
 
         self.worker, self.choices, self.failure, self.request = worker, choices, None, request
+        self.ask_retrace, self.told = ask_retrace, []
         self.waiting, self.judged = True, None  # for an answer; what the verdict is about
         self.xres, self.yres = field.get_xres(), field.get_yres()
         self.default, self.methods, self.combos = DEFAULTS["method"], [], {}
@@ -505,6 +583,8 @@ class Dialog(object):
         self.restore = gtk.CheckButton("Restore background: same _tilt, datum and mean")
         self.confidence = gtk.CheckButton(
             "Add con_fidence and residual as channels (twice the time)")
+        self.join = gtk.CheckButton("_Join with the retrace: less noise, fewer scars")
+        self.join.set_sensitive(False)  # until the worker has found it among the channels
         table = gtk.Table(4, 2)
         for row, (text, name, values) in enumerate((
                 ("_Method:", "method", []), ("_Background:", "background", BACKGROUNDS),
@@ -517,8 +597,8 @@ class Dialog(object):
             for _, shown in values:
                 combo.append_text(shown)
             self.combos[name] = combo, [value for value, _ in values]
-        for widget in (table, self.note, self.sampling, self.restore, self.confidence,
-                       self.saved, self.plan):
+        for widget in (table, self.note, self.sampling, self.join, self.restore,
+                       self.confidence, self.saved, self.plan):
             self.dialog.vbox.pack_start(widget, False, False, 4)
         self.combos["mask"][0].set_sensitive(masked)
         self.method = self.combos["method"][0]
@@ -550,6 +630,7 @@ class Dialog(object):
             self.choose(name, choices[name])
         self.restore.set_active(choices["restore_background"])
         self.confidence.set_active(choices["confidence"])
+        self.join.set_active(choices["join_retrace"])
 
     def explain(self, combo):
         """Say what the chosen method is, or lacks, and what its factor saves."""
@@ -569,7 +650,10 @@ class Dialog(object):
     def listen(self):
         if self.failure:
             return True
-        if not self.waiting:
+        if not self.waiting and self.ask_retrace:
+            self.worker.send(self.ask_retrace)
+            self.waiting, self.ask_retrace = True, None
+        elif not self.waiting:
             self.judge()
         if not self.waiting:
             return True  # nothing to hear; if the worker ends now, the run will tell
@@ -579,9 +663,12 @@ class Dialog(object):
                 self.default = str(message["default"])
                 self.list_methods(message["methods"])
             elif kind == "verdict":
+                self.told = message["warnings"]
                 self.sampling.set_text(message["told"])
                 self.plan.set_text(message.get("plan", ""))
-            self.waiting = kind not in ("methods", "verdict")
+            elif kind == "retrace":
+                self.join.set_sensitive(message["place"] is not None)
+            self.waiting = kind not in ("methods", "retrace", "verdict")
         except Failure as failure:
             if self.judged:  # no reason not to go on
                 self.sampling.set_text("Pixels not judged; " + failure.message)
@@ -618,6 +705,7 @@ class Dialog(object):
             chosen = dict((name, self.chosen(name)) for name in self.combos)
             chosen["restore_background"] = self.restore.get_active()
             chosen["confidence"] = self.confidence.get_active()
+            chosen["join_retrace"] = self.join.get_active()
         finally:
             gobject.source_remove(watch)
             self.dialog.destroy()

@@ -29,7 +29,13 @@ from afmsr_core.methods import Method, Network, registry
 from afmsr_core.upscale import Progress, Settings, Upscaler, warnings_for
 from gwyddion_plugin.exchange import dump
 from gwyddion_plugin.worker import protocol, request_values, scan_notes
-from gwyddion_plugin.worker.channels import channel_from, channel_of, field_of, write_channel
+from gwyddion_plugin.worker.channels import (
+    channel_from,
+    channel_of,
+    described,
+    field_of,
+    write_channel,
+)
 
 __all__ = ["ANSWERS", "estimate", "expected"]
 
@@ -65,6 +71,17 @@ def _given(request: Mapping[str, Any]) -> tuple[Path, Channel]:
             f"see gwyddion_plugin.worker.protocol"
         )
     return Path(folder), channel_from(Path(folder), field)
+
+
+def _with_retrace(request: Mapping[str, Any], folder: Path, channel: Channel) -> Channel:
+    """Return the channel, joined with its retrace if the request has that."""
+    if request.get("retrace") is None:
+        return channel
+    from afmsr_core.joining import join
+
+    retrace = request_values.table(request, "retrace")
+    number = int(request_values.number(retrace, "number", 0.0))
+    return join(channel, channel_from(folder, retrace).replace(number=number))
 
 
 def estimate(method: Method) -> float:
@@ -152,6 +169,7 @@ def _require(method: Method) -> None:
 
 def _upscale(request: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
     folder, channel = _given(request)
+    channel = _with_retrace(request, folder, channel)
     saved = request_values.name(request, "save")
     if saved:
         _check_room(request, Path(saved), channel)
@@ -251,6 +269,20 @@ def _save(target: Path, channel: Channel, results: list[Channel]) -> None:
         raise OutputError(f"{target}: exists already; choose another name") from error
 
 
+# --- retrace -------------------------------------------------------------------------------
+
+
+def _retrace(request: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
+    """Say which of the other channels of a file is the retrace of the one that is shown."""
+    from afmsr_core.joining import other_way
+
+    shown = described(request_values.table(request, "field"))
+    others = [described(one) for one in request_values.tables(request, "others")]
+    found = other_way(shown, others)
+    place = next((n for n, one in enumerate(others) if one is found), None)
+    return {"type": "retrace", "place": place}
+
+
 # --- preview -------------------------------------------------------------------------------
 
 
@@ -321,6 +353,7 @@ ANSWERS: Mapping[str, Answer] = {
     "methods": _methods,
     "upscale": _upscale,
     "repeat": _repeat,
+    "retrace": _retrace,
     "preview": _preview,
     "judge": _judge,
 }

@@ -18,7 +18,7 @@ from gwyddion_plugin.exchange.dump import DOUBLE, MAX_SIDE, RawField, regular
 from gwyddion_plugin.worker import request_values
 from gwyddion_plugin.worker.protocol import RESULT, RESULT_MASK, file_name
 
-__all__ = ["channel_from", "channel_of", "field_of", "write_channel"]
+__all__ = ["channel_from", "channel_of", "described", "field_of", "write_channel"]
 
 _PER_NM = 1e9  # nm in a metre
 
@@ -42,21 +42,40 @@ def channel_from(folder: Path, field: Mapping[str, Any]) -> Channel:
     FieldError
         If the resolution or size is not positive.
     """
-    xres, yres = (request_values.count(field, side, MAX_SIDE) for side in ("xres", "yres"))
+    yres, xres = _shape(field)
     name = file_name(field.get("data"))
-    units = request_values.name(field, "unit_xy"), request_values.name(field, "unit_z")
-    lengths = (
-        *(request_values.number(field, side) for side in ("xreal", "yreal")),
-        *(request_values.number(field, offset, 0.0) for offset in ("xoff", "yoff")),
-    )
     mask = field.get("mask")
     return _channel(
         _doubles(folder / name, yres, xres),
         _doubles(folder / file_name(mask), yres, xres) if mask else None,
-        lengths,
-        units,
-        request_values.name(field, "title"),
+        *_labels(field),
     )
+
+
+def described(field: Mapping[str, Any]) -> Channel:
+    """Return a channel as a request describes it, with heights of 0: no file is read.
+
+    Raises
+    ------
+    ProtocolError, FieldError
+        As of `channel_from`.
+    """
+    return _placed(np.broadcast_to(0.0, _shape(field)), None, *_labels(field))
+
+
+def _shape(field: Mapping[str, Any]) -> tuple[int, int]:
+    yres, xres = (request_values.count(field, side, MAX_SIDE) for side in ("yres", "xres"))
+    return yres, xres
+
+
+def _labels(field: Mapping[str, Any]) -> tuple[tuple[float, ...], tuple[str, str], str]:
+    """Return the lengths, the units and the title in a description."""
+    lengths = (
+        *(request_values.number(field, side) for side in ("xreal", "yreal")),
+        *(request_values.number(field, offset, 0.0) for offset in ("xoff", "yoff")),
+    )
+    units = request_values.name(field, "unit_xy"), request_values.name(field, "unit_z")
+    return lengths, units, request_values.name(field, "title")
 
 
 def channel_of(field: RawField) -> Channel:
@@ -80,22 +99,31 @@ def _channel(
     units: tuple[str, str],
     title: str = "",
 ) -> Channel:
+    factor, _ = from_file(units[1])
+    return without_unmeasured(_placed(values * factor, mask, lengths, units, title))
+
+
+def _placed(
+    heights: NDArray[np.float64],
+    mask: NDArray[np.float64] | None,
+    lengths: tuple[float, ...],
+    units: tuple[str, str],
+    title: str,
+) -> Channel:
     scale, lateral_unit = from_file(units[0])
-    factor, unit = from_file(units[1])
     xreal, yreal, xoff, yoff = (scale * length for length in lengths)
-    channel = Channel(
-        values * factor,
+    return Channel(
+        heights,
         xreal=xreal,
         yreal=yreal,
         xoff=xoff,
         yoff=yoff,
-        unit=unit,
+        unit=from_file(units[1])[1],
         lateral_unit=lateral_unit,
         title=title,
         mask=None if mask is None else marked(mask),
         number=0,
     )
-    return without_unmeasured(channel)
 
 
 def _doubles(path: Path, yres: int, xres: int) -> NDArray[np.float64]:

@@ -268,12 +268,14 @@ def _error(error: AfmsrError, detail: str = "") -> dict[str, Any]:
 
 def _remove_files(request: Mapping[str, Any]) -> None:
     """Remove the files of a request whose client is gone, and the folder if it is then empty."""
-    folder, field = request.get("folder"), request.get("field")
+    folder, field, retrace = (request.get(key) for key in ("folder", "field", "retrace"))
     if not isinstance(folder, str) or not isinstance(field, dict):
         return
     if "\0" in folder or not private(Path(folder)):
         return
-    names = (field.get("data"), field.get("mask"), protocol.RESULT, protocol.RESULT_MASK)
+    names = [field.get("data"), field.get("mask"), protocol.RESULT, protocol.RESULT_MASK]
+    if isinstance(retrace, dict):
+        names.append(retrace.get("data"))
     extras = (name for pair in protocol.EXTRAS for name in pair)
     for name in (*names, *extras, *_PREVIEWS):
         with contextlib.suppress(OSError, AfmsrError):

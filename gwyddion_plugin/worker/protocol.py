@@ -44,6 +44,11 @@ the answers repeat. Every request ends with exactly one answer of its own type's
         half-width of the interval around each height, whose mask marks the least certain regions;
         the residual, on the pixels of the scan; and, if the scan has noise, the same in sigma.
         ``save`` writes them too.
+    ``retrace``
+        FIELD, and in it ``"number"`` of the channel in its file, of the same lines scanned the
+        other way, see ``{"type": "retrace"}``: the two are joined first, as
+        :func:`afmsr_core.joining.join` does it. The history then has a step ``join``; where they do
+        not fit, it has none, and ``warnings`` says why.
 
     While it works: ``{"type": "progress", "id": 2, "fraction": 0.25}``, several a second; the
     fraction is partly an estimate and never falls. Then ``{"type": "result", "id": 2, "field":
@@ -59,6 +64,11 @@ the answers repeat. Every request ends with exactly one answer of its own type's
     user chose last, and overwrites the file. The answer is ``{"type": "result", "id": 2,
     "seconds": S}``; after an ``error`` the file is as it was. ``settings``, ``time_limit``,
     ``keep`` and ``confidence`` are taken from the user's choices where the request has none.
+
+``{"type": "retrace", "id": 7, "field": FIELD, "others": [FIELD, ...]}``
+    asks which of the other channels of a file holds the same lines scanned the other way. Only
+    the descriptions count: the files need not be there. The answer ``{"type": "retrace", "id": 7,
+    "place": N or null}`` has the place among the others, from 0 on.
 
 ``{"type": "preview", "id": 3, "folder": PATH, "field": FIELD, "settings": {...}, "at": [X, Y]}``
     upscales a crop around the pixel (X, Y) of the levelled field. The answer ``{"type":

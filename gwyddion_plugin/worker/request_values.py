@@ -8,7 +8,7 @@ from typing import Any
 
 from gwyddion_plugin.worker.protocol import SETTINGS, ProtocolError, is_path
 
-__all__ = ["count", "flag", "name", "number", "place", "seconds", "settings"]
+__all__ = ["count", "flag", "name", "number", "place", "seconds", "settings", "table", "tables"]
 
 LONGEST = 86_400.0
 """Seconds, a day: time limits and times in memory beyond it are cut to it."""
@@ -69,6 +69,22 @@ def name(content: Mapping[Any, Any], key: str) -> str:
         return ""
     if not isinstance(found, str) or not is_path(found):
         raise _wrong(key, found, "a text")
+    return found
+
+
+def table(content: Mapping[str, Any], key: str) -> dict[str, Any]:
+    """Return a table of values."""
+    found = content.get(key)
+    if not isinstance(found, dict):
+        raise _wrong(key, found, "an object")
+    return found
+
+
+def tables(content: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
+    """Return a list of tables of values."""
+    found = content.get(key)
+    if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
+        raise _wrong(key, found, "a list of objects")
     return found
 
 

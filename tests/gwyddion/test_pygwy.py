@@ -22,6 +22,7 @@ import pytest
 
 import gwyddion_plugin.pygwy
 from afmsr_core.channel import Channel
+from afmsr_core.joining import join
 from afmsr_core.trust.assessment import assess
 from afmsr_core.upscale import Settings, upscale
 from gwyddion_plugin.exchange import menu
@@ -386,6 +387,67 @@ def test_confidence_and_residual_come_as_further_channels(host: Host, scan: np.n
     assert np.array_equal(_values(width["mask"]) > 0.5, expected.confidence.mask)
     again = host.run()  # Ctrl+F
     assert len([key for key in again["items"] if key.endswith("/data")]) == 5
+
+
+JOIN = "_Join with the retrace: less noise, fewer scars"
+
+
+def _both_ways(host: Host, number: int = 0) -> tuple[Channel, Channel]:
+    """Put trace and retrace into the file, in two channels from `number` on."""
+    rng = np.random.default_rng(3)
+    surface = np.cumsum(np.cumsum(rng.normal(0, 1e-10, (48, 48)), axis=0), axis=1)
+    ways = []
+    for way, title in ((0, "Z (Forward)"), (1, "Z (Backward)")):
+        values = surface + rng.normal(0, 1e-10, surface.shape)
+        host.add_channel(values, number=number + way, title=title)
+        size = {"xreal": 3e-6 / METRE, "yreal": 2e-6 / METRE}
+        ways.append(Channel(values / METRE, **size, title=title, number=number + way))
+    host.scenario["number"] = number
+    return ways[0], ways[1]
+
+
+def test_the_scan_is_joined_with_its_retrace(host: Host, scan: np.ndarray) -> None:
+    """Found among all channels of the file; Ctrl+F does the same again."""
+    host.home.choose(method="bicubic")
+    host.add_channel(scan, number=0, title="Z (Backward)")  # of other pixels
+    trace, retrace = _both_ways(host, 4)
+    user = ["wait for methods", "wait a second", {JOIN: True}, "gtk-ok"]
+    first, again = host.run(mode="RUN_INTERACTIVE", user=user), host.run()
+    expected = upscale(join(trace, retrace), method="bicubic").heights * METRE
+    for report in (first, again):
+        assert report["errors"] == report["told"] == []
+        new = _added(report, 1)
+        np.testing.assert_allclose(_values(new["data"]), expected, rtol=0, atol=1e-15)
+        history = json.loads(new["meta"]["afmsr history"])
+        assert [step["name"] for step in history] == ["join", "level", "upscale", "scan_time"]
+        assert history[0]["settings"]["number"] == 5
+        assert 'joined_with="Z (Backward)"' in new["data/log"]
+
+
+def test_without_a_retrace_there_is_none_to_choose(host: Host, scan: np.ndarray) -> None:
+    host.home.choose(method="bicubic", join_retrace=True)  # once, for another file
+    host.add_channel(scan, number=1, title="Phase (Backward)")
+    host.add_channel(scan, title="Z (Forward)")
+    user = ["wait for methods", "wait a second", "gtk-ok"]
+    report = host.run(mode="RUN_INTERACTIVE", user=user)
+    assert report["shown"][0]["insensitive"] == [JOIN]
+    new = _added(report, 2)
+    assert 'joined_with=""' in new["data/log"] and report["told"] == []
+
+
+def test_a_retrace_that_shows_something_else_is_told(host: Host) -> None:
+    host.home.choose(method="bicubic", join_retrace=True)
+    trace, _ = _both_ways(host)
+    other = np.random.default_rng(4).normal(0, 1e-9, trace.heights.shape)
+    host.add_channel(other, number=1, title="Z (Backward)")
+    host.scenario["number"] = 0
+    user = ["wait for methods", "wait a second", "gtk-ok"]
+    report = host.run(mode="RUN_INTERACTIVE", user=user)
+    (told,) = report["told"]
+    assert "not joined with its retrace 'Z (Backward)'" in told
+    assert "not joined with its retrace 'Z (Backward)'" in _added(report, 2)["data/log"]
+    expected = upscale(trace, method="bicubic").heights * METRE
+    np.testing.assert_allclose(_values(_added(report, 2)["data"]), expected, rtol=0, atol=1e-15)
 
 
 def test_works_on_the_channel_that_is_shown(host: Host, scan: np.ndarray) -> None:

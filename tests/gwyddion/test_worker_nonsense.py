@@ -136,6 +136,7 @@ WRONG: dict[str, list[Any]] = {
     "keep": ["3", [], float("nan"), -float("inf"), -5, HUGE],
     "save": [3, [], {"a": 1}, "a\0b", True, "/nowhere/x.gwy", "/dev/null", "/"],
     "confidence": ["no", 1, [], {}],
+    "retrace": [3, "mask.raw", {}, [{}], {"xres": "16", "yres": 16, "data": "data.raw"}],
 }
 WRONG_FIELD: dict[str, list[Any]] = {
     "xres": [None, 0, -1, 15, 17, "16", 16.0, True, 1 << 40, HUGE, float("nan"), []],
@@ -178,10 +179,14 @@ def test_every_value_that_is_wrong_gets_an_error_that_names_it(
     assert worker.log.stat().st_size - before < 10_000
 
 
-@pytest.mark.parametrize("kind", ["preview", "judge", "repeat"])
+@pytest.mark.parametrize("kind", ["preview", "judge", "repeat", "retrace"])
 def test_other_requests_refuse_it_too(worker: Worker, folder: Path, kind: str) -> None:
     changes: list[dict[str, Any]] = [{"settings": 3}, {"settings": {"method": []}}]
-    if kind == "repeat":
+    if kind == "retrace":
+        field = request(folder)["field"]
+        changes = [{"others": others} for others in (None, 3, {}, [1], [field, {"xres": "16"}])]
+        changes += [{"field": {"title": []}, "others": []}, {"field": None, "others": [field]}]
+    elif kind == "repeat":
         changes += [{"file": file} for file in (None, 3, "", "a\0b", "/nowhere", "/dev/zero", "/")]
         changes += [{"time_limit": "3"}, {"keep": float("nan")}, {"confidence": "no"}]
     else:

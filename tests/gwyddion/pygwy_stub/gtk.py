@@ -7,7 +7,7 @@ import time
 
 import gobject
 
-DIALOG_MODAL, MESSAGE_ERROR, BUTTONS_CLOSE = 1, 3, 2
+DIALOG_MODAL, MESSAGE_INFO, MESSAGE_ERROR, BUTTONS_CLOSE = 1, 0, 3, 2
 RESPONSE_OK, RESPONSE_CANCEL, RESPONSE_CLOSE = -5, -6, -7
 STOCK_CANCEL, STOCK_OK = "gtk-cancel", "gtk-ok"
 PATIENCE = 60.0  # seconds
@@ -15,6 +15,7 @@ PATIENCE = 60.0  # seconds
 user = []  # what the user does, step by step
 shown = []  # what each dialog looked like when it was answered
 errors = []  # texts of the error dialogs
+told = []  # texts of the dialogs that inform
 _libc = ctypes.PyDLL(None)  # keeps Python's lock while it waits, as the main loop of GTK does
 
 
@@ -192,6 +193,7 @@ class Dialog(Widget):
                 combo.set_active([item.startswith(wanted) for item in combo.items].index(True))
         for button in self.widgets(CheckButton):
             if button.label in values:
+                assert button.sensitive
                 button.set_active(values.pop(button.label))
         assert not values, values
 
@@ -213,19 +215,20 @@ class Dialog(Widget):
                 for combo in self.widgets(ComboBox)
             ),
             "checks": dict((box.label, box.active) for box in self.widgets(CheckButton)),
+            "insensitive": [box.label for box in self.widgets(CheckButton) if not box.sensitive],
         }
 
 
 class MessageDialog(object):
     def __init__(self, parent, flags, kind, buttons, text):
-        assert kind == MESSAGE_ERROR and buttons == BUTTONS_CLOSE
-        self.text = _text(text)
+        assert kind in (MESSAGE_INFO, MESSAGE_ERROR) and buttons == BUTTONS_CLOSE
+        self.kind, self.text = kind, _text(text)
 
     def format_secondary_text(self, text):
         self.text += "\n" + _text(text)
 
     def run(self):
-        errors.append(self.text)
+        (errors if self.kind == MESSAGE_ERROR else told).append(self.text)
         return RESPONSE_CLOSE
 
     def destroy(self):

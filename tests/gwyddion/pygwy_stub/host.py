@@ -114,6 +114,7 @@ def main():
                 ),
                 "shown": gtk.shown,
                 "errors": gtk.errors,
+                "told": gtk.told,
                 "user": gtk.user,
                 "waits": gwy.World.waits,
                 "waiting": gwy.World.waiting,
