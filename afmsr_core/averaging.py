@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from afmsr_core import __version__
 from afmsr_core.channel import Channel, Step
 from afmsr_core.errors import UsageError
-from afmsr_core.grid import FINEST
+from afmsr_core.grid import scale_of
 from afmsr_core.large_field import LargeField, bands, empty_field
 
 __all__ = ["averaged", "fineness"]
@@ -86,17 +86,22 @@ def averaged(fine: Channel, shape: tuple[int, int]) -> Channel:
     return made.after(Step(STEP, __version__, settings, effect))
 
 
-def fineness(result: Channel) -> float:
-    """Return how many pixels along x a result has for one that was measured.
+def fineness(result: Channel) -> tuple[float, float]:
+    """Return how many pixels a result has for one that was measured: down and across.
 
-    As its history tells, which files keep; `FINEST` if that tells nothing.
+    As its history tells, which files keep; those of square pixels at 4x if that tells nothing.
     """
-    found = float(FINEST)
+    down, across = map(float, scale_of(result))
     for step in result.history:
-        columns, before = step.settings.get("columns"), step.settings.get("from_columns")
-        if step.name == STEP and isinstance(columns, int) and isinstance(before, int) and before:
-            found *= columns / before
-    return found
+        if step.name == STEP:
+            down *= _share(step, "rows")
+            across *= _share(step, "columns")
+    return down, across
+
+
+def _share(step: Step, side: str) -> float:
+    after, before = step.settings.get(side), step.settings.get(f"from_{side}")
+    return after / before if isinstance(after, int) and isinstance(before, int) and before else 1.0
 
 
 @dataclass(frozen=True)

@@ -269,6 +269,30 @@ class Channel:
         """Return a copy with some fields changed."""
         return replace(self, **changes)
 
+    def turned(self) -> Channel:
+        """Return the field with rows and columns exchanged, and its size and place with them.
+
+        Turned twice, it is as it was.
+
+        Examples
+        --------
+        >>> channel = Channel(np.zeros((2, 4)), xreal=400.0, yreal=200.0, yoff=5.0).turned()
+        >>> channel.heights.shape, channel.xreal, channel.xoff
+        ((4, 2), 200.0, 5.0)
+        """
+        heights: Any = self.heights.T
+        if not isinstance(heights, LargeField):
+            heights = np.array(heights, order="C")
+        return replace(
+            self,
+            heights=heights,
+            mask=None if self.mask is None else np.array(self.mask.T, order="C"),
+            xreal=self.yreal,
+            yreal=self.xreal,
+            xoff=self.yoff,
+            yoff=self.xoff,
+        )
+
     def after(self, step: Step) -> Channel:
         """Return a copy whose history ends with `step`."""
         return replace(self, history=(*self.history, step))

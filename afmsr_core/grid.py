@@ -1,4 +1,4 @@
-"""How many pixels a result shall have."""
+"""How many pixels a method makes of one that was measured, and how many a result shall have."""
 
 from __future__ import annotations
 
@@ -10,9 +10,24 @@ from afmsr_core.errors import UsageError
 if TYPE_CHECKING:
     from afmsr_core.channel import Channel
 
-__all__ = ["FINEST", "LINES_X2", "LINES_X4", "SQUARE", "Grid", "Scale"]
+__all__ = [
+    "AUTO",
+    "FINEST",
+    "LINES_X2",
+    "LINES_X4",
+    "SQUARE",
+    "Choice",
+    "Grid",
+    "Scale",
+    "check_scale",
+    "choose",
+    "from_option",
+    "is_sideways",
+    "scale_of",
+]
 
-FINEST = 4  # pixels along each axis that every method makes of one that was measured
+FINEST = 4  # pixels along an axis, at most, that a method makes of one that was measured
+AUTO = "auto"
 
 
 class Scale(NamedTuple):
@@ -21,16 +36,207 @@ class Scale(NamedTuple):
     Attributes
     ----------
     rows : int
-        Across the scan lines.
+        Down the field.
     columns : int
-        Along them; 1 where every point of a line was measured.
+        Across it.
+
+    Examples
+    --------
+    >>> LINES_X4.lines, LINES_X4.option, LINES_X4.titled("afm"), SQUARE.titled("afm")
+    (True, '1x4', 'lines x4, afm', 'x4 afm')
+    >>> LINES_X4.turned, LINES_X4.turned.recorded, SQUARE.recorded
+    (Scale(rows=1, columns=4), '4x1', 4)
+    >>> LINES_X4.shape(128, 512)
+    (512, 512)
     """
 
     rows: int
     columns: int
 
+    @property
+    def lines(self) -> bool:
+        """Whether it is that of a line scan: nothing is added along one axis."""
+        return self.rows != self.columns
+
+    @property
+    def sideways(self) -> bool:
+        """Whether the lines of a line scan run down the field, so that its slow axis is x."""
+        return self.columns > self.rows
+
+    @property
+    def turned(self) -> Scale:
+        """The same for the field with rows and columns exchanged."""
+        return Scale(self.columns, self.rows)
+
+    @property
+    def upright(self) -> Scale:
+        """The same for the field whose lines are rows."""
+        return self.turned if self.sideways else self
+
+    @property
+    def cell(self) -> int:
+        """How many points of a line are as long as lines are apart; 1 for square pixels."""
+        return max(self) // min(self)
+
+    @property
+    def option(self) -> str:
+        """How it is asked for: ``"4"``, ``"1x4"`` or ``"1x2"``, columns by rows as in 512x128."""
+        rows, columns = self.upright
+        return f"{columns}x{rows}" if self.lines else str(rows)
+
+    @property
+    def recorded(self) -> int | str:
+        """How a history has it: 4, or columns by rows, ``"1x4"``, and ``"4x1"`` sideways."""
+        return f"{self.columns}x{self.rows}" if self.lines else self.rows
+
+    def titled(self, method: str) -> str:
+        """Return what the title of a result says in brackets."""
+        return f"lines x{max(self)}, {method}" if self.lines else f"x{self.rows} {method}"
+
+    def shape(self, yres: int, xres: int) -> tuple[int, int]:
+        """Return rows and columns of the result of so many."""
+        return yres * self.rows, xres * self.columns
+
 
 SQUARE, LINES_X4, LINES_X2 = Scale(4, 4), Scale(4, 1), Scale(2, 1)
+
+_OPTIONS = {scale.option: scale for scale in (SQUARE, LINES_X4, LINES_X2)}
+_RECORDED = {str(one.recorded): one for scale in _OPTIONS.values() for one in (scale, scale.turned)}
+
+# --- which scale a scan is taken with ---------------------------------------------------------
+
+ABOUT_SQUARE = 1.5
+"""Longer side of a pixel over the shorter, below which it counts as square. Twice the lines would
+make it worse below 1.41; above that are sizes that were rounded, drift corrections and scans of
+three quarters of the lines, which have always been taken so."""
+
+NEARER_FOUR = 2.83
+"""From here on four times the lines come nearer to square pixels than twice: the geometric mean of
+2 and 4, at which both are as far off."""
+
+TOO_LONG = FINEST * ABOUT_SQUARE
+"""Beyond it even four times the lines leave pixels that do not count as square. It is a strip of a
+few lines, or its sizes are wrong."""
+
+
+class Choice(NamedTuple):
+    """The scale that a scan is taken with.
+
+    Attributes
+    ----------
+    scale : Scale
+        Which.
+    why : str
+        In a sentence; empty where a scan of square pixels becomes one four times as fine.
+    """
+
+    scale: Scale
+    why: str
+
+
+def is_sideways(scan: Channel) -> bool:
+    """Whether pixels are longer along x, so that x is the slow axis and lines run along y."""
+    return _lengths_known(scan) and scan.dx > scan.dy and _ratio(scan) >= ABOUT_SQUARE
+
+
+def choose(scan: Channel, asked: str = AUTO) -> Choice:
+    """Choose the scale for a scan, by the shape of its pixels unless one is asked for.
+
+    In a line scan every point of a line was measured, and lines were left out: its pixels are
+    longer along the slow axis, whichever that is. How many pixels it has along each axis says
+    nothing: 512 x 128 square ones are a strip.
+
+    Parameters
+    ----------
+    scan : Channel
+        As measured. Sides that are no lengths say nothing about the shape of its pixels.
+    asked : str
+        ``"auto"``, or what is done in any case: ``"4"``, ``"1x4"`` or ``"1x2"``. Of square pixels
+        the rows are the lines.
+
+    Returns
+    -------
+    Choice
+
+    Raises
+    ------
+    UsageError
+        If there is no such scale.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from afmsr_core.channel import Channel
+    >>> scan = Channel(np.zeros((128, 512)), xreal=2000.0, yreal=2000.0)
+    >>> choose(scan).scale, choose(scan.replace(yreal=500.0)).scale
+    (Scale(rows=4, columns=1), Scale(rows=4, columns=4))
+    >>> choose(scan).why
+    '512 x 128 px of 3.91 x 15.6 nm: every point of a line was measured, so lines x4'
+    """
+    check_scale(asked)
+    pixels = (
+        f"{scan.xres} x {scan.yres} px of {scan.dx:.3g} x {scan.dy:.3g} {scan.lateral_unit}".strip()
+    )
+    if asked != AUTO:
+        upright = _OPTIONS[asked]
+        if not upright.lines:
+            return Choice(upright, f"{pixels}: x4 along both axes, as asked for")
+        scale = upright.turned if is_sideways(scan) else upright
+        return Choice(scale, f"{pixels}: lines x{max(scale)}, as asked for")
+    ratio = _ratio(scan)
+    if not _lengths_known(scan) or ratio < ABOUT_SQUARE:
+        return Choice(SQUARE, "")
+    if ratio > TOO_LONG:
+        return Choice(
+            SQUARE,
+            f"{pixels}: too long for a line scan, whose pixels lines x4 would make square, so x4 "
+            f"along both axes",
+        )
+    upright = LINES_X2 if ratio < NEARER_FOUR else LINES_X4
+    scale = upright.turned if is_sideways(scan) else upright
+    return Choice(scale, f"{pixels}: every point of a line was measured, so lines x{max(scale)}")
+
+
+def _lengths_known(scan: Channel) -> bool:
+    return scan.lateral_unit == "nm"
+
+
+def _ratio(scan: Channel) -> float:
+    """Return the longer side of a pixel over the shorter, without what rounding does to it."""
+    return round(max(scan.dx, scan.dy) / min(scan.dx, scan.dy), 9)
+
+
+def check_scale(asked: str) -> None:
+    """Refuse a scale that no method makes.
+
+    Raises
+    ------
+    UsageError
+        If it is none of ``"auto"``, ``"4"``, ``"1x4"`` and ``"1x2"``.
+    """
+    if asked not in (AUTO, *_OPTIONS):
+        raise UsageError(
+            f"scale {asked}: choose {AUTO}, {', '.join(_OPTIONS)}; a line scan is turned where its "
+            f"slow axis is x"
+        )
+
+
+def from_option(option: str) -> Scale:
+    """Return the scale that :attr:`Scale.option` names, of a field whose lines are rows."""
+    return _OPTIONS[option]
+
+
+def scale_of(result: Channel) -> Scale:
+    """Return the scale that a result was made with, before anything was averaged.
+
+    As its history tells, which files keep; :data:`SQUARE` if that tells nothing.
+    """
+    step = result.last_step("upscale")
+    recorded = None if step is None else step.settings.get("scale")
+    return _RECORDED.get(str(recorded), SQUARE)
+
+
+# --- how many pixels are asked for ------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -39,10 +245,13 @@ class Grid:
 
     Parameters
     ----------
-    scale : int
-        Along each axis for each measured pixel, 1 to 4.
+    scale : int or str
+        ``"auto"`` is four times the pixels along each axis, or, of a line scan, the lines that
+        make its pixels square; see :func:`choose`. 1, 2 or 3: the same, averaged to at most so
+        many times the measured pixels along each axis. ``"4"``, ``"1x4"``, ``"1x2"``: as asked,
+        whatever the pixels are.
     pixels : int, optional
-        Instead: along the side that has more of them, the other in proportion.
+        Instead of 1, 2 or 3: along the side that has more of them, the other in proportion.
 
     Raises
     ------
@@ -56,48 +265,69 @@ class Grid:
     >>> scan = Channel(np.zeros((64, 128)), xreal=200.0, yreal=100.0)
     >>> Grid().shape(scan), Grid(scale=2).shape(scan), Grid(pixels=300).shape(scan)
     ((256, 512), (128, 256), (150, 300))
+    >>> Grid().shape(scan, LINES_X2), Grid("1x2").asked, Grid(2).asked
+    ((128, 128), '1x2', 'auto')
     """
 
-    scale: int = FINEST
+    scale: int | str = AUTO
     pixels: int | None = None
 
     def __post_init__(self) -> None:
-        if self.scale not in range(1, FINEST + 1):
+        if str(self.scale) not in (AUTO, *_FEWER, *_OPTIONS):
             raise UsageError(
                 f"scale {self.scale}: the methods make {FINEST}x, and more pixels would show "
-                f"nothing more; choose 1, 2, 3 or {FINEST}"
+                f"nothing more; choose {AUTO}, 1, 2, 3, {', '.join(_OPTIONS)}"
             )
-        if self.pixels is not None and self.scale != FINEST:
+        if self.pixels is None:
+            return
+        if str(self.scale) in _FEWER:
             raise UsageError(f"scale {self.scale} and {self.pixels} pixels: choose one of them")
-        if self.pixels is not None and self.pixels < 1:
+        if self.pixels < 1:
             raise UsageError(f"pixels {self.pixels}: give a positive number")
+
+    @property
+    def asked(self) -> str:
+        """The scale that the method is asked for, before anything is averaged."""
+        return AUTO if str(self.scale) in _FEWER else str(self.scale)
 
     @property
     def suffix(self) -> str:
         """What is put behind the name of a scan to name its result, such as ``"_x4"``."""
-        return f"_x{self.scale}" if self.pixels is None else f"_{self.pixels}px"
+        if self.pixels is not None:
+            return f"_{self.pixels}px"
+        scale = FINEST if self.scale == AUTO else self.scale
+        return f"_{scale}" if "x" in str(scale) else f"_x{scale}"
 
-    def shape(self, scan: Channel) -> tuple[int, int]:
-        """Return rows and columns of the result of a scan.
+    def shape(self, scan: Channel, scale: Scale = SQUARE) -> tuple[int, int]:
+        """Return rows and columns of the result of a scan that a method takes with `scale`.
 
         Raises
         ------
         UsageError
-            If they are fewer than were measured, or more than the methods make.
+            If they are fewer than were measured, or more than the method makes.
         """
-        rows, columns = scan.yres, scan.xres
         if self.pixels is None:
-            return rows * self.scale, columns * self.scale
-        wider = max(rows, columns)
-        if self.pixels > FINEST * wider:
+            most = int(self.scale) if str(self.scale) in _FEWER else FINEST
+            return Scale(*(min(most, one) for one in scale)).shape(scan.yres, scan.xres)
+        made = scale.shape(scan.yres, scan.xres)
+        wider = max(made)
+        least = -(-wider // max(scale))
+        if self.pixels > wider:
+            measured = f"{FINEST} times the {least} that were measured"
+            if scale.lines:
+                measured = f"the {wider} that lines x{max(scale)} makes"
+            other = f", or choose scale {SQUARE.option} as well" if scale.lines else ""
             raise UsageError(
-                f"{scan.where}: {self.pixels} pixels are more than {FINEST} times the {wider} "
-                f"that were measured, and would show nothing more; give {FINEST * wider} or fewer"
+                f"{scan.where}: {self.pixels} pixels are more than {measured}, and would show "
+                f"nothing more; give {wider} or fewer{other}"
             )
-        if self.pixels < wider:
+        if self.pixels < least:
             raise UsageError(
-                f"{scan.where}: {self.pixels} pixels are fewer than the {wider} that were "
-                f"measured; give {wider} or more"
+                f"{scan.where}: {self.pixels} pixels are fewer than the {least} that were "
+                f"measured; give {least} or more"
             )
         share = self.pixels / wider
-        return max(1, round(rows * share)), max(1, round(columns * share))
+        return max(1, round(made[0] * share)), max(1, round(made[1] * share))
+
+
+_FEWER = ("1", "2", "3")

@@ -83,6 +83,18 @@ class LargeField(NDArrayOperatorsMixin):
         whole = [np.asarray(one) if isinstance(one, LargeField) else one for one in inputs]
         return getattr(ufunc, method)(*whole, **options)
 
+    @property
+    def T(self) -> LargeField:
+        """The field with rows and columns exchanged, in a file of its own."""
+        rows, columns = self.shape
+        turned = LargeField((columns, rows), self.datum)
+        for down in bands(rows):
+            for across in bands(columns):
+                turned._values[across, down] = self._values[down, across].T
+                self._touch(BAND**2)
+                turned._touch(BAND**2)
+        return turned
+
     def _touch(self, pixels: int) -> None:
         """Let the system write out what was touched; else it would count as memory in use."""
         self._touched += 4 * pixels

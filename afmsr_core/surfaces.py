@@ -348,7 +348,7 @@ def match_plane(fine: Heights, coarse: Heights) -> Plane:
 
     Parameters
     ----------
-    fine : ndarray or LargeField of float64, shape (scale * yres, scale * xres)
+    fine : ndarray or LargeField of float64, shape (down * yres, across * xres)
         Changed, in bands of rows.
     coarse : ndarray of float64, shape (yres, xres)
         In the same unit. Where it is not finite, the fine pixels do not count either.
@@ -399,30 +399,29 @@ def _plane_around(fine: Heights, measured: Pixels, datum: float) -> Plane:
     equations that comes from the slopes within coarse pixels; that part is a small correction.
     """
     yres, xres = measured.shape
-    scale = fine.shape[1] // xres
-    both = [
-        (rows, slice(rows.start * scale, rows.stop * scale)) for rows in bands(yres, shrunk=scale)
-    ]
+    down, across = fine.shape[0] // yres, fine.shape[1] // xres
+    both = [(rows, slice(rows.start * down, rows.stop * down)) for rows in bands(yres, shrunk=down)]
 
     def blocks(field: Heights) -> Heights:
-        return field.reshape(-1, scale, xres, scale)
+        return field.reshape(-1, down, xres, across)
 
     means = np.empty(measured.shape)
     for rows, there in both:
         means[rows] = blocks(fine[there] - datum).mean(axis=(1, 3))
     plane = fit_plane(means, measured)
-    within = (np.arange(scale) + 0.5) / scale - 0.5  # of a coarse pixel's width
+    # Within a coarse pixel, of its height and width.
+    within_y, within_x = ((np.arange(n) + 0.5) / n - 0.5 for n in (down, across))
     moment_x = moment_y = 0.0
     for rows, there in both:
-        rest = blocks((fine[there] - datum) - plane.on_grid(yres * scale, xres * scale, there))
-        moment_x += float(np.sum((rest.sum(axis=1) @ within)[measured[rows]])) / xres
-        moment_y += float(np.sum((within @ rest.sum(axis=3))[measured[rows]])) / yres
+        rest = blocks((fine[there] - datum) - plane.on_grid(yres * down, xres * across, there))
+        moment_x += float(np.sum((rest.sum(axis=1) @ within_x)[measured[rows]])) / xres
+        moment_y += float(np.sum((within_y @ rest.sum(axis=3))[measured[rows]])) / yres
     x, y = from_centre(xres), from_centre(yres)
     columns, lines = measured.sum(axis=0), measured.sum(axis=1)
-    n, spread = columns.sum(), np.mean(within**2)
+    n = columns.sum()
     sum_x, sum_y, sum_xy = columns @ x, lines @ y, y @ measured @ x
-    sum_xx = columns @ x**2 + n * spread / xres**2
-    sum_yy = lines @ y**2 + n * spread / yres**2
+    sum_xx = columns @ x**2 + n * np.mean(within_x**2) / xres**2
+    sum_yy = lines @ y**2 + n * np.mean(within_y**2) / yres**2
     normal = np.array([[n, sum_x, sum_y], [sum_x, sum_xx, sum_xy], [sum_y, sum_xy, sum_yy]])
-    change = np.linalg.solve(normal * scale**2, [0.0, moment_x, moment_y])
+    change = np.linalg.solve(normal * (down * across), [0.0, moment_x, moment_y])
     return Plane(*(np.array([plane.datum, plane.slope_x, plane.slope_y]) + change).tolist())

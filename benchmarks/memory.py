@@ -97,7 +97,8 @@ def timed(what, call):
     return within
 
 upscaler = corridor.Upscaler(corridor.Settings(method=method, threads=threads))
-upscaler._engine.run = timed("network", upscaler._engine.run)
+engine = upscaler._engine(upscaler.method)
+engine.run = timed("network", engine.run)
 corridor.level = timed("levelling", corridor.level)
 corridor.interpolate_part = timed("interpolation", corridor.interpolate_part)
 upscaler._finish = timed("background, mean and tilt put back", upscaler._finish)

@@ -204,7 +204,7 @@ def _observed(
         digest = made.history[-1].settings.get("weights_sha256", "")
         return made.heights
 
-    result, evidence = gather(relief, method, noise_of(relief), upscaler.method.scale)
+    result, evidence = gather(relief, method, noise_of(relief), upscaler.method.scale.rows)
     rows, columns = result.shape
     aligned = align(
         result,

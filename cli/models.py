@@ -172,7 +172,7 @@ def _describe(method: Method) -> dict[str, Any]:
         "parameters": method.parameters,
         "licence": method.licence,
         "source": method.source,
-        "scale": method.scale,
+        "scale": method.scale.recorded,
         "extra": method.extra,
         "weights": state,
         "file": file,

@@ -45,7 +45,7 @@ def add_parser(commands: Any) -> None:
     """Add the command to the parser."""
     parser = commands.add_parser(
         "upscale",
-        description="Upscale the height channel of scans 4x: same size, units, offsets and mean.",
+        description="Upscale the height channel of scans: same size, units, offsets and mean.",
         epilog=_EPILOG,
     )
     add_file_options(parser)
@@ -59,17 +59,19 @@ def add_parser(commands: Any) -> None:
         metavar="NAME",
         help="afm, bicubic, ...; `afmsr models list` lists all (default: %(default)s)",
     )
-    fewer = how.add_mutually_exclusive_group()
-    fewer.add_argument(
+    how.add_argument(
         "--scale",
-        type=int,
-        default=4,
+        default="auto",
         metavar="N",
-        help="1 to 4 times the pixels; below 4, areas of the 4x result are averaged "
-        "(default: %(default)s)",
+        help="auto makes 4x along both axes; of a scan with every point of its lines but fewer "
+        "lines, as many lines as make its pixels square. 4, 1x4 and 1x2 (columns by rows) do so in "
+        "any case. 1, 2 and 3 average areas of auto's result (default: %(default)s)",
     )
-    fewer.add_argument(
-        "--pixels", type=int, metavar="N", help="the same, by the pixels of the longer side"
+    how.add_argument(
+        "--pixels",
+        type=int,
+        metavar="N",
+        help="average areas of the result, to so many pixels along its longer side",
     )
     how.add_argument(
         "--with-retrace",
@@ -165,7 +167,10 @@ def add_parser(commands: Any) -> None:
         "--weights", type=Path, metavar="FILE", help="other weights for the network"
     )
     machine.add_argument(
-        "--tile", type=int, metavar="PX", help="side of the tiles (default: as memory allows)"
+        "--tile",
+        type=int,
+        metavar="PX",
+        help="side of the tiles, of a line scan in lines (default: as memory allows)",
     )
     add_cluster_options(machine)
     parser.set_defaults(run=run)
@@ -230,7 +235,7 @@ def run(args: argparse.Namespace) -> int:
         records = each(
             found.left,
             work,
-            _settings(args),
+            _settings(args, grid.asked),
             processes=args.jobs,
             scheduler=scheduler(args),
             within=tally.progress.within,
@@ -266,12 +271,12 @@ def _open(results: Sequence[Path]) -> None:
             return
 
 
-def _settings(args: argparse.Namespace) -> Settings:
+def _settings(args: argparse.Namespace, asked: str) -> Settings:
     from afmsr_core.upscale import Settings
 
     names = ("method", "level", "mask", "restore_background", "protocol", "device", "engine")
     more = ("weights", "tile", "threads")
-    return Settings(**{name: getattr(args, name) for name in (*names, *more)})
+    return Settings(scale=asked, **{name: getattr(args, name) for name in (*names, *more)})
 
 
 def _told(record: dict[str, Any]) -> str:
@@ -283,7 +288,7 @@ def _told(record: dict[str, Any]) -> str:
         return f"{record['input']}: left out: {record['left_out']}"
     told = [
         f"{_name(c)} to {c['xres']} x {c['yres']} px "
-        f"({c['method']}{_averaged_told(c)}{_joined_told(c)})"
+        f"({c['method']}{_averaged_told(c)}{_joined_told(c)}{_scale_told(c)})"
         for c in record["channels"]
     ]
     if len(told) > TOLD + 1:  # the frames of a movie
@@ -294,6 +299,11 @@ def _told(record: dict[str, Any]) -> str:
 def _averaged_told(channel: Mapping[str, Any]) -> str:
     fine = channel.get("averaged_from")
     return f", averaged from {fine['xres']} x {fine['yres']}" if fine else ""
+
+
+def _scale_told(channel: Mapping[str, Any]) -> str:
+    why = channel.get("scale_because")
+    return f"; {why}" if why else ""
 
 
 def _joined_told(channel: Mapping[str, Any]) -> str:

@@ -77,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
         for warning in warned([channel])
     ]
     check_units(result, zoom, "--channel or --zoom-channel")
-    measured = (args.scale or fineness(result)) * result.dx
+    measured = (args.scale or fineness(result)[1]) * result.dx
     if zoom.dx > NO_FINER * measured:
         warnings.append(
             f"{args.zoom}, its pixels are no finer than those that were upscaled, so it cannot "

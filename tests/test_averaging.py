@@ -25,7 +25,9 @@ QUICK: dict[str, Any] = {"method": "bicubic", "threads": 1}
 
 def field(shape: tuple[int, int], **changes: Any) -> Channel:
     heights = np.random.default_rng(0).normal(50, 20, shape).cumsum(axis=1)
-    made = Channel(heights, 2000.0, 900.0, xoff=-30.0, yoff=4.0, title="Height (x4 afm)")
+    made = Channel(
+        heights, 50.0 * shape[1], 45.0 * shape[0], xoff=-30.0, yoff=4.0, title="Height (x4 afm)"
+    )
     return made.replace(**changes)
 
 
@@ -98,7 +100,7 @@ def test_python_gives_as_many_as_were_asked_for(
     made = afmsr.upscale(scan, **grid, **QUICK)
     assert made.heights.shape == shape
     np.testing.assert_array_equal(made.heights, averaged(fine, shape).heights)
-    assert fineness(made) == pytest.approx(shape[1] / 20)
+    assert fineness(made) == pytest.approx((shape[0] / 9, shape[1] / 20))
     if grid:
         size = f"{shape[1]} x {shape[0]} px"
         assert made.title == f"Height (x4 bicubic, averaged to {size})"
@@ -110,8 +112,8 @@ def test_python_gives_as_many_as_were_asked_for(
 @pytest.mark.parametrize(
     ("grid", "told"),
     [
-        ({"scale": 5}, "scale 5: the methods make 4x.*choose 1, 2, 3 or 4"),
-        ({"scale": 0}, "choose 1, 2, 3 or 4"),
+        ({"scale": 5}, "scale 5: the methods make 4x.*choose auto, 1, 2, 3, 4"),
+        ({"scale": 0}, "choose auto, 1, 2, 3, 4"),
         ({"scale": 2, "pixels": 30}, "choose one of them"),
         ({"pixels": 0}, "positive"),
         ({"pixels": 81}, r"channel 'Height': 81 pixels are more than 4 times the 20.*80 or fewer"),

@@ -13,7 +13,8 @@ import pytest
 import afmsr_core.methods as folder
 from afmsr_core.channel import Channel
 from afmsr_core.errors import UnknownMethodError
-from afmsr_core.methods import Interpolation, Network, get, methods, names
+from afmsr_core.grid import SQUARE
+from afmsr_core.methods import Interpolation, Network, get, methods, names, registry
 from afmsr_core.upscale import upscale
 
 NEAREST = """
@@ -37,9 +38,9 @@ def extra_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pa
     """A folder whose modules count as modules of the methods' folder."""
     monkeypatch.setattr(folder, "__path__", [*folder.__path__, str(tmp_path)])
     before = set(sys.modules)
-    methods.cache_clear()
+    registry._found.cache_clear()
     yield tmp_path
-    methods.cache_clear()
+    registry._found.cache_clear()
     for name in set(sys.modules) - before:
         if name.startswith("afmsr_core.methods."):
             del sys.modules[name]
@@ -59,11 +60,11 @@ def test_a_method_is_one_file(extra_folder: Path) -> None:
 def test_a_name_that_is_taken_is_refused_and_nothing_changes(extra_folder: Path) -> None:
     before = methods()
     (extra_folder / "zzz.py").write_text(NEAREST.format(name="bicubic"))
-    methods.cache_clear()
+    registry._found.cache_clear()
     with pytest.raises(ValueError, match="two methods are called 'bicubic'"):
         methods()
     (extra_folder / "zzz.py").unlink()
-    methods.cache_clear()
+    registry._found.cache_clear()
     assert methods() == before
     bicubic = get("bicubic")
     assert isinstance(bicubic, Interpolation) and bicubic.flag == "INTER_CUBIC"
@@ -81,7 +82,7 @@ def test_the_methods_of_the_paper_and_ours_are_there() -> None:
 
 def test_every_descriptor_says_what_a_user_must_know() -> None:
     for name, method in methods().items():
-        assert method.name == name == name.lower() and method.scale == 4
+        assert method.name == name == name.lower() and method.scale == SQUARE
         assert method.label and method.summary and method.source and method.licence
         assert method.parameters == 0 if method.kind == "interpolation" else method.parameters > 1e4
         if isinstance(method, Network):

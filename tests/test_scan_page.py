@@ -59,14 +59,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with a result and its page, one of volts, and one with gaps."""
     made = tmp_path_factory.mktemp("page")
     afmsr.write(made / "scan.gwy", SCAN)
-    assert main(["upscale", str(made / "scan.gwy"), "--confidence", "--report", "--quiet"]) == 0
+    command = ["upscale", str(made / "scan.gwy"), "--confidence", "--report", "--quiet"]
+    assert main([*command, "--scale", "4"]) == 0
     volts = scan_of(32, 32, unit="V", title="Potential")
     volts = volts.replace(heights=1e-8 * (volts.heights - 3000.0))
     afmsr.report(afmsr.upscale(volts, method="bilinear"), made / "volts.html", scan=volts)
     gaps = scan_of(32, 32)
     gaps.heights[16:20] = np.nan
     afmsr.report(afmsr.upscale(gaps), made / "gaps.html", scan=gaps)
-    afmsr.report(afmsr.upscale(LONG, method="bilinear"), made / "long.html", scan=LONG)
+    afmsr.report(afmsr.upscale(LONG, method="bilinear", scale=4), made / "long.html", scan=LONG)
     return made
 
 

@@ -20,6 +20,7 @@ from afmsr_core.batch.work import Work
 from afmsr_core.channel import Channel
 from afmsr_core.data import example_pair
 from afmsr_core.errors import Cancelled, UsageError
+from afmsr_core.grid import SQUARE
 from afmsr_core.inference import open_engine, run_tiled
 from afmsr_core.inference.engine import Engine
 from afmsr_core.inference.tiling import MEMORY_BUDGET, Tiles
@@ -35,7 +36,7 @@ assert isinstance(AFM, Network)
 
 @cache
 def upscaler(tile: int | None) -> Upscaler:
-    return Upscaler(Settings(tile=tile, threads=1))
+    return Upscaler(Settings(tile=tile, threads=1, scale="4"))
 
 
 def whole(scan: Channel) -> np.ndarray:
@@ -182,7 +183,7 @@ def test_the_processor_takes_over_from_a_device_without_memory() -> None:
 
 def test_the_provenance_names_the_device_that_did_the_work() -> None:
     worker = Upscaler(Settings(threads=1))
-    worker._engine = Cramped(100, device="cuda:0")
+    worker._engines[SQUARE] = Cramped(100, device="cuda:0")
     told = worker(Channel(GREY[:64, :64], 1.0, 1.0)).history[-1].settings
     assert told["device"] == "cpu"
 

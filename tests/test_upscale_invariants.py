@@ -28,6 +28,7 @@ _upscalers: dict[tuple[Any, ...], Upscaler] = {}
 
 def up(channel: Channel, method: str = "bicubic", **options: Any) -> Channel:
     """Upscale with an engine that is loaded once for all examples."""
+    options = {"scale": "4"} | options  # whatever the shape of the pixels
     key = (method, *sorted(options.items()))
     if key not in _upscalers:
         _upscalers[key] = Upscaler(Settings(method=method, threads=1, **options))

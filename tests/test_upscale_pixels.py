@@ -23,7 +23,7 @@ def test_interpolations_are_those_of_opencv(method: str, shape: tuple[int, int])
     heights = np.random.default_rng(0).normal(5, 3, shape)
     size = (4 * shape[1], 4 * shape[0])
     theirs = cv2.resize(heights, size, interpolation=FLAGS[method])
-    ours = upscale(Channel(heights, 1.0, 1.0), method=method, **PLAIN).heights
+    ours = upscale(Channel(heights, *heights.shape[::-1]), method=method, **PLAIN).heights
     # On [0, 1], not on nm: OpenCV's weights of Lanczos4 are float32 and do not quite sum to one.
     tolerance = 1e-6 if method == "lanczos4" else 1e-12
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=tolerance * np.ptp(heights))

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from afmsr_core.batch import dask
 from afmsr_core.batch.overlapping import overlapping
 from afmsr_core.errors import AfmsrError
+from afmsr_core.methods import registry
 
 if TYPE_CHECKING:
     from afmsr_core.batch.plan import Job
@@ -87,7 +88,7 @@ class _Run:
             settings = dataclasses.replace(settings, weights=settings.weights.absolute())
         # What is written twice is the same; that nothing else is there was seen to before.
         self._what = pickle.dumps((settings, dataclasses.replace(work, force=True)))
-        self._weights = upscaler.weights_sha256
+        self._weights = _weights(upscaler)
 
     def finished(self, jobs: Sequence[Job]) -> Iterator[dict[str, Any]]:
         """Yield records in the order of completion."""
@@ -112,7 +113,7 @@ class _Run:
         ]
         task = pickle.dumps(there)
         # The same work has the same name: given twice, it is done once.
-        digest = hashlib.sha256(self._what + task + str(self._weights).encode()).hexdigest()
+        digest = hashlib.sha256(self._what + task + repr(self._weights).encode()).hexdigest()
         return self._client.submit(
             _upscaled,
             dask.versions_of(),
@@ -130,13 +131,13 @@ _upscalers: dict[bytes, tuple[Upscaler, Work]] = {}
 
 
 def _upscaled(
-    versions: Mapping[str, str | None], weights: str | None, what: bytes, task: bytes
+    versions: Mapping[str, str | None], weights: Mapping[str, str], what: bytes, task: bytes
 ) -> list[dict[str, Any]] | AfmsrError:
     """Upscale a few scans and return their records."""
 
     def do(threads: int) -> list[dict[str, Any]]:
         upscaler, work = dask.held(_upscalers, what, lambda: _made(what, threads))
-        if upscaler.weights_sha256 != weights:
+        if _weights(upscaler) != weights:
             raise AfmsrError(
                 f"has other weights of {upscaler.method.name}; give all computers the same model "
                 f"folder with AFMSR_MODEL_DIR"
@@ -144,6 +145,15 @@ def _upscaled(
         return list(overlapping(pickle.loads(task), work, upscaler))
 
     return dask.on_this_worker(do, versions)
+
+
+def _weights(upscaler: Upscaler) -> dict[str, str]:
+    """Return the SHA-256 of the weights by scale, as far as it is known."""
+    found = {
+        scale.option: upscaler.weights_sha256(scale)
+        for scale in registry.scales(upscaler.method.name)
+    }
+    return {option: digest for option, digest in found.items() if digest}
 
 
 def _made(what: bytes, threads: int) -> tuple[Upscaler, Work]:

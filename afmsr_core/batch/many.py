@@ -15,7 +15,7 @@ from afmsr_core.batch.plan import Job, plan
 from afmsr_core.batch.trust import Trust
 from afmsr_core.batch.work import Work
 from afmsr_core.errors import UsageError, naming
-from afmsr_core.grid import FINEST, Grid
+from afmsr_core.grid import AUTO, Grid
 
 if TYPE_CHECKING:
     from afmsr_core.batch.dask import Scheduler
@@ -46,8 +46,9 @@ class Upscaled:
         What you must know before you trust the result.
     channels : tuple of mapping
         Of each result ``number``, ``title``, ``unit``, ``method``, ``xres``, ``yres``, ``xreal``,
-        ``yreal`` and ``lateral_unit``; if joined with its retrace ``joined_with``; with fewer
-        pixels than 4x ``averaged_from``; with `confidence` or `residual` also ``trust`` and
+        ``yreal`` and ``lateral_unit``; ``scale`` as in its history and, where that is not the usual
+        one, ``scale_because``; if joined with its retrace ``joined_with``; if averaged
+        ``averaged_from``; with `confidence` or `residual` also ``trust`` and
         ``parameters``, as in ``afmsr upscale --json``.
     traceback : str or None
         Of a fault that nobody foresaw.
@@ -244,7 +245,7 @@ def upscale_many(
     out: Path_ | None = None,
     *,
     method: str = "afm",
-    scale: int = FINEST,
+    scale: int | str = AUTO,
     pixels: int | None = None,
     level: str = "plane",
     mask: MaskRule = "ignore",
@@ -270,7 +271,7 @@ def upscale_many(
     scheduler: Scheduler | None = None,
     progress: Callable[[Upscaled], object] | None = None,
 ) -> list[Upscaled]:
-    """Upscale many scans 4x, from files to files, as ``afmsr upscale`` does.
+    """Upscale many scans, from files to files, as ``afmsr upscale`` does.
 
     A scan that fails costs no other: it has a record that says why.
 
@@ -378,6 +379,7 @@ def upscale_many(
         weights=None if weights is None else Path(weights),
         tile=tile,
         threads=threads,
+        scale=grid.asked,
     )
     work = Work(
         which=None if which is None else tuple(map(str, which)),

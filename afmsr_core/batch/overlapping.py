@@ -60,7 +60,7 @@ def overlapping(
                 task = coming.popleft().result()
                 coming.extend(reader.submit(work.read, job) for job in islice(todo, 1))
                 work.compute(task, upscaler, within(task.job.source.name))
-                large = task.pixels(upscaler.method.scale) > LARGE
+                large = task.pixels(upscaler) > LARGE
                 going.append(writer.submit(work.write, task))
                 del task
                 while going and (large or len(going) > AHEAD or going[0].done()):

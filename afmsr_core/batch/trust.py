@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from afmsr_core.errors import UsageError
+from afmsr_core.grid import choose
 
 if TYPE_CHECKING:
     from afmsr_core.channel import Channel
@@ -116,6 +117,8 @@ def coarseness_of(channel: Channel, settings: Settings) -> dict[str, Any]:
     from afmsr_core.trust.coarseness import judge
     from afmsr_core.trust.noise import noise_of
 
+    if choose(channel, settings.scale).scale.sideways:
+        channel = channel.turned()
     relief = level(channel, settings.level, settings.mask).channel.heights
     pixel = (channel.dy, channel.dx) if channel.has_slopes else None
     try:

@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from afmsr_core.batch.plan import Job
 from afmsr_core.batch.trust import Trust, coarseness_of
 from afmsr_core.errors import AfmsrError, Cancelled, described, naming, traceback_of
-from afmsr_core.grid import Grid
+from afmsr_core.grid import Grid, choose
 from afmsr_core.stopping import asked
 
 if TYPE_CHECKING:
@@ -46,9 +47,9 @@ class Task:
     results: list[Channel] = field(default_factory=list)
     extras: list[Channel] = field(default_factory=list)
 
-    def pixels(self, scale: int) -> int:
-        """Return how many its results have, which are so many times as fine."""
-        return sum(channel.heights.size for channel in self.wanted) * scale**2
+    def pixels(self, upscaler: Upscaler) -> int:
+        """Return how many its results have, before they are averaged."""
+        return sum(prod(upscaler.scale(one).shape(one.yres, one.xres)) for one in self.wanted)
 
     def warn(self, channel: Channel, made: Sequence[Channel]) -> None:
         """Take over what must be told of channels that were made of one of the wanted."""
@@ -132,7 +133,7 @@ class Work:
         from afmsr_core.averaging import averaged
 
         with _telling(task):
-            shapes = [self.grid.shape(channel) for channel in task.wanted]
+            shapes = [self.grid.shape(one, upscaler.scale(one)) for one in task.wanted]
             task.record["channels"] = [
                 _described(channel, shape, upscaler)
                 for channel, shape in zip(task.wanted, shapes, strict=True)
@@ -280,19 +281,22 @@ def _made(finish: Callable[[], Channel], shape: tuple[int, int]) -> Channel:
 def _described(channel: Channel, shape: tuple[int, int], upscaler: Upscaler) -> dict[str, Any]:
     from afmsr_core.joining import joined_with
 
-    scale = upscaler.method.scale
-    fine = channel.yres * scale, channel.xres * scale
+    scale, why = choose(channel, upscaler.settings.scale)
+    fine = scale.shape(channel.yres, channel.xres)
     described: dict[str, Any] = {
         "number": channel.number,
         "title": channel.title,
         "unit": channel.unit,
         "method": upscaler.method.name,
+        "scale": scale.recorded,
         "xres": shape[1],
         "yres": shape[0],
         "xreal": channel.xreal,
         "yreal": channel.yreal,
         "lateral_unit": channel.lateral_unit,
     }
+    if why:
+        described["scale_because"] = why
     if joined := joined_with(channel):
         described["joined_with"] = dict(joined)
     if shape != fine:

@@ -102,7 +102,7 @@ class Witness:
         self._chosen = next((one for one in upscalers if self._fits(one)), None)
 
     def _fits(self, upscaler: Upscaler) -> bool:
-        digest = upscaler.weights_sha256 or ""
+        digest = upscaler.weights_sha256() or ""
         return self.calibration is not None and self.calibration.fits(upscaler.method.name, digest)
 
     @property
@@ -196,7 +196,7 @@ class Witness:
             match_plane(level, heights)
             return level
 
-        _, evidence = gather(relief, method, noise, self._chosen.method.scale)
+        _, evidence = gather(relief, method, noise, self._chosen.method.scale.rows)
         return self.calibration.scale_of(evidence)
 
 

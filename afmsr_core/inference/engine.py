@@ -13,7 +13,7 @@ from afmsr_core.errors import AfmsrError, MissingWeightsError, UsageError, Weigh
 from afmsr_core.inference.choices import CHOICES
 from afmsr_core.methods.registry import Network
 
-__all__ = ["ENGINES", "Engine", "open_engine"]
+__all__ = ["ENGINES", "Engine", "open_engine", "prepare"]
 
 ENGINES = ("auto", "onnx", "torch")
 _DEVICE = re.compile(r"auto|cpu|cuda(:[0-9]+)?|mps|directml|coreml")
@@ -37,7 +37,7 @@ class Engine(Protocol):
     weights_sha256: str
 
     def run(self, planes: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Upscale grey planes, (n, 1, height, width) to (n, 1, 4 height, 4 width).
+        """Upscale grey planes, (n, 1, height, width), by the scale of the network.
 
         A network for RGB gives what it would give on grey in each colour, weighed to grey.
 
@@ -108,6 +108,22 @@ def open_engine(
     from afmsr_core.inference.torch_engine import TorchEngine
 
     return TorchEngine(network, device=device, weights=weights, threads=threads)
+
+
+def prepare(network: Network) -> None:
+    """Do for a network that ships as ONNX what need not wait until it is opened.
+
+    Raises
+    ------
+    WeightsError
+        If its file is missing or not the one that was published.
+    """
+    from afmsr_core.inference import onnx_engine
+    from afmsr_core.methods import shipped
+
+    if network.onnx is not None:
+        shipped.read(network.onnx)
+    onnx_engine.runtime()
 
 
 def _prefers_onnx(network: Network, device: str, weights: Path | None) -> bool:

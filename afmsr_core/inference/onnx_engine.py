@@ -15,7 +15,15 @@ from afmsr_core.errors import UsageError, WeightsError
 from afmsr_core.methods import shipped
 from afmsr_core.methods.registry import Network
 
-__all__ = ["PROVIDERS", "THINNEST", "OnnxEngine", "provider", "session", "usable_threads"]
+__all__ = [
+    "PROVIDERS",
+    "THINNEST",
+    "OnnxEngine",
+    "provider",
+    "runtime",
+    "session",
+    "usable_threads",
+]
 
 # What it says when an allocation fails; the second is C++'s own word.
 _NO_MEMORY = re.compile(r"failed to allocate memory|bad_alloc|bad allocation", re.IGNORECASE)
@@ -62,9 +70,7 @@ class OnnxEngine:
         self._network = network
         self._threads = threads
         model, file, self.weights_sha256 = self._found()
-        os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # it writes into the home folder
-        import onnxruntime
-
+        onnxruntime = runtime()
         self.name = f"onnxruntime {onnxruntime.__version__}"
         self.device = provider(device, onnxruntime.get_available_providers())
         try:
@@ -109,7 +115,7 @@ class OnnxEngine:
         return float(np.abs(found - expected).max()) / (float(np.ptp(expected)) or 1.0)
 
     def run(self, planes: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Upscale (n, 1, height, width) to (n, 1, 4 height, 4 width)."""
+        """Upscale grey planes, (n, 1, height, width), by the scale of the network."""
         try:
             result: NDArray[np.float32] = self._session.run(None, {self._input: planes})[0]
             return result
@@ -123,6 +129,14 @@ class OnnxEngine:
         if self.device == "cpu":
             return self
         return self._with_device("cpu")
+
+
+def runtime() -> Any:
+    """Return the module onnxruntime, whose import takes a third of a second."""
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # it writes into the home folder
+    import onnxruntime
+
+    return onnxruntime
 
 
 def session(model: bytes, threads: int | None, device: str = "cpu") -> Any:

@@ -26,13 +26,17 @@ class Tiles:
     Parameters
     ----------
     side : int
-        Input pixels of a tile along each axis, without its halo.
+        Lines of a tile, without its halo, and as many points of a line for square pixels.
     halo : int
-        Input pixels around it that the network sees too and whose output is dropped.
+        Lines around it that the network sees too and whose output is dropped.
+    cell : int
+        Points of a line that stand for one of the above: a tile of a line scan is about square in
+        nm, as one of square pixels is.
     """
 
     side: int
     halo: int
+    cell: int = 1
 
     @classmethod
     def for_network(
@@ -49,14 +53,16 @@ class Tiles:
             If `side` is given and not positive.
         """
         halo = _up(UNBOUNDED_HALO if network.halo is None else network.halo, network.align)
+        cell = network.scale.cell
+        longest = max(shape[0], -(-shape[1] // cell))
         if side is None:
             pixels = MEMORY_BUDGET // network.working_bytes
             fits = shape[0] * shape[1] <= pixels
-            side = max(shape) if fits else max(SMALLEST, halo, int(pixels**0.5) - 2 * halo)
+            side = longest if fits else max(SMALLEST, halo, int((pixels / cell) ** 0.5) - 2 * halo)
         elif side < 1:
             raise UsageError(f"--tile {side}: give a number of pixels, such as 256")
         # Not beyond the field: halving such a tile would change nothing.
-        return cls(_up(min(side, max(shape)), network.align), halo)
+        return cls(_up(min(side, longest), network.align), halo, cell)
 
     def halved(self, align: int) -> Tiles:
         """Return tiles of half the side."""
@@ -64,14 +70,15 @@ class Tiles:
 
     def cover(self, yres: int, xres: int) -> Iterator[tuple[slice, slice, slice, slice]]:
         """Yield (rows, columns) of each tile and (rows, columns) of what the network sees."""
+        width, margin = self.side * self.cell, self.halo * self.cell
         for top in range(0, yres, self.side):
-            for left in range(0, xres, self.side):
-                bottom, right = min(top + self.side, yres), min(left + self.side, xres)
+            for left in range(0, xres, width):
+                bottom, right = min(top + self.side, yres), min(left + width, xres)
                 yield (
                     slice(top, bottom),
                     slice(left, right),
                     slice(max(0, top - self.halo), min(yres, bottom + self.halo)),
-                    slice(max(0, left - self.halo), min(xres, right + self.halo)),
+                    slice(max(0, left - margin), min(xres, right + margin)),
                 )
 
 
@@ -96,10 +103,10 @@ def run_tiled(
         Normalised as a whole, so that tiles agree at their seams.
     store : callable
         Gets the rows and columns of each output tile and its values, shape
-        (colours, 4 height, 4 width). It must assign, not add: after running out of memory, tiles
+        (colours, height, width). It must assign, not add: after running out of memory, tiles
         come again.
     side : int, optional
-        Tile side in input pixels; chosen to fit the memory by default.
+        Of a tile, as in :class:`Tiles`; chosen to fit the memory by default.
     progress : callable, optional
         Gets the fraction done, which never falls; may raise to stop.
 
@@ -120,10 +127,10 @@ def run_tiled(
         try:
             for rows, cols, seen_rows, seen_cols in tiles.cover(yres, xres):
                 result = engine.run(np.ascontiguousarray(planes[None, :, seen_rows, seen_cols]))[0]
-                scale = network.scale
-                inner_rows = _within(rows, seen_rows, scale)
-                inner_cols = _within(cols, seen_cols, scale)
-                store(_scaled(rows, scale), _scaled(cols, scale), result[:, inner_rows, inner_cols])
+                down, across = network.scale
+                inner_rows = _within(rows, seen_rows, down)
+                inner_cols = _within(cols, seen_cols, across)
+                store(_scaled(rows, down), _scaled(cols, across), result[:, inner_rows, inner_cols])
                 if progress:
                     done = max(done, _fraction(rows, cols, yres, xres))
                     progress(done)

@@ -107,7 +107,7 @@ class TorchEngine:
         return self._grey
 
     def run(self, planes: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Upscale grey planes, (n, 1, height, width) to (n, 1, 4 height, 4 width).
+        """Upscale grey planes, (n, 1, height, width), by the scale of the network.
 
         A network for RGB also takes (n, 3, height, width), and gives RGB.
 

@@ -36,7 +36,7 @@ HALF_WIDTH, UNCERTAINTY, RESIDUAL = "Half-width", "Relative uncertainty", "Resid
 """How the titles begin of what is written beside a result: of the interval around its heights, of
 the same where no calibration fits, and of what it leaves at the measured pixels."""
 
-_UPSCALED = re.compile(r"\(x4 [a-z0-9_]+(, averaged to \d+ x \d+ px)?\)")
+_UPSCALED = re.compile(r"\((x4|lines x[24],) [a-z0-9_]+(, averaged to \d+ x \d+ px)?\)")
 """What the title of a result holds; other programs keep it where they lose the history."""
 
 CONVERT = "convert"
@@ -140,7 +140,8 @@ def results_in(channels: Sequence[Channel]) -> list[Channel]:
     return [
         channel
         for channel in channels
-        if not is_extra(channel) and ("(x" in channel.title or channel.last_step("upscale"))
+        if not is_extra(channel)
+        and ("(x" in channel.title or "(lines x" in channel.title or channel.last_step("upscale"))
     ]
 
 

@@ -14,6 +14,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from afmsr_core.grid import Scale
+
 __all__ = ["cubic"]
 
 Field = NDArray[np.float64]
@@ -23,31 +25,33 @@ REACH = 2  # pixels on each side
 BLOCK = 8192  # numbers that are worked on at a time: with their products they fit a small cache
 
 
-def cubic(field: Field, scale: int) -> Field:
+def cubic(field: Field, scale: Scale) -> Field:
     """Upscale a field; beyond its edge it goes on as the pixels there.
 
     Parameters
     ----------
     field : ndarray of float64, shape (yres, xres)
         Any unit.
-    scale : int
-        Output pixels per input pixel along each axis.
+    scale : Scale
+        Output pixels per input pixel; along an axis with 1 nothing is done.
 
     Returns
     -------
-    ndarray of float64, shape (scale * yres, scale * xres)
+    ndarray of float64, shape (scale.rows * yres, scale.columns * xres)
         The outer edges coincide.
 
     Examples
     --------
-    >>> cubic(np.array([[0.0, 8.0]]), 2)[0]
-    array([-0.84375,  1.8125 ,  6.1875 ,  8.84375])
+    >>> cubic(np.array([[0.0, 8.0]]), Scale(1, 2))
+    array([[-0.84375,  1.8125 ,  6.1875 ,  8.84375]])
     """
-    return _rows(_rows(field.T, scale).T, scale)
+    return _rows(_rows(field.T, scale.columns).T, scale.rows)
 
 
 def _rows(field: Field, scale: int) -> Field:
     """Upscale along the first axis."""
+    if scale == 1:
+        return field
     count, width = field.shape
     edged = np.ascontiguousarray(field[np.clip(np.arange(-REACH, count + REACH), 0, count - 1)])
     fine = np.empty((count, scale, width))

@@ -55,7 +55,7 @@ def interpolate(field: NDArray, method: Interpolation) -> NDArray:
 
     Returns
     -------
-    ndarray, shape (scale * yres, scale * xres)
+    ndarray, shape (scale.rows * yres, scale.columns * xres)
         Of the same type; the outer edges coincide.
 
     Examples
@@ -69,11 +69,11 @@ def interpolate(field: NDArray, method: Interpolation) -> NDArray:
     import cv2
 
     yres, xres = field.shape
-    size = (xres * method.scale, yres * method.scale)
+    rows, columns = method.scale.shape(yres, xres)
     upscaled = cv2.resize(
-        np.ascontiguousarray(field), size, interpolation=getattr(cv2, method.flag)
+        np.ascontiguousarray(field), (columns, rows), interpolation=getattr(cv2, method.flag)
     )
-    return upscaled.reshape(size[1], size[0])
+    return upscaled.reshape(rows, columns)
 
 
 def interpolate_part(field: NDArray, method: Interpolation, rows: slice, cols: slice) -> NDArray:
@@ -100,8 +100,8 @@ def interpolate_part(field: NDArray, method: Interpolation, rows: slice, cols: s
     array([1., 3.])
     """
     parts, inner = [], []
-    for part, size in zip((rows, cols), field.shape, strict=True):
-        first = max(0, part.start // method.scale - HALO)
-        parts.append(slice(first, min(size, part.stop // method.scale + HALO)))
-        inner.append(slice(part.start - first * method.scale, part.stop - first * method.scale))
+    for part, size, scale in zip((rows, cols), field.shape, method.scale, strict=True):
+        first = max(0, part.start // scale - HALO)
+        parts.append(slice(first, min(size, part.stop // scale + HALO)))
+        inner.append(slice(part.start - first * scale, part.stop - first * scale))
     return interpolate(field[tuple(parts)], method)[tuple(inner)]

@@ -5,12 +5,13 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from types import MappingProxyType
 from typing import Any, ClassVar, Literal
 
-from afmsr_core.errors import UnknownMethodError, did_you_mean
+from afmsr_core.errors import UnknownMethodError, UsageError, did_you_mean
+from afmsr_core.grid import SQUARE, Scale
 
 __all__ = [
     "DEFAULT",
@@ -21,6 +22,8 @@ __all__ = [
     "get",
     "methods",
     "names",
+    "networks",
+    "scales",
 ]
 
 DEFAULT = "afm"
@@ -47,8 +50,8 @@ class Method:
         Who invented it; paper or DOI.
     licence : str
         Of the code or the weights, whichever is stricter.
-    scale : int
-        Output pixels per input pixel along each axis.
+    scale : Scale
+        Output pixels per input pixel.
     extra : str or None
         Optional part of afmsr that it needs (``pip install 'afmsr[EXTRA]'``).
     """
@@ -58,7 +61,7 @@ class Method:
     summary: str
     source: str
     licence: str
-    scale: int = 4
+    scale: Scale = SQUARE
     extra: str | None = None
 
     kind: ClassVar[Kind]
@@ -68,6 +71,11 @@ class Method:
     def parameters(self) -> int:
         """Number of trained parameters; 0 for an interpolation."""
         return 0
+
+    @property
+    def called(self) -> str:
+        """Its name, with what it is for if that is not 4x along both axes."""
+        return f"{self.name} for lines x{max(self.scale)}" if self.scale.lines else self.name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +91,7 @@ class Interpolation(Method):
     """
 
     flag: str
-    own: Callable[[Any, int], Any] | None = None
+    own: Callable[[Any, Scale], Any] | None = None
 
     kind: ClassVar[Kind] = "interpolation"
 
@@ -135,7 +143,8 @@ class Network(Method):
         Input pixels around a tile that influence it noticeably (below 1e-4 of the range beyond
         them); None if every pixel may depend on all others, so that tiles cannot be exact.
     align : int
-        Tiles start at multiples of this many input pixels.
+        Tiles start at multiples of this many input pixels; of a line scan, of so many lines and
+        ``scale.cell`` times as many points of a line. The same holds for `halo`.
     working_bytes : int
         Peak working memory per input pixel, for choosing the size of tiles.
     trained_on : str
@@ -161,22 +170,32 @@ class Network(Method):
         return self.count
 
 
-@cache
 def methods() -> Mapping[str, Method]:
-    """Return every method by name, in the order of the paper's tables, ours last."""
-    found: dict[str, Method] = {}
+    """Return every method by name, in the order of the paper's tables, ours last.
+
+    Each as it makes 4x along both axes; :func:`get` has them at other scales.
+    """
+    return MappingProxyType(
+        {name: method for (name, scale), method in _found().items() if scale == SQUARE}
+    )
+
+
+@cache
+def _found() -> Mapping[tuple[str, Scale], Method]:
+    """Return every descriptor by name and scale."""
+    found: dict[tuple[str, Scale], Method] = {}
     folder = importlib.import_module(__name__.rpartition(".")[0])
     for module in pkgutil.iter_modules(folder.__path__, f"{folder.__name__}."):
         short = module.name.rpartition(".")[2]
         if short in _HELPERS or short.endswith("_network"):  # architectures: they import torch
             continue
         for method in getattr(importlib.import_module(module.name), "METHODS", ()):
-            if method.name in found:
+            if (key := (method.name, method.scale)) in found:
                 raise ValueError(f"two methods are called {method.name!r}")
-            found[method.name] = method
+            found[key] = method
     order = {"interpolation": 0, "network": 1}
     ranked = sorted(found.values(), key=lambda m: (m.name == DEFAULT, order[m.kind]))
-    return MappingProxyType({method.name: method for method in ranked})
+    return {(method.name, method.scale): method for method in ranked}
 
 
 def names() -> tuple[str, ...]:
@@ -184,23 +203,59 @@ def names() -> tuple[str, ...]:
     return tuple(methods())
 
 
-def get(name: str) -> Method:
+def networks() -> tuple[Network, ...]:
+    """Return every network; one that also takes line scans, with its other weights, too."""
+    return tuple(method for method in _found().values() if isinstance(method, Network))
+
+
+def scales(name: str) -> tuple[Scale, ...]:
+    """Return the scales at which the method called `name` is trained; none if it needs no training.
+
+    Raises as :func:`get` does.
+    """
+    method = get(name)
+    return tuple(one.scale for one in networks() if one.name == method.name)
+
+
+def get(name: str, scale: Scale = SQUARE) -> Method:
     """Return the method called `name`.
+
+    Parameters
+    ----------
+    name : str
+        As on the command line.
+    scale : Scale
+        At which it is wanted. An interpolation does any, a network those it was trained for. That
+        of a scan whose lines run down it, ``(1, 4)``, is that of the scan turned.
 
     Raises
     ------
     UnknownMethodError
         If there is none; the message lists those there are.
+    UsageError
+        If it was not trained for this scale.
 
     Examples
     --------
     >>> get("bicubic").kind
     'interpolation'
+    >>> get("bicubic", Scale(4, 1)).scale
+    Scale(rows=4, columns=1)
     """
     try:
-        return methods()[name.lower().replace("-", "_")]
+        method = methods()[name.lower().replace("-", "_")]
     except KeyError:
         raise UnknownMethodError(
             f"no method is called {name!r}.{did_you_mean(name, names())} "
             f"There are: {', '.join(names())}"
+        ) from None
+    upright = scale.upright
+    if isinstance(method, Interpolation):
+        return method if upright == SQUARE else replace(method, scale=upright)
+    try:
+        return _found()[method.name, upright]
+    except KeyError:
+        raise UsageError(
+            f"{method.name} makes 4x along both axes, for which it was trained, and not "
+            f"{max(scale)}x along one; --scale 4 takes the scan so, or choose --method {DEFAULT}"
         ) from None

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Literal
 
 from afmsr_core.errors import MissingWeightsError, WeightsError
 from afmsr_core.methods import shipped, store
-from afmsr_core.methods.registry import Network, methods
+from afmsr_core.methods.registry import Network, networks
 from afmsr_core.methods.store import FetchedFile, model_dir
 
 if TYPE_CHECKING:
@@ -42,11 +42,6 @@ __all__ = [
     "record",
     "verify",
 ]
-
-
-def networks() -> tuple[Network, ...]:
-    """Return every method that has weights."""
-    return tuple(method for method in methods().values() if isinstance(method, Network))
 
 
 def fetched() -> tuple[FetchedFile, ...]:
@@ -291,8 +286,8 @@ def fill(
     difference = _first_difference(module.state_dict(), state)
     if difference:
         raise WeightsError(
-            f"{where}: not the weights of {network.name}: {difference}; choose the --method that "
-            f"they belong to, or other weights"
+            f"{where}: not the weights of {network.called}: {difference}; choose the --method and "
+            f"--scale that they belong to, or other weights"
         )
     module.load_state_dict(state, strict=True, assign=True)
 

@@ -16,6 +16,7 @@ from afmsr_core import io
 from afmsr_core.averaging import averaged
 from afmsr_core.channel import Channel
 from afmsr_core.errors import ChannelNotFoundError, FieldError, UsageError
+from afmsr_core.grid import scale_of
 from afmsr_core.io.results import half_width_of, is_extra, results_in
 from afmsr_core.large_field import LARGE
 from afmsr_core.levelling import level, parse_spec
@@ -33,7 +34,7 @@ LOOSE = 0.5
 """Correlation of scan and result at the measured pixels below which a warning is due: results of
 all methods on real scans stay above 0.9, those of another scan fall to about 0."""
 
-CHOSEN = re.compile(r"\(x\d+ ([^\s,()]+)[^()]*\)\s*$")
+CHOSEN = re.compile(r"\((?:x\d+|lines x\d+,) ([^\s,()]+)[^()]*\)\s*$")
 """The method at the end of a result's title, as `Upscaler` writes it."""
 
 
@@ -154,6 +155,7 @@ def subject_of(
             mask=settings.mask,
             restore_background=settings.restore_background,
             protocol=settings.protocol,
+            scale=scale_of(result).option,
         )
         bicubic = averaged(Upscaler(plain)(scan), result.heights.shape)
     shown = scan
@@ -226,7 +228,11 @@ def _scan_of(result: Channel, channels: Iterable[Channel], path: Path) -> Channe
             f"in {result.unit or 'no unit'} of the same area and no more pixels; give its file "
             f"with --scan FILE"
         )
-    named = [one for one in fitting if result.title.startswith(f"{one.name} (x")]
+    named = [
+        one
+        for one in fitting
+        if result.title.startswith((f"{one.name} (x", f"{one.name} (lines x"))
+    ]
     return max(named or fitting, key=lambda one: _likeness(result, one))
 
 

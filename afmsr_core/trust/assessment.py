@@ -111,7 +111,9 @@ def assess(
     relief = levelled.channel.heights
     noise = noise_of(relief)
     upscaler = Upscaler(dataclasses.replace(settings, level="none", restore_background=True))
-    scale = upscaler.method.scale
+    if upscaler.scale(low).lines:
+        raise UsageError(f"{low.where}: line scans have no interval yet; leave out --confidence")
+    scale = upscaler.method.scale.rows
     digest = ""
 
     def method(heights: Field) -> Field:

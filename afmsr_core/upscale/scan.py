@@ -12,7 +12,7 @@ from afmsr_core.arrays import as_channel
 from afmsr_core.averaging import averaged
 from afmsr_core.channel import Channel
 from afmsr_core.errors import UsageError
-from afmsr_core.grid import FINEST, Grid
+from afmsr_core.grid import AUTO, Grid
 from afmsr_core.methods import registry
 from afmsr_core.upscale.upscaler import (
     EngineName,
@@ -33,7 +33,7 @@ def upscale(
     scan: Scan,
     *,
     method: str = registry.DEFAULT,
-    scale: int = FINEST,
+    scale: int | str = AUTO,
     pixels: int | None = None,
     level: str = "plane",
     mask: MaskRule = "ignore",
@@ -51,7 +51,11 @@ def upscale(
     with_retrace: str | Channel = "no",
     progress: Progress | None = None,
 ) -> Channel:
-    """Upscale one scan 4x: same area, units, offsets, and with the background, mean and tilt.
+    """Upscale one scan: same area, units, offsets, and with the background, mean and tilt.
+
+    It gets four times the pixels along each axis. A scan whose pixels are 1.5 to 6 times as long
+    along one axis is a line scan: every point of a line was measured and lines were left out, so
+    it gets four times the lines, or twice, and keeps the points of each.
 
     For many scans with the same settings, one :class:`Upscaler` loads the network once.
 
@@ -61,11 +65,13 @@ def upscale(
         See :func:`afmsr_core.arrays.as_channel`. NaN marks pixels that were not measured.
     method : str
         Name in the registry of methods: ``"afm"``, ``"bicubic"``, ...
-    scale : int
-        Pixels along each axis for each measured one, 1 to 4. Fewer than 4 are made from the 4x
-        result by :func:`afmsr_core.averaging.averaged`.
+    scale : int or str
+        ``"auto"`` as above. ``"4"``, ``"1x4"`` and ``"1x2"`` (columns by rows) do that whatever the
+        pixels are. 1, 2 and 3 average the result of ``"auto"`` to at most so many pixels along
+        each axis for each measured one, by :func:`afmsr_core.averaging.averaged`.
     pixels : int, optional
-        Instead: pixels along the side that has more of them, the other in proportion.
+        Average the result to so many pixels along the side that has more of them, the other in
+        proportion.
     level : str
         Levelling before the method: ``"none"``, ``"plane"``, ``"poly2"``,
         ``"plane+rows-median"``, ...
@@ -82,7 +88,7 @@ def upscale(
     weights : path, optional
         File with other weights for the network.
     tile : int, optional
-        Side of tiles in input pixels; chosen to fit the memory by default.
+        Side of tiles in input pixels, of a line scan in lines; chosen to fit the memory by default.
     threads : int, optional
         Processor threads of the engine; all that the process may use by default.
     channel : str or int, optional
@@ -101,13 +107,13 @@ def upscale(
     Returns
     -------
     Channel
-        Four times the pixels along each axis, or as many as were asked for; title and history
-        say how it came about.
+        Title and history say how it came about.
 
     Raises
     ------
     UsageError
-        If a setting makes no sense, such as more pixels than 4x, or an array lacks size or unit.
+        If a setting makes no sense, such as more pixels than 4x, an array lacks size or unit, or
+        the method does not take line scans.
     ReadError, ChannelNotFoundError
         If a file cannot be read, or lacks the channel.
     FieldError
@@ -125,7 +131,6 @@ def upscale(
     grid = Grid(scale, pixels)
     given = as_channel(scan, channel=channel, size=size, pixel_size=pixel_size, unit=unit)
     given = _joined(given, with_retrace)
-    shape = grid.shape(given)
     settings = Settings(
         method=method,
         level=level,
@@ -137,8 +142,11 @@ def upscale(
         weights=None if weights is None else Path(weights),
         tile=tile,
         threads=threads,
+        scale=grid.asked,
     )
-    return averaged(Upscaler(settings)(given, progress), shape)
+    upscaler = Upscaler(settings)
+    shape = grid.shape(given, upscaler.scale(given))
+    return averaged(upscaler(given, progress), shape)
 
 
 def _joined(channel: Channel, retrace: str | Channel) -> Channel:

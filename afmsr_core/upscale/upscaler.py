@@ -1,9 +1,9 @@
-"""A channel in, the same channel with four times the pixels along each axis out."""
+"""A channel in, the same channel with more pixels out."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 
 from afmsr_core import __version__
 from afmsr_core.channel import Channel, Step
-from afmsr_core.errors import FieldError, UsageError
+from afmsr_core.errors import FieldError, UsageError, WeightsError
 from afmsr_core.gaps import filled
-from afmsr_core.inference import Engine, Tiles, open_engine, run_tiled
+from afmsr_core.grid import AUTO, SQUARE, Scale, check_scale, choose, from_option
+from afmsr_core.inference import Engine, Tiles, open_engine, prepare, run_tiled
 from afmsr_core.large_field import LARGE, LargeField, bands, empty_field
 from afmsr_core.levelling import Levelled, level
-from afmsr_core.methods import Interpolation, Method, Network, registry
+from afmsr_core.methods import Interpolation, Method, Network, registry, shipped
 from afmsr_core.methods.interpolation import interpolate_part
 from afmsr_core.normalisation import Normalisation, from_8bit, to_8bit
 from afmsr_core.surfaces import match_plane
@@ -73,9 +74,13 @@ class Settings:
         File with other weights for the network. Only networks take weights, tiles, an engine
         and other devices than the processor.
     tile : int, optional
-        Side of tiles in input pixels; chosen to fit the memory by default.
+        Side of tiles in input pixels, of a line scan in lines; chosen to fit the memory by default.
     threads : int, optional
         Processor threads of the engine; all that the process may use by default.
+    scale : str
+        ``"auto"`` makes 4x along both axes, and of a line scan as many lines as make its pixels
+        square; ``"4"``, ``"1x4"`` and ``"1x2"`` (columns by rows) do so whatever the pixels are.
+        See :func:`afmsr_core.grid.choose`.
     """
 
     method: str = registry.DEFAULT
@@ -88,10 +93,14 @@ class Settings:
     weights: Path | None = None
     tile: int | None = None
     threads: int | None = None
+    scale: str = AUTO
 
 
 class Upscaler:
-    """Upscales any number of channels with the same settings; the network is loaded once.
+    """Upscales any number of channels with the same settings; a network is loaded once.
+
+    Line scans have networks of their own. Each is loaded for the first channel that needs it; that
+    its file is there and right is seen to before any channel is.
 
     Parameters
     ----------
@@ -118,24 +127,83 @@ class Upscaler:
             raise UsageError(
                 f"protocol {settings.protocol!r}: choose one of {', '.join(PROTOCOLS)}"
             )
+        check_scale(settings.scale)
         self.settings = settings
         self.method = registry.get(settings.method)
-        self._engine: Engine | None = None
+        self._engines: dict[Scale, Engine] = {}
         if isinstance(self.method, Network):
-            self._engine = open_engine(
-                self.method,
+            self._make_ready()
+        else:
+            _refuse_for_networks(self.method.name, settings)
+
+    def scale(self, channel: Channel) -> Scale:
+        """Return the scale that a channel will be taken with; ``(1, 4)`` if its lines run down."""
+        return choose(channel, self.settings.scale).scale
+
+    def weights_sha256(self, scale: Scale = SQUARE) -> str | None:
+        """Return the hex digest of the weights for a scale; None for an interpolation.
+
+        None, too, for a network that is not loaded and does not ship with afmsr.
+        """
+        if scale.upright in self._engines:
+            return self._engines[scale.upright].weights_sha256
+        if not isinstance(self.method, Network) or not _opens_late(self.settings):
+            return None
+        network = _network(self.method.name, scale)
+        return None if network.onnx is None else shipped.expected_hash(network.onnx)
+
+    def _make_ready(self) -> None:
+        """Tell before the first scan what stands in the way of a network."""
+        name, settings = self.method.name, self.settings
+        if settings.scale != AUTO:
+            self._engine(_network(name, from_option(settings.scale)))
+            return
+        networks = [_network(name, scale) for scale in registry.scales(name)]
+        if _opens_late(settings) and all(one.onnx for one in networks):
+            for one in networks:
+                prepare(one)
+        elif settings.weights is None:
+            self._engine(networks[0])
+        else:
+            self._open_fitting(networks)
+
+    def _open_fitting(self, networks: Sequence[Network]) -> None:
+        """Load the one of several networks that the user's weights are those of."""
+        first: WeightsError | None = None
+        for one in networks:
+            try:
+                self._engine(one)
+                return
+            except WeightsError as error:
+                first = first or error
+        if first is not None:
+            raise first
+
+    def _engine(self, network: Network) -> Engine:
+        """Return a network that is loaded.
+
+        Raises
+        ------
+        WeightsError
+            If the user's weights are those for another scale.
+        """
+        settings, scale = self.settings, network.scale
+        if scale not in self._engines:
+            if settings.weights is not None and self._engines:
+                theirs = _network(network.name, next(iter(self._engines)))
+                raise WeightsError(
+                    f"{settings.weights}: holds the weights of {theirs.called}, and this scan "
+                    f"takes those of {network.called}; give --scale {theirs.scale.option}, or "
+                    f"other weights"
+                )
+            self._engines[scale] = open_engine(
+                network,
                 engine=settings.engine,
                 device=settings.device,
                 weights=settings.weights,
                 threads=settings.threads,
             )
-        else:
-            _refuse_for_networks(self.method.name, settings)
-
-    @property
-    def weights_sha256(self) -> str | None:
-        """Hex digest of the weights; None for an interpolation."""
-        return None if self._engine is None else self._engine.weights_sha256
+        return self._engines[scale]
 
     def __call__(self, channel: Channel, progress: Progress | None = None) -> Channel:
         """Upscale one channel: :meth:`begin`, and what is left to do after it."""
@@ -146,7 +214,8 @@ class Upscaler:
 
         Pixels that were not measured (NaN) are filled from their nearest measured neighbour
         for the method's sake and are NaN again in the result. The mask is upscaled with the
-        field: pixels are areas, so each becomes ``scale`` x ``scale`` of the same.
+        field: pixels are areas, so each becomes as many of the same. A line scan whose lines run
+        down the field is turned for all that is done, levelling of lines included, and turned back.
 
         Parameters
         ----------
@@ -168,24 +237,36 @@ class Upscaler:
         FieldError
             If no pixel is finite, the result would exceed 16384 pixels a side, or it is not
             finite where the scan was measured.
+        UsageError, WeightsError
+            If the method does not make the scale of this channel, or its weights are not right.
         """
-        scale = self.method.scale
-        if max(channel.xres, channel.yres) * scale > MAX_SIDE:
+        scale = self.scale(channel)
+        made = scale.shape(channel.yres, channel.xres)
+        if max(made) > MAX_SIDE:
             raise FieldError(
                 f"{channel.where}: {channel.xres} x {channel.yres} px would become more than "
-                f"{MAX_SIDE} a side at {scale}x, which Gwyddion does not take; crop it first"
+                f"{MAX_SIDE} a side at {max(scale)}x, which Gwyddion does not take; crop it first"
             )
         missing = ~np.isfinite(channel.heights)
         if missing.all():
             raise FieldError(f"{channel.where}: no pixel is measured; choose another channel")
+        method = self._method(channel, scale)
+        if scale.sideways:
+            channel, missing = channel.turned(), missing.T
         levelled = level(channel, self.settings.level, self.settings.mask)
         relief = filled(levelled.channel.heights, missing)
         normalisation = Normalisation.of(relief)
-        shape = (channel.yres * scale, channel.xres * scale)
-        result = empty_field(shape, normalisation.offset)
+        result = empty_field(method.scale.shape(channel.yres, channel.xres), normalisation.offset)
         grey = normalisation.apply(relief)
-        ran = self._run(normalisation, grey, result, channel.where, progress)
-        return partial(self._finish, channel, levelled, missing, result, ran)
+        ran = self._run(method, normalisation, grey, result, channel.where, progress)
+        return partial(self._finish, channel, levelled, missing, result, ran, method, scale)
+
+    def _method(self, channel: Channel, scale: Scale) -> Method:
+        try:
+            return registry.get(self.method.name, scale)
+        except UsageError as error:
+            why = choose(channel, self.settings.scale).why
+            raise UsageError(f"{channel.where}: {why}; {error}") from None
 
     def _finish(
         self,
@@ -194,9 +275,10 @@ class Upscaler:
         missing: NDArray[np.bool_],
         result: Field,
         ran: _Ran,
+        method: Method,
+        scale: Scale,
     ) -> Channel:
         """Put back, in place, what was taken off, and say what was done."""
-        scale = self.method.scale
         effect = ""
         if self.settings.restore_background:
             effect = "; background restored" + self._restore(result, channel, levelled)
@@ -204,20 +286,24 @@ class Upscaler:
             self._require_finite(result[rows], channel.where)
         if missing.any():
             for rows in bands(channel.yres):
-                band = result[_scaled(rows, scale)]
-                band[_enlarged(missing[rows], scale)] = np.nan
-                result[_scaled(rows, scale)] = band
-        mask = None if channel.mask is None else _enlarged(channel.mask, scale)
-        title = f"{channel.name} (x{scale} {self.method.name})"
-        grid = (
-            f"{channel.xres} x {channel.yres} px of {channel.dx:.4g} x {channel.dy:.4g} "
-            f"{channel.lateral_unit} to {channel.xres * scale} x {channel.yres * scale} px"
-        )
-        warnings = (*channel.warnings, *warnings_for(self.method, channel))
+                band = result[_scaled(rows, method.scale.rows)]
+                band[_enlarged(missing[rows], method.scale)] = np.nan
+                result[_scaled(rows, method.scale.rows)] = band
+        mask = None if channel.mask is None else _enlarged(channel.mask, method.scale)
+        title = f"{channel.name} ({scale.titled(method.name)})"
+        warnings = (*channel.warnings, *warnings_for(method, channel))
         made = levelled.channel.replace(heights=result, mask=mask, title=title, warnings=warnings)
         if self.settings.restore_background:
             made = made.replace(look=channel.look)
-        return made.after(Step("upscale", __version__, self._provenance(ran), grid + effect))
+        if scale.sideways:
+            made = _turned_back(made, len(channel.history))
+        xres, yres = made.xres // scale.columns, made.yres // scale.rows
+        grid = (
+            f"{xres} x {yres} px of {made.xreal / xres:.4g} x {made.yreal / yres:.4g} "
+            f"{made.lateral_unit} to {made.xres} x {made.yres} px"
+        )
+        settings = self._provenance(ran, method, scale)
+        return made.after(Step("upscale", __version__, settings, grid + effect))
 
     def _restore(self, result: Field, channel: Channel, levelled: Levelled) -> str:
         """Put back the background and match mean and tilt, in place; say by how much."""
@@ -254,6 +340,7 @@ class Upscaler:
 
     def _run(
         self,
+        method: Method,
         normalisation: Normalisation,
         grey: Field,
         result: Field,
@@ -265,7 +352,7 @@ class Upscaler:
         The paper's protocol gives bytes to interpolations, which keep the type, and clamps what
         networks give to bytes.
         """
-        method, paper = self.method, self.settings.protocol == "paper"
+        paper = self.settings.protocol == "paper"
         source: NDArray[Any] = grey
         if progress:
             progress(0.0)
@@ -280,9 +367,10 @@ class Upscaler:
             if progress:
                 progress(1.0)
             return None
-        if not isinstance(method, Network) or self._engine is None:
+        if not isinstance(method, Network):
             raise UsageError(f"{method.name}: a method is an Interpolation or a Network")
-        base = registry.get(method.base) if method.base else None
+        engine = self._engine(method)
+        base = registry.get(method.base, method.scale) if method.base else None
 
         def store(rows: slice, cols: slice, values: NDArray[np.float32]) -> None:
             self._require_finite(values[0], where)  # before the paper's bytes, which hide it
@@ -297,21 +385,21 @@ class Upscaler:
 
         planes = grey.astype(np.float32)[None]
         side = self.settings.tile
-        return run_tiled(self._engine, method, planes, store, side=side, progress=progress)
+        return run_tiled(engine, method, planes, store, side=side, progress=progress)
 
-    def _provenance(self, ran: _Ran) -> dict[str, Any]:
+    def _provenance(self, ran: _Ran, method: Method, scale: Scale) -> dict[str, Any]:
         """Every setting that influences the result, and what it ran on."""
         made_by: dict[str, Any] = {
-            "method": self.method.name,
-            "scale": self.method.scale,
-            "source": self.method.source,
+            "method": method.name,
+            "scale": scale.recorded,
+            "source": method.source,
             "level": self.settings.level,
             "mask": self.settings.mask,
             "restore_background": self.settings.restore_background,
             "protocol": self.settings.protocol,
         }
         if ran is not None:
-            tiles, engine = ran  # not self._engine: it may have fallen back to the processor
+            tiles, engine = ran  # not that which was opened: it may have gone to the processor
             made_by |= {
                 "engine": engine.name,
                 "device": engine.device,
@@ -356,9 +444,34 @@ def _refuse_for_networks(method: str, settings: Settings) -> None:
             raise UsageError(f"{method} is an interpolation; it has {lack}")
 
 
-def _enlarged(pixels: NDArray[np.bool_], scale: int) -> NDArray[np.bool_]:
-    return np.repeat(np.repeat(pixels, scale, axis=0), scale, axis=1)
+def _enlarged(pixels: NDArray[np.bool_], scale: Scale) -> NDArray[np.bool_]:
+    return np.repeat(np.repeat(pixels, scale.rows, axis=0), scale.columns, axis=1)
 
 
 def _scaled(rows: slice, scale: int) -> slice:
     return slice(rows.start * scale, rows.stop * scale)
+
+
+def _turned_back(result: Channel, before: int) -> Channel:
+    """Return a result as its scan lay; of the steps since `before` say that they were turned."""
+    steps = [
+        replace(step, effect=f"rows and columns exchanged, x is y: {step.effect}")
+        for step in result.history[before:]
+    ]
+    return result.turned().replace(history=(*result.history[:before], *steps))
+
+
+def _network(name: str, scale: Scale) -> Network:
+    method = registry.get(name, scale)
+    if not isinstance(method, Network):
+        raise UsageError(f"{name}: no network")
+    return method
+
+
+def _opens_late(settings: Settings) -> bool:
+    """Whether nothing but a file can hinder a network that ships, so that it may be loaded late."""
+    return (
+        settings.weights is None
+        and settings.device in ("auto", "cpu")
+        and settings.engine in ("auto", "onnx")
+    )

@@ -129,7 +129,7 @@ def _methods(request: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
             "summary": method.summary,
             "kind": method.kind,
             "parameters": method.parameters,
-            "scale": method.scale,
+            "scale": method.scale.rows,
             "missing": (lack := _lack(method))[0],
             "problem": lack[1],
             "available": not lack[0],
@@ -202,7 +202,7 @@ def _results(
     """Return the result, what says how far to trust it if that is wanted, and the seconds."""
     upscaler, passes = _upscaler(_settings(request)), _passes(request)
     result, seconds = _timed(upscaler, channel, lambda fraction: progress(fraction / passes))
-    result = result.after(_scan_time(channel, upscaler.method.scale))
+    result = result.after(_scan_time(channel, upscaler.scale(channel).rows))
     extras: list[Channel] = []
     if request_values.flag(request, "confidence"):
         extras = _extras(channel, result, upscaler.settings)
@@ -250,8 +250,8 @@ def _check_room(request: Mapping[str, Any], target: Path, channel: Channel) -> N
     from afmsr_core.io.gwy import GwyFile
     from afmsr_core.io.results import Planned, check_results
 
-    scale = _upscaler(_settings(request)).method.scale
-    shape = channel.yres * scale, channel.xres * scale
+    scale = _upscaler(_settings(request)).scale(channel)
+    shape = scale.shape(channel.yres, channel.xres)
     planned = [Planned.of(channel, shape)]
     if request_values.flag(request, "confidence"):
         planned += [Planned.of(channel, shape, masked=True), *2 * [Planned.of(channel)]]
