@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from afmsr_core.channel import Channel
+    from afmsr_core.grid import Scale
     from afmsr_core.pairing import Pair
     from afmsr_core.trust.calibration import Observation
     from afmsr_core.upscale import Upscaler
@@ -92,11 +93,13 @@ def run(args: argparse.Namespace) -> int:
     upscaler = Upscaler(settings)
     observations: list[Observation] = []
     digest, failed = "", 0
+    scale: Scale | None = None
     copies: Copies[Pair] = Copies()
     with Progress(len(found.pairs), args.quiet) as progress:
         for number, pair in enumerate(found.pairs):
             try:
                 low, high = _read(pair, progress)
+                scale = _check_scale(scale, upscaler.scale(low).upright)
                 low_first, high_first = (copies.first(one, pair) for one in (low, high))
                 if low_first is high_first is not pair:
                     progress.say(
@@ -114,24 +117,35 @@ def run(args: argparse.Namespace) -> int:
                 failed += 1
                 tell(error, pair.id, pair.low)
                 progress.done(f"{pair.id}: left out")
-    if not observations:
+    if not observations or scale is None:
         raise UsageError(f"{args.pairs}: no pair can be used, of {failed}")
     _check_samples([one.sample for one in observations], args)
     made_from = f"{counted(len(observations), 'pair')} of {args.pairs.name}"
-    made = calibrate(observations, upscaler.method.name, [digest], made_from)
+    made = calibrate(observations, upscaler.method.name, [digest], made_from, scale)
     with writing(args.output, force=args.force) as file:
         file.write(made.as_json().encode())
     if args.json:
         print(json.dumps(json.loads(made.as_json()), indent=1))
     else:
+        what = scale.titled(made.method) if scale.lines else made.method
         promise = "guaranteed" if made.guaranteed else "not guaranteed: too few samples"
         if made.guaranteed and args.each:
             promise += ", if every pair shows another sample"
         print(
-            f"{args.output}: {made.method}, {made.scans} pairs of {made.samples} samples; "
+            f"{args.output}: {what}, {made.scans} pairs of {made.samples} samples; "
             f"90 % of the errors within {made.scales(0.9):.2f} scales ({promise})"
         )
     return int(failed > 0)
+
+
+def _check_scale(known: Scale | None, scale: Scale) -> Scale:
+    """Refuse a pair whose scan is taken with another scale than those before it."""
+    if known is not None and known != scale:
+        raise UsageError(
+            f"the scan is upscaled with --scale {scale.option}, those before it with "
+            f"{known.option}, which other weights make; calibrate them apart"
+        )
+    return scale
 
 
 def _check_samples(samples: Iterable[str], args: argparse.Namespace) -> None:
@@ -194,17 +208,20 @@ def _observed(
     from afmsr_core.trust.noise import noise_of
 
     low, high = scans
-    relief, truth = (level(one, level_spec).channel.heights for one in scans)
+    taken = upscaler.scale(low)
+    upright = low.turned() if taken.sideways else low  # so that its lines are rows
+    relief, truth = (level(one, level_spec).channel.heights for one in (upright, high))
     digest = ""
 
     def method(heights: Any) -> Any:
         nonlocal digest
-        yres, xres = heights.shape
-        made = upscaler(Channel(heights, float(xres), float(yres)))
+        made = upscaler(Channel(heights, upright.xreal, upright.yreal))
         digest = made.history[-1].settings.get("weights_sha256", "")
         return made.heights
 
-    result, evidence = gather(relief, method, noise_of(relief), upscaler.method.scale.rows)
+    result, evidence = gather(relief, method, noise_of(relief, taken.cell), taken.upright)
+    if taken.sideways:
+        result, evidence = result.T, evidence.moved(np.transpose)
     rows, columns = result.shape
     aligned = align(
         result,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,7 @@ examples:
 """
 
 LISTED = 5  # places on the screen
+LONG = 1.5  # longer over shorter side of a pixel of the zoom: it is a line scan itself
 NO_FINER = 0.99  # of a measured pixel: sizes that a scanner gives twice differ in the last digits
 
 
@@ -42,7 +44,10 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--channel", metavar="WHICH", help="of the result: number, title, pattern")
     parser.add_argument("--zoom-channel", metavar="WHICH", help="of the zoom scan")
     parser.add_argument(
-        "--scale", type=int, help="of the result (default: as its history says, else 4)"
+        "--scale",
+        metavar="N",
+        help="of the result, such as 4, or 1x4 if it is of a line scan (default: as its history "
+        "says, else 4)",
     )
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="a .gwy with the fields")
     parser.add_argument("--force", action="store_true", help="overwrite the output")
@@ -64,8 +69,7 @@ def run(args: argparse.Namespace) -> int:
     from afmsr_core.trust.detail import compare_detail
     from afmsr_core.trust.noise import noise_of
 
-    if args.scale is not None and args.scale < 1:
-        raise UsageError(f"--scale {args.scale}: give a positive number")
+    told = _scale(args.scale)
     if args.output is not None:
         check_output(args.output, ".gwy", args.force)
     channels = io.read(args.result)
@@ -77,8 +81,10 @@ def run(args: argparse.Namespace) -> int:
         for warning in warned([channel])
     ]
     check_units(result, zoom, "--channel or --zoom-channel")
-    measured = (args.scale or fineness(result)[1]) * result.dx
-    if zoom.dx > NO_FINER * measured:
+    down, across = told or fineness(result)
+    measured = max(down * result.dy, across * result.dx)
+    zoom = _squared(zoom)
+    if max(zoom.dx, zoom.dy) > NO_FINER * measured:
         warnings.append(
             f"{args.zoom}, its pixels are no finer than those that were upscaled, so it cannot "
             f"confirm what lies between them; take a zoom scan"
@@ -138,6 +144,31 @@ def run(args: argparse.Namespace) -> int:
     else:
         _tell(record)
     return 0
+
+
+def _scale(given: str | None) -> tuple[int, int] | None:
+    """Return how many pixels a result has for one that was measured: down and across."""
+    if given is None:
+        return None
+    found = re.fullmatch(r"([1-9]\d*)(?:x([1-9]\d*))?", given)
+    if found is None:
+        raise UsageError(
+            f"--scale {given}: give a positive number, or columns x rows such as 1x4 of a line scan"
+        )
+    return int(found[2] or found[1]), int(found[1])
+
+
+def _squared(zoom: Channel) -> Channel:
+    """Return a zoom that is a line scan with means along its lines, so that its pixels are square.
+
+    Features are looked for in circles.
+    """
+    from afmsr_core.averaging import averaged
+
+    if max(zoom.dx, zoom.dy) < LONG * min(zoom.dx, zoom.dy):
+        return zoom
+    side = max(zoom.dx, zoom.dy)
+    return averaged(zoom, (round(zoom.yreal / side), round(zoom.xreal / side)))
 
 
 def _result(channels: list[Channel], which: str | None, path: Path) -> Channel:

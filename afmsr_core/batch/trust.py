@@ -117,12 +117,14 @@ def coarseness_of(channel: Channel, settings: Settings) -> dict[str, Any]:
     from afmsr_core.trust.coarseness import judge
     from afmsr_core.trust.noise import noise_of
 
-    if choose(channel, settings.scale).scale.sideways:
+    taken = choose(channel, settings.scale).scale
+    if taken.sideways:
         channel = channel.turned()
     relief = level(channel, settings.level, settings.mask).channel.heights
     pixel = (channel.dy, channel.dx) if channel.has_slopes else None
     try:
         with np.errstate(all="ignore"):  # of heights whose squares are no numbers
-            return judge(relief, noise_of(relief), pixel).as_dict()
+            found = judge(relief, noise_of(relief, taken.cell), pixel, taken.upright)
+            return (found.turned if taken.sideways else found).as_dict()
     except FieldError as error:
         return {"verdict": "not judged", "advice": f"not judged: {error}"}

@@ -196,7 +196,7 @@ class Witness:
             match_plane(level, heights)
             return level
 
-        _, evidence = gather(relief, method, noise, self._chosen.method.scale.rows)
+        _, evidence = gather(relief, method, noise, self._chosen.method.scale)
         return self.calibration.scale_of(evidence)
 
 

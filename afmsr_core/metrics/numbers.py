@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from afmsr_core.channel import Channel
 from afmsr_core.errors import FieldError
+from afmsr_core.grid import choose
 from afmsr_core.levelling import level
 from afmsr_core.metrics.base import Context, Metric, Value
 from afmsr_core.metrics.base import Field as Values
@@ -128,13 +129,13 @@ def numbers_of_both(scan: Channel, result: Channel, spec: str) -> dict[str, Any]
     relief, fine = (level(one, spec).channel.heights for one in (scan, result))
     pixel = scan.dy, scan.dx
     rule = Rule.of(relief, pixel, max(pixel))
-    lengths = scan.has_slopes
+    lengths, taken = scan.has_slopes, choose(scan).scale
     return {
         "scan": numbers_of(relief, pixel, rule, lengths),
         "result": numbers_of(fine, (result.dy, result.dx), rule, lengths),
         "grain_rule": asdict(rule),
-        "sq_bias_of_levelling": levelling_bias(relief, spec),
-        "quality": quality_of(relief),
+        "sq_bias_of_levelling": levelling_bias(relief, spec, scan.dy / scan.dx),
+        "quality": quality_of(relief.T if taken.sideways else relief, taken.cell),
     }
 
 
@@ -164,13 +165,15 @@ def _intervals(
     return found
 
 
-def quality_of(relief: ArrayLike) -> dict[str, Any]:
+def quality_of(relief: ArrayLike, cell: int = 1) -> dict[str, Any]:
     """Return how good a scan is, as far as it tells itself.
 
     Parameters
     ----------
     relief : array_like of float, shape (lines, pixels)
         Levelled, the fast axis across; NaN where not measured.
+    cell : int
+        Pixels along a line that are as long as lines are apart; 1 if they are square.
 
     Returns
     -------
@@ -178,8 +181,8 @@ def quality_of(relief: ArrayLike) -> dict[str, Any]:
         JSON-serialisable. ``noise_floor``: standard deviation of the noise of a pixel, white and
         of lines, in the unit of the heights, and ``noise_over_sq``, the same over Sq;
         ``streak_index``: mean height of scars over Sq; ``resolved_frequency``: in cycles per
-        pixel, up to which odd and even lines show the same (0.25: that or more). What cannot be
-        told is None, and ``reason`` says why.
+        distance of lines, up to which odd and even ones show the same (0.25: that or more). What
+        cannot be told is None, and ``reason`` says why.
     """
     field = np.asarray(relief, dtype=np.float64)
     found: dict[str, Any] = dict.fromkeys(
@@ -188,13 +191,14 @@ def quality_of(relief: ArrayLike) -> dict[str, Any]:
     reasons = []
     spread = float(np.nanstd(field)) if np.isfinite(field).any() else 0.0
     try:
-        noise = noise_of(field)
+        noise = noise_of(field, cell)
     except FieldError as error:
         reasons.append(str(error))
     else:
         found["noise_floor"] = noise.pixel
         found["noise_over_sq"] = noise.pixel / spread if spread > 0 else None
-    for name, tell in (("streak_index", streak_index), ("resolved_frequency", resolved_alone)):
+    resolved = partial(resolved_alone, cell=cell)
+    for name, tell in (("streak_index", streak_index), ("resolved_frequency", resolved)):
         try:
             found[name] = tell(field)
         except FieldError as error:

@@ -2,7 +2,8 @@
 
 This is the model of :mod:`afmsr_core.trust.coarseness`, asked for other pixels than the scan has.
 Its errors of prediction are taken along each axis by itself: coarser ones are measured, by leaving
-more pixels out; finer ones fall with the power of the pixel size that the last two show.
+more pixels out; finer ones fall with the power of the pixel size that the last two show. Where all
+points of the lines are taken, only the error between the lines counts, as in that verdict.
 """
 
 from __future__ import annotations
@@ -14,17 +15,18 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from afmsr_core.grid import LINES_X4
 from afmsr_core.trust.coarseness import LEAST_ERROR, expected_error, left_out, power
 
 __all__ = ["FACTORS", "LIKELY", "Quick"]
 
 Field = NDArray[np.float64]
 
-FACTORS = {"afm": 1.0, "bicubic": 1.11, "lines": 1.17}
+FACTORS = {"afm": 1.0, "bicubic": 1.11, "lines": 1.0}
 """What a scan's error is, by how it is read, over what the verdict on coarseness expects.
 
-The verdict tells the error of the default network, so that has 1. Medians over the 8 samples that
-it was not trained on, by `python -m benchmarks.trust plan`.
+The verdict tells the error of the default networks, so they have 1. Medians over the samples that
+they were not trained on, by `python -m benchmarks.trust plan`.
 """
 
 LIKELY = {0.5: (0.57, 1.22), 1.0: (0.57, 1.42), 2.0: (0.31, 2.02)}
@@ -33,6 +35,9 @@ LIKELY = {0.5: (0.57, 1.22), 1.0: (0.57, 1.42), 2.0: (0.31, 2.02)}
 10 % and 90 % of the true error over the expected, 32 samples of the train split, each with the same
 weight, by `python -m benchmarks.trust plan`; on the dev split 81 %, 90 % and 94 % lay inside.
 """
+
+STEPS = (1, 2, 3, 4, 6, 8)
+"""Distances, in lines, at which the error of prediction is measured."""
 
 FLAT = 0.25
 """Power of the pixel size with which the error falls, below which nothing finer can be told.
@@ -50,9 +55,12 @@ class Quick:
     ----------
     relief : ndarray of float64, shape (lines, points)
         Levelled; NaN where not measured; not of one height.
+    cell : int
+        Points along a line that are as long as lines are apart.
     """
 
     relief: Field
+    cell: int = 1
 
     @cached_property
     def sq(self) -> float:
@@ -62,7 +70,7 @@ class Quick:
     @cached_property
     def tells_finer(self) -> bool:
         """Whether its error falls with the size of the pixels, so that finer ones can be told."""
-        near, far = (self._both(step, step) for step in (1.0, 2.0))
+        near, far = (self._both(step, step * self.cell) for step in (1.0, 2.0))
         return math.log2(far / near) >= FLAT
 
     def error(self, lines: float, points: float, read: str) -> float:
@@ -73,10 +81,13 @@ class Quick:
         lines, points : float
             Distance between lines, and between points along them, in pixels of this scan.
         read : {"afm", "bicubic", "lines"}
-            Upscaled with the network, read by bicubic interpolation, or by cubic interpolation
-            between lines that have more points than there are lines.
+            Upscaled with the network, read by bicubic interpolation, or lines of which all points
+            are taken, upscaled with the network between them.
         """
         near, far = self._both(lines, points), self._both(2 * lines, 2 * points)
+        if read == "lines":
+            near, far = (max(self._along(0, k * lines), LEAST_ERROR) for k in (1, 2))
+            return FACTORS[read] * expected_error(near, far, LINES_X4)
         return FACTORS[read] * expected_error(near, far)
 
     def likely(self, finer: float) -> tuple[float, float]:
@@ -114,7 +125,8 @@ class Quick:
 
     def _measured_along(self, axis: int) -> tuple[Field, Field]:
         size = self.relief.shape[axis]
+        asked = {*STEPS, *(k * self.cell for k in STEPS)} if axis else STEPS
         # Below 8 lines to compare, the error is that of the few features there.
-        steps = [k for k in (1, 2, 3, 4, 6, 8) if k <= 2 or 6 * k + 8 <= size]
+        steps = [k for k in sorted(asked) if k <= 2 or 6 * k + 8 <= size]
         errors = [max(left_out(self.relief, k, axis) / self.sq, LEAST_ERROR) for k in steps]
         return np.array(steps, float), np.array(errors)

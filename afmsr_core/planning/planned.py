@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from afmsr_core.arrays import as_channel
 from afmsr_core.errors import FieldError, UsageError, did_you_mean
 from afmsr_core.gaps import measured_part, middle
+from afmsr_core.grid import Scale, choose
 from afmsr_core.io.line_rate import line_rate_of_file
 from afmsr_core.io.units import from_file
 from afmsr_core.levelling import level as levelled
@@ -109,12 +110,14 @@ def plan(
             f"{quick.where}: it was upscaled, so most of its pixels were not measured; give the "
             f"scan that it was made from"
         )
+    scale = choose(quick).scale
+    quick = quick.turned() if scale.sideways else quick
     relief = levelled(quick, level).channel.heights
     if asked_side is not None:
         relief = middle(relief, asked_side)
     measured = relief[measured_part(relief)]
-    coarseness = _judged(quick, relief)
-    asked_of = Quick(measured)
+    coarseness = _judged(quick, relief, scale.upright)
+    asked_of = Quick(measured, scale.cell)
     if not asked_of.sq > 0:
         raise FieldError(
             f"{quick.where}: one height throughout, so there is nothing to plan for; choose "
@@ -145,7 +148,7 @@ def plan(
         mode=mode,
         lines_per_second=rate,
         rate_from=rate_from,
-        coarseness=coarseness,
+        coarseness=coarseness.turned if scale.sideways else coarseness,
         tells_finer=tells_finer,
         settings=settings,
         chosen=next((one for one in settings if one.error <= ENOUGH * asked), None),
@@ -153,9 +156,10 @@ def plan(
     )
 
 
-def _judged(quick: Channel, relief: NDArray[np.float64]) -> Coarseness:
+def _judged(quick: Channel, relief: NDArray[np.float64], scale: Scale) -> Coarseness:
+    size = (quick.dy, quick.dx) if quick.has_slopes else None
     try:
-        return judge(relief, noise_of(relief), (quick.dy, quick.dx) if quick.has_slopes else None)
+        return judge(relief, noise_of(relief, scale.cell), size, scale)
     except FieldError as error:
         raise FieldError(f"{quick.where}: {error}") from error
 

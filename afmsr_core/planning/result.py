@@ -21,7 +21,14 @@ On the dev split the expected errors of settings four times as fine had a rank c
 with the true ones, of those twice as fine 0.8 (`python -m benchmarks.trust plan`).
 """
 
-READ = {"afm": "upscaled 4x with afm", "bicubic": "as it is", "lines": "as it is"}
+READ = {"afm": "upscaled 4x with afm", "bicubic": "as it is", "lines": "lines x4 with afm"}
+"""How the pixels of a setting are read; of ``lines`` every point of a line is taken."""
+
+THEN = {
+    "afm": " and upscale them 4x with afm",
+    "bicubic": "",
+    "lines": " and let afm make four lines of each",
+}
 
 COLUMNS = ("points x lines", "read", "error", "likely", "rms", "time")
 
@@ -38,8 +45,8 @@ class Setting:
     lines, points : int
         Scan lines, and points along each.
     read : {"afm", "bicubic", "lines"}
-        Upscaled 4x with the default network; read as it is, by bicubic interpolation; or by cubic
-        interpolation between lines that have four times the points.
+        Upscaled 4x with the default network; read as it is, by bicubic interpolation; or lines
+        with four times the points, of each of which the default network makes four.
     error, low, high : float
         Expected root mean square error over Sq of the quick scan, and between which two the true
         one lies in 8 of 10 scans.
@@ -163,14 +170,13 @@ def _sentence(plan: Plan) -> str:
     one = plan.chosen
     if one is None:
         best = plan.best
-        how = READ["afm"] if best.read == "afm" else ""
         return (
-            f"No setting that this scan can tell of reaches {plan.goal}. The best, {_pixels(best)}"
-            f"{how and f', {how}'}, has {_error(plan, best)} in {_time(plan, best)}."
+            f"No setting that this scan can tell of reaches {plan.goal}. The best, "
+            f"{_pixels(best)}, {READ[best.read]}, has {_error(plan, best)} in {_time(plan, best)}."
         )
     return (
-        f"Scan {_pixels(one)}{' and upscale them 4x with afm' if one.read == 'afm' else ''}: "
-        f"{_error(plan, one)} in {_time(plan, one)}; likely {_range(one)}. Asked for: {plan.goal}."
+        f"Scan {_pixels(one)}{THEN[one.read]}: {_error(plan, one)} in {_time(plan, one)}; "
+        f"likely {_range(one)}. Asked for: {plan.goal}."
     )
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from afmsr_core.channel import Channel
 from afmsr_core.errors import FieldError
+from afmsr_core.grid import scale_of
 from afmsr_core.io.results import HALF_WIDTH
 from afmsr_core.levelling import level
 from afmsr_core.scan_page.subject import Subject
@@ -83,15 +84,19 @@ def trusted(subject: Subject) -> Trusted:
     holds it; else the first two are found in the scan, and the regions are where the method
     changed most of what bicubic makes of it.
     """
-    scan, settings = subject.scan, subject.settings
-    relief = level(scan, settings.level, settings.mask).channel.heights
+    scan, settings, taken = subject.scan, subject.settings, scale_of(subject.result)
+    upright, scale = (scan.turned() if taken.sideways else scan), taken.upright
+    relief = level(upright, settings.level, settings.mask).channel.heights
     sq = float(np.nanstd(relief))
     noise, coarseness, reason = None, None, ""
     record = _record(subject.half_width)
     try:
-        noise = _noise(record) or noise_of(relief)
-        size = (scan.dy, scan.dx) if scan.has_slopes else None
-        coarseness = _coarseness(record) or judge(relief, noise, size)
+        noise = _noise(record) or noise_of(relief, scale.cell)
+        size = (upright.dy, upright.dx) if scan.has_slopes else None
+        coarseness = _coarseness(record)
+        if coarseness is None:
+            found = judge(relief, noise, size, scale)
+            coarseness = found.turned if taken.sideways else found
     except FieldError as error:
         reason = str(error)
     regions = _regions(record)

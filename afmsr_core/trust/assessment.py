@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from afmsr_core import __version__
 from afmsr_core.channel import Channel, Step
 from afmsr_core.errors import UsageError
+from afmsr_core.grid import Scale, choose
 from afmsr_core.io.results import HALF_WIDTH, RESIDUAL, UNCERTAINTY
 from afmsr_core.levelling import level
-from afmsr_core.trust.calibration import SHIPPED, Calibration, shipped
+from afmsr_core.trust.calibration import Calibration, shipped
 from afmsr_core.trust.coarseness import Coarseness, judge
 from afmsr_core.trust.consistency import consistency
 from afmsr_core.trust.evidence import PASSES, gather
@@ -107,61 +108,72 @@ def assess(
 
     if settings.protocol != "nm":
         raise UsageError("confidence and residual need --protocol nm; 8 bits round the heights")
-    levelled = level(low, settings.level, settings.mask)
+    taken = choose(low, settings.scale).scale
+    # Lines that run down the field are turned, so that they are rows, and all is turned back.
+    upright, made = (low.turned(), result.turned()) if taken.sideways else (low, result)
+    scale = taken.upright
+    levelled = level(upright, settings.level, settings.mask)
     relief = levelled.channel.heights
-    noise = noise_of(relief)
-    upscaler = Upscaler(dataclasses.replace(settings, level="none", restore_background=True))
-    if upscaler.scale(low).lines:
-        raise UsageError(f"{low.where}: line scans have no interval yet; leave out --confidence")
-    scale = upscaler.method.scale.rows
+    noise = noise_of(relief, scale.cell)
+    upscaler = Upscaler(
+        dataclasses.replace(settings, level="none", restore_background=True, scale=scale.option)
+    )
     digest = ""
 
     def method(heights: Field) -> Field:
         nonlocal digest
         yres, xres = heights.shape
-        made = upscaler(Channel(heights, float(xres), float(yres)), progress)
-        digest = made.history[-1].settings.get("weights_sha256", "")
-        return made.heights
+        again = upscaler(Channel(heights, float(xres), float(yres)), progress)
+        digest = again.history[-1].settings.get("weights_sha256", "")
+        return again.heights
 
     _, evidence = gather(relief, method, noise, scale)
 
     measured = relief
     if settings.restore_background:
         measured = relief + levelled.background.on_grid(*relief.shape)
-    agreement = consistency(measured, result, noise, scale)
+    agreement = consistency(measured, made, noise, scale)
 
-    calibration = calibration or shipped()
-    fits = calibration is not None and calibration.fits(upscaler.method.name, digest)
+    calibration = calibration or shipped(scale)
+    name = upscaler.method.name
+    fits = calibration is not None and calibration.fits(name, digest, scale)
     calibrated = fits and low.shows_relief  # calibrations are made on heights
     if calibration is None:
         width = evidence.maps["disagreement"]  # nothing better is known
     else:
         width = calibration.scales(coverage) * calibration.scale_of(evidence)
-    width = np.where(np.isfinite(result.heights), width, np.nan)
-    doubt = flagged(width, block=scale)
+    width = np.where(np.isfinite(made.heights), width, np.nan)
+    if taken.sideways:
+        width = np.ascontiguousarray(width.T)
+        agreement = agreement.turned
+    doubt = flagged(width, block=taken)
     regions = worth_a_zoom(result.replace(heights=width))
 
     share = f"{100 * coverage:g} %"
     record: dict[str, Any] = {
-        "method": upscaler.method.name,
+        "method": name,
+        "scale": taken.recorded,
         "weights_sha256": digest,
         "passes": PASSES,
         "coverage": coverage,
         "calibrated": calibrated,
-        "calibration": None if calibration is None else _of(calibration),
+        "calibration": None if calibration is None else _of(calibration, scale),
         "half_width": _summary(width),
         "flagged_share": float(doubt.mean()),
         "noise": noise.as_dict(),
         "consistency": agreement.as_dict(),
         "unit": low.unit,
     }
-    coarseness = judge(relief, noise, (low.dy, low.dx) if low.has_slopes else None)
+    size = (upright.dy, upright.dx) if low.has_slopes else None
+    coarseness = judge(relief, noise, size, scale)
+    coarseness = coarseness.turned if taken.sideways else coarseness
     record["coarseness"] = coarseness.as_dict()
     record["regions"] = [region.as_dict() for region in regions]
     title = f"{HALF_WIDTH} of the {share} interval" if calibrated else UNCERTAINTY
+    what = f"{name} (lines x{max(scale)})" if scale.lines else name
     if not fits:
         record["warning"] = (
-            f"the interval is not calibrated for {upscaler.method.name} with these weights: it "
+            f"the interval is not calibrated for {what} with these weights: it "
             f"ranks pixels, its nm mean nothing; run `afmsr calibrate PAIRS -o FILE` and give "
             f"--calibration FILE"
         )
@@ -189,14 +201,15 @@ def assess(
     )
 
 
-def _of(calibration: Calibration) -> dict[str, Any]:
+def _of(calibration: Calibration, scale: Scale) -> dict[str, Any]:
     return {
         "samples": calibration.samples,
         "scans": calibration.scans,
         "guaranteed": calibration.guaranteed,
         "made_from": calibration.made_from,
         "weights_sha256": calibration.weights_sha256,
-        "shipped": calibration == (shipped() if SHIPPED.is_file() else None),
+        "scale": calibration.scale,
+        "shipped": calibration == shipped(scale),
     }
 
 

@@ -48,7 +48,7 @@ def correlation_length(relief: Field) -> float | None:
     return float(n - 1 + (acf[n - 1] - FALLEN) / (acf[n - 1] - acf[n]))
 
 
-def levelling_bias(relief: Field, spec: str) -> float | None:
+def levelling_bias(relief: Field, spec: str, aspect: float = 1.0) -> float | None:
     """Return the share by which levelling lowers Sq, as a number from -1 to 0.
 
     Parameters
@@ -57,6 +57,8 @@ def levelling_bias(relief: Field, spec: str) -> float | None:
         Levelled.
     spec : str
         What was done, such as ``"plane+rows-median"``.
+    aspect : float
+        Height of a pixel over its width; above 1 in a scan with fewer lines than points.
 
     Returns
     -------
@@ -83,7 +85,7 @@ def levelling_bias(relief: Field, spec: str) -> float | None:
     share = 0.0
     for step in parse_spec(spec):
         terms = TERMS.get(step.name, 0)
-        share += terms * math.pi * length**2 / (rows * columns)
+        share += terms * math.pi * length**2 / (rows * aspect * columns)
         if step.name.startswith("rows"):
             share += MEDIAN * math.sqrt(math.pi) * length / columns
     return float(math.sqrt(max(0.0, 1 - share)) - 1) if share < 1 else None

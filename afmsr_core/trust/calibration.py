@@ -19,11 +19,23 @@ from numpy.typing import NDArray
 
 from afmsr_core import __version__
 from afmsr_core.errors import UnreadableFileError, UsageError
+from afmsr_core.grid import LINES_X2, LINES_X4, SQUARE, Scale
 from afmsr_core.io.files import contents
 from afmsr_core.quantity import counted
 from afmsr_core.trust.evidence import LENGTHS, Evidence
 
-__all__ = ["COVERAGES", "SHIPPED", "Calibration", "Observation", "calibrate", "observe", "shipped"]
+__all__ = [
+    "COVERAGES",
+    "FILES",
+    "SHIPPED",
+    "Calibration",
+    "Observation",
+    "calibrate",
+    "observe",
+    "shipped",
+]
+
+_DATA = Path(__file__).parent.parent / "data"
 
 Field = NDArray[np.float64]
 
@@ -35,7 +47,14 @@ PIXELS = 6000  # of each scan that are learnt on; neighbours tell little new
 TINY = 0.05  # of the white noise: an error below it counts as this, else zeros rule the logarithm
 LEAST_SAMPLES = 3
 EXACT = 20  # samples from which the correction for their number costs less than 5 points
-SHIPPED = Path(__file__).parent.parent / "data" / "afm_calibration.json"
+FILES = {
+    SQUARE: _DATA / "afm_calibration.json",
+    LINES_X4: _DATA / "afm_lines4_calibration.json",
+    LINES_X2: _DATA / "afm_lines2_calibration.json",
+}
+"""Of the default network, which has other weights at each scale."""
+
+SHIPPED = FILES[SQUARE]
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,6 +109,8 @@ class Calibration:
         In words.
     version : str
         Of afmsr.
+    scale : str
+        That of the method, as it is asked for: ``"4"``, ``"1x4"`` or ``"1x2"``.
     """
 
     method: str
@@ -105,11 +126,12 @@ class Calibration:
     guaranteed: bool
     made_from: str = ""
     version: str = __version__
+    scale: str = SQUARE.option
 
-    def fits(self, method: str, weights_sha256: str) -> bool:
-        """Whether it was made for this method and these weights."""
+    def fits(self, method: str, weights_sha256: str, scale: Scale = SQUARE) -> bool:
+        """Whether it was made for this method, these weights and this scale."""
         known = self.weights_sha256 or [""]
-        return self.method == method and weights_sha256 in known
+        return (self.method, self.scale) == (method, scale.option) and weights_sha256 in known
 
     def scales(self, coverage: float) -> float:
         """Return how many scales hold the error in a share `coverage` of the pixels."""
@@ -166,13 +188,16 @@ class Calibration:
             raise ValueError("it holds numbers that are NaN or infinite")
         if not self.quantiles or min(self.quantiles.values()) <= 0:
             raise ValueError("its intervals have no width")
+        if self.scale not in {one.option for one in FILES}:
+            raise ValueError(f"made at the scale {self.scale}, which no method has")
         if not isinstance(self.weights_sha256, list) or not isinstance(self.guaranteed, bool):
             raise TypeError("a value has another type than it is written with")
 
 
-def shipped() -> Calibration | None:
-    """Return the calibration of the default network, if it ships."""
-    return Calibration.read(SHIPPED) if SHIPPED.is_file() else None
+def shipped(scale: Scale = SQUARE) -> Calibration | None:
+    """Return the calibration of the default network at a scale, if it ships."""
+    path = FILES[scale.upright]
+    return Calibration.read(path) if path.is_file() else None
 
 
 def observe(
@@ -220,6 +245,7 @@ def calibrate(
     method: str,
     weights_sha256: Sequence[str],
     made_from: str = "",
+    scale: Scale = SQUARE,
 ) -> Calibration:
     """Learn a calibration.
 
@@ -229,6 +255,8 @@ def calibrate(
         Of at least three samples, none of which the method was trained on.
     method, weights_sha256, made_from : str
         As in :class:`Calibration`.
+    scale : Scale
+        At which the method made all of them.
 
     Raises
     ------
@@ -281,6 +309,7 @@ def calibrate(
         scans=len(observations),
         guaranteed=n >= EXACT,
         made_from=made_from,
+        scale=scale.option,
     )
 
 

@@ -8,7 +8,7 @@ the error falls with the distance says what it will be between the lines that we
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from afmsr_core.errors import FieldError
 from afmsr_core.gaps import measured_part
+from afmsr_core.grid import SQUARE, Scale
 from afmsr_core.robust import median, quantile
 from afmsr_core.trust.noise import Noise
 
@@ -58,6 +59,10 @@ LEAST = 16
 # predicting from neighbours one and two pixels away. Fitted by `python -m benchmarks.trust coarse`
 # to 132 coarse scans of the permissive train split, every sample with the same weight.
 INTERCEPT, NEAR, FALL = -0.503, 0.885, -0.486
+
+# The same for line scans, where only lines are predicted: along them everything was measured.
+LINES_INTERCEPT, LINES_NEAR, LINES_FALL = -0.602, 0.896, -0.791
+
 SLOWEST, FASTEST = 0.5, 2.0  # powers of the pixel size with which the error of a relief falls
 MAX_SIDE = 4096  # pixels; no instrument takes more for what is asked here
 OFFERED = tuple(sorted(n * 2**k // 2 for k in range(4, 13) for n in (2, 3)))
@@ -92,7 +97,8 @@ class Coarseness:
         1 if the steepest slopes go on for two pixels, 2 if they end within one: then they are
         steeper than the scan can tell.
     pixels : tuple of int
-        Columns and rows that would make the scan fine; what it has, if it is.
+        Columns and rows that would make the scan fine; what it has, if it is. Of a line scan only
+        the lines become more.
     """
 
     verdict: str
@@ -115,6 +121,11 @@ class Coarseness:
             "more_pixels_help": self.more_pixels_help,
             "advice": self.advice,
         }
+
+    @property
+    def turned(self) -> Coarseness:
+        """The same for the field with rows and columns exchanged."""
+        return replace(self, pixels=self.pixels[::-1])
 
     @property
     def more_pixels_help(self) -> bool:
@@ -145,17 +156,24 @@ class Coarseness:
         return f"{told}; {columns} x {rows} pixels on the same area would do"
 
 
-def judge(relief: Field, noise: Noise, pixel_size: tuple[float, float] | None = None) -> Coarseness:
+def judge(
+    relief: Field,
+    noise: Noise,
+    pixel_size: tuple[float, float] | None = None,
+    scale: Scale = SQUARE,
+) -> Coarseness:
     """Judge a scan.
 
     Parameters
     ----------
     relief : ndarray of float64, shape (lines, pixels)
-        Levelled; NaN where not measured.
+        Levelled, lines are rows; NaN where not measured.
     noise : Noise
         Of the scan.
     pixel_size : tuple of float, optional
         Height and width of a pixel in the unit of the heights, for angles.
+    scale : Scale
+        That it is upscaled with. A line scan is off between its lines only.
 
     Raises
     ------
@@ -173,13 +191,13 @@ def judge(relief: Field, noise: Noise, pixel_size: tuple[float, float] | None = 
     if not sq > 0:
         return Coarseness("fine", 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, None, None, 1.0, pixels)
     near = [left_out(relief, 1, axis) / sq for axis in (0, 1)]
-    e1, e2 = errors(relief, sq)
-    expected = expected_error(e1, e2)
+    e1, e2 = errors(relief, sq, scale)
+    expected = expected_error(e1, e2, scale)
     verdict = "fine" if expected <= FINE else "doubtful" if expected <= DOUBTFUL else "too coarse"
     factor = 1.0
     if verdict != "fine":
         factor = (expected / FINE) ** (1 / power(e1, e2))
-    sides = tuple(_side(n, factor) for n in pixels)
+    wanted = _side(columns, 1.0 if scale.lines else factor), _side(rows, factor)
     at_nyquist, aliased = _spectrum(relief)
     angles = _slopes(relief, pixel_size)
     return Coarseness(
@@ -193,7 +211,7 @@ def judge(relief: Field, noise: Noise, pixel_size: tuple[float, float] | None = 
         slope=angles[0],
         steepest=angles[1],
         edge=_edge(relief),
-        pixels=(sides[0], sides[1]),
+        pixels=wanted,
     )
 
 
@@ -226,25 +244,31 @@ def left_out(relief: Field, step: int, axis: int) -> float:
     return float(np.sqrt(np.mean(known**2))) if known.size else 0.0
 
 
-def errors(relief: Field, sq: float) -> tuple[float, float]:
+def errors(relief: Field, sq: float, scale: Scale = SQUARE) -> tuple[float, float]:
     """Return the errors over Sq of predicting from neighbours one and two pixels away.
 
-    Both directions count alike.
+    Both directions count alike; of a line scan, whose lines are rows, lines only.
     """
-    both = [[left_out(relief, step, axis) / sq for axis in (0, 1)] for step in (1, 2)]
+    axes = (0,) if scale.lines else (0, 1)
+    both = [[left_out(relief, step, axis) / sq for axis in axes] for step in (1, 2)]
     e1, e2 = (max(float(np.sqrt(np.mean(np.square(pair)))), LEAST_ERROR) for pair in both)
     return e1, e2
 
 
-def expected_error(near: float, far: float) -> float:
+def expected_error(near: float, far: float, scale: Scale = SQUARE) -> float:
     """Return the error to expect of a scan that is upscaled, over Sq.
 
     Parameters
     ----------
     near, far : float
         Errors over Sq of predicting from neighbours one and two pixels away, see `errors`.
+    scale : Scale
+        That it is upscaled with.
     """
-    return math.exp(INTERCEPT + NEAR * math.log(near) + FALL * math.log(far / near))
+    level, of_near, of_fall = INTERCEPT, NEAR, FALL
+    if scale.lines:
+        level, of_near, of_fall = LINES_INTERCEPT, LINES_NEAR, LINES_FALL
+    return math.exp(level + of_near * math.log(near) + of_fall * math.log(far / near))
 
 
 def power(near: float, far: float) -> float:

@@ -1,18 +1,20 @@
 """Consistency: the result, scanned again, must give back what was measured.
 
 The instrument visits one line per row of the coarse scan, through the middle of its pixels, and
-integrates for a dwell along it. The same is done with the result.
+integrates for a dwell along it. The same is done with the result. Of a line scan every point of a
+line was measured, so nothing is done along the lines.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from afmsr_core.channel import Channel
 from afmsr_core.errors import FieldError
+from afmsr_core.grid import SQUARE, Scale
 from afmsr_core.trust.noise import Noise
 
 __all__ = ["DWELL", "Consistency", "consistency", "projected", "sampled"]
@@ -22,14 +24,14 @@ Field = NDArray[np.float64]
 DWELL = 2
 """Fine pixels that one measured pixel integrates over along the fast axis, of four."""
 
-MIDDLE = (-1 / 16, 9 / 16, 9 / 16, -1 / 16)
-"""Weights of four fine rows for the line between the middle two: the cubic through them."""
+ROWS = 4
+"""Fine rows around the middle of a measured line, through which a cubic tells it."""
 
 STRONG = 3.0
 """Standard deviations of the noise beyond which a measured pixel counts as not given back."""
 
 LOCAL = 2.0
-"""Coarse pixels over which the soft projection judges whether a residual is more than noise."""
+"""Distances of lines over which the soft projection judges whether residuals exceed the noise."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +55,11 @@ class Consistency:
         pixel = self.noise.pixel
         return self.residual / pixel if pixel > 0 else np.full_like(self.residual, np.nan)
 
+    @property
+    def turned(self) -> Consistency:
+        """The same for the field with rows and columns exchanged."""
+        return replace(self, residual=np.ascontiguousarray(self.residual.T))
+
     def as_dict(self) -> dict[str, float | None]:
         """Return the residual in numbers, JSON-serialisable."""
         known = self.residual[np.isfinite(self.residual)]
@@ -66,15 +73,15 @@ class Consistency:
         }
 
 
-def sampled(heights: Field, scale: int = 4) -> Field:
+def sampled(heights: Field, scale: Scale = SQUARE) -> Field:
     """Scan a fine field as the instrument scanned the coarse one.
 
     Parameters
     ----------
-    heights : ndarray of float64, shape (scale * yres, scale * xres)
-        In any unit.
-    scale : int
-        Fine pixels per coarse pixel along each axis; even, at least 4.
+    heights : ndarray of float64, shape (scale.rows * yres, scale.columns * xres)
+        In any unit, lines are rows; at least four of them.
+    scale : Scale
+        Fine pixels per coarse pixel; an even number across the lines.
 
     Returns
     -------
@@ -88,18 +95,38 @@ def sampled(heights: Field, scale: int = 4) -> Field:
            [20.5, 60.5]])
     """
     rows, columns = heights.shape
-    if rows % scale or columns % scale:
+    if rows % scale.rows or columns % scale.columns or rows < ROWS:
         raise FieldError(
-            f"{columns} x {rows} px are no multiple of {scale}: not the result of this scan"
+            f"{columns} x {rows} px are no multiple of {scale.columns} x {scale.rows}: not the "
+            f"result of this scan"
         )
-    cells = heights.reshape(rows // scale, scale, columns // scale, scale)
-    first = (scale - DWELL) // 2
-    along = cells[..., first : first + DWELL].mean(axis=-1)
-    top = scale // 2 - 2
-    return np.einsum("ikj,k->ij", along[:, top : top + 4], np.array(MIDDLE))
+    along = heights
+    if not scale.lines:
+        first = (scale.columns - DWELL) // 2
+        cells = heights.reshape(rows, columns // scale.columns, scale.columns)
+        along = cells[..., first : first + DWELL].mean(axis=-1)
+    return _middles(along, scale.rows)
 
 
-def consistency(measured: Field, result: Channel, noise: Noise, scale: int = 4) -> Consistency:
+def _middles(along: Field, scale: int) -> Field:
+    """Return the lines through the middle of every `scale` rows, by the cubic through four.
+
+    These are the rows around it; at the border the first and the last four.
+    """
+    tops = np.arange(len(along) // scale) * scale + scale // 2 - ROWS // 2
+    found = np.zeros((len(tops), along.shape[1]))
+    inside = np.clip(tops, 0, len(along) - ROWS)
+    places = tops - inside + (ROWS - 1) / 2  # of the middle, in rows from the first of the four
+    for k in range(ROWS):
+        others = [i for i in range(ROWS) if i != k]
+        weights = np.prod([(places - i) / (k - i) for i in others], axis=0)
+        found += weights[:, None] * along[inside + k]
+    return found
+
+
+def consistency(
+    measured: Field, result: Channel, noise: Noise, scale: Scale = SQUARE
+) -> Consistency:
     """Compare a result with the measured pixels.
 
     Parameters
@@ -110,8 +137,8 @@ def consistency(measured: Field, result: Channel, noise: Noise, scale: int = 4) 
         Upscaled.
     noise : Noise
         Of the scan.
-    scale : int
-        Fine pixels per coarse pixel along each axis.
+    scale : Scale
+        Fine pixels per coarse pixel.
 
     Raises
     ------
@@ -132,7 +159,7 @@ def projected(result: Field, found: Consistency) -> Field:
 
     Parameters
     ----------
-    result : ndarray of float64, shape (scale * yres, scale * xres)
+    result : ndarray of float64, shape (scale.rows * yres, scale.columns * xres)
         In the unit of the scan.
     found : Consistency
         Of this result.
@@ -150,7 +177,9 @@ def projected(result: Field, found: Consistency) -> Field:
     import cv2
 
     residual = np.nan_to_num(found.residual)
-    power = cv2.GaussianBlur(residual**2, (0, 0), LOCAL)
+    fine = [after // before for after, before in zip(result.shape, residual.shape, strict=True)]
+    down, across = (LOCAL * max(fine) / pixels for pixels in fine)
+    power = cv2.GaussianBlur(residual**2, (0, 0), sigmaX=across, sigmaY=down)
     with np.errstate(divide="ignore", invalid="ignore"):
         weight = np.nan_to_num(1.0 - found.noise.pixel**2 / power).clip(0.0, 1.0)
     rows, columns = result.shape

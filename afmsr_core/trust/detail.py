@@ -185,6 +185,7 @@ def compare_detail(
     noise_of_scan: float = 0.0,
     scale: int = 4,
     *,
+    cell: int = 1,
     detail_of_truth: Field | None = None,
     strong: float = STRONG,
 ) -> Detail:
@@ -200,7 +201,10 @@ def compare_detail(
         The same of the pixels of the coarse scan. Below `STRONG` standard deviations of what
         both leave in the detail, nothing is a feature.
     scale : int
-        Fine pixels per measured pixel.
+        Fine pixels per measured pixel; of a line scan, between its lines.
+    cell : int
+        Points along a line of the scan that are as long as its lines are apart; 1 for square
+        pixels.
     detail_of_truth : ndarray of float64, shape (yres, xres), optional
         :func:`detail_of` of the truth, if it is known already; it serves any number of results.
     strong : float
@@ -227,7 +231,7 @@ def compare_detail(
     one, other = (
         np.where(known, field, np.nan) for field in (detail_of(result, scale), detail_of_truth)
     )
-    sigma = float(np.hypot(noise * gain(scale), noise_of_scan * coarse_gain(scale)))
+    sigma = float(np.hypot(noise * gain(scale), noise_of_scan * coarse_gain(scale, cell)))
     of_result, of_truth = (features_of(field, strong * sigma, scale) for field in (one, other))
     invented, missing = _absent(of_result, other, scale), _absent(of_truth, one, scale)
     return Detail(of_result, of_truth, invented, missing, sigma)
@@ -242,14 +246,14 @@ def gain(scale: int = 4) -> float:
 
 
 @cache
-def coarse_gain(scale: int = 4) -> float:
-    """Return the same of white noise of the coarse scan, after bicubic interpolation."""
+def coarse_gain(scale: int = 4, cell: int = 1) -> float:
+    """Return the same of white noise of the coarse scan, after cubic interpolation."""
     import cv2
 
-    impulse = np.zeros((25, 25))
-    impulse[12, 12] = 1.0
+    impulse = np.zeros((25, 25 * cell))
+    impulse[12, 12 * cell] = 1.0
     fine = cv2.resize(impulse, (25 * scale, 25 * scale), interpolation=cv2.INTER_CUBIC)
-    return float(np.sqrt(np.nansum(detail_of(fine, scale) ** 2))) / scale
+    return float(np.sqrt(cell * np.nansum(detail_of(fine, scale) ** 2))) / scale
 
 
 def _absent(features: Features, other: Field, scale: int) -> NDArray[np.bool_]:

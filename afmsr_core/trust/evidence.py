@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from afmsr_core.gaps import filled
+from afmsr_core.grid import SQUARE, Scale
 from afmsr_core.methods import registry
 from afmsr_core.methods.interpolation import Interpolation, interpolate
 from afmsr_core.trust.noise import Noise
@@ -25,7 +27,7 @@ Method = Callable[[Field], Field]
 
 RIVAL = "bicubic"
 FINE = 1.5  # fine pixels over which maps of the result are pooled: less than half a measured one
-COARSE = 0.7  # coarse pixels over which maps of the scan are pooled
+COARSE = 0.7  # distances of lines over which maps of the scan are pooled
 KNOWN = 0.3  # of the white noise: evidence below it tells nothing
 ROUNDING = 1e-9  # of the spread of the heights: keeps logarithms finite on a flat scan
 
@@ -43,14 +45,14 @@ class Evidence:
 
     Attributes
     ----------
-    maps : dict of str to ndarray of float64, shape (scale * yres, scale * xres)
+    maps : dict of str to ndarray of float64, shape of the result
         By name in `LENGTHS`, all positive, in the unit of the heights: ``disagreement`` with
         bicubic; ``curvature`` across the lines (what a line is off the mean of its neighbours, so
-        what a line between them may be off); ``bend`` along the lines; ``climb`` from line to
-        line; white ``noise``.
-    away : tuple of ndarray of float64, shape (scale * yres, scale * xres)
+        what a line between them may be off); ``bend`` along the lines, over the same distance;
+        ``climb`` from line to line; white ``noise``.
+    away : tuple of ndarray of float64, shape of the result
         Distance of each pixel from the measured points, in measured pixels: across the lines,
-        and along them.
+        and along them, where it is 0 in a line scan.
     """
 
     maps: dict[str, Field]
@@ -62,49 +64,59 @@ class Evidence:
         return Evidence({name: move(field) for name, field in self.maps.items()}, (across, along))
 
 
-def gather(relief: Field, method: Method, noise: Noise, scale: int = 4) -> tuple[Field, Evidence]:
+def gather(
+    relief: Field, method: Method, noise: Noise, scale: Scale = SQUARE
+) -> tuple[Field, Evidence]:
     """Collect the evidence on a result.
 
     Parameters
     ----------
     relief : ndarray of float64, shape (yres, xres)
-        Levelled scan; NaN where not measured.
+        Levelled scan, whose lines are rows; NaN where not measured.
     method : callable
         From such a field to its result. It runs `PASSES` times.
     noise : Noise
         Of the scan.
-    scale : int
-        Fine pixels per coarse pixel along each axis.
+    scale : Scale
+        Fine pixels per coarse pixel.
 
     Returns
     -------
-    result : ndarray of float64, shape (scale * yres, scale * xres)
+    result : ndarray of float64, shape (scale.rows * yres, scale.columns * xres)
         Of the method, on the scan as it is.
     evidence : Evidence
     """
     result = method(relief)
-    rival = registry.get(RIVAL)
+    rival = registry.get(RIVAL, scale)
     if not isinstance(rival, Interpolation):
         raise TypeError(f"{RIVAL} is no interpolation")
     away = result - interpolate(filled(relief, ~np.isfinite(relief)), rival)
 
-    padded = np.pad(relief, 1, mode="reflect") if min(relief.shape) > 1 else np.pad(relief, 1)
-    middle, up, down = padded[1:-1, 1:-1], padded[:-2, 1:-1], padded[2:, 1:-1]
-    left, right = padded[1:-1, :-2], padded[1:-1, 2:]
+    up, down = _neighbours(relief, 1)
+    left, right = (z.T for z in _neighbours(relief.T, scale.cell))
+    middle = relief
     of_scan = {
         "curvature": up - 2 * middle + down,
         "bend": left - 2 * middle + right,
         "climb": 0.5 * (down - up),
     }
     maps = {"disagreement": _pooled(away, FINE)}
-    maps |= {name: _enlarged(_pooled(z, COARSE), scale) for name, z in of_scan.items()}
+    size, along = result.shape, scale.cell
+    maps |= {name: _enlarged(_pooled(z, COARSE, along), size) for name, z in of_scan.items()}
     maps["noise"] = np.full(result.shape, noise.white)
     floor = (KNOWN * noise.white) ** 2 + (ROUNDING * float(np.nanstd(relief))) ** 2
     floor += np.finfo(np.float64).tiny
     lengths = {name: np.sqrt(maps[name] ** 2 + floor) for name in LENGTHS}
-    across, along = (_away(n, scale) for n in result.shape)
-    grid = np.broadcast_to(across[:, None], result.shape), np.broadcast_to(along, result.shape)
+    rows, columns = (_away(n, fine) for n, fine in zip(result.shape, scale, strict=True))
+    grid = np.broadcast_to(rows[:, None], result.shape), np.broadcast_to(columns, result.shape)
     return result, Evidence(lengths, grid)
+
+
+def _neighbours(field: Field, step: int) -> tuple[Field, Field]:
+    """Return the rows so many before and after each; beyond the edge it is mirrored."""
+    mode: Literal["reflect", "edge"] = "reflect" if len(field) > step else "edge"
+    padded = np.pad(field, ((step, step), (0, 0)), mode=mode)
+    return padded[: -2 * step], padded[2 * step :]
 
 
 def _away(count: int, scale: int) -> Field:
@@ -112,18 +124,22 @@ def _away(count: int, scale: int) -> Field:
     return np.abs((np.arange(count) % scale + 0.5) / scale - 0.5)
 
 
-def _pooled(field: Field, sigma: float) -> Field:
-    """Return the local root mean square, over the pixels that are known."""
+def _pooled(field: Field, sigma: float, along: int = 1) -> Field:
+    """Return the local root mean square, over the pixels that are known.
+
+    Over `sigma` pixels, and `along` times as many along the lines.
+    """
     import cv2
+
+    def mean(z: Field) -> Field:
+        return np.asarray(cv2.GaussianBlur(z, (0, 0), sigmaX=along * sigma, sigmaY=sigma))
 
     known = np.isfinite(field).astype(np.float64)
-    power = cv2.GaussianBlur(np.nan_to_num(field) ** 2, (0, 0), sigma)
-    return np.sqrt(power / np.maximum(cv2.GaussianBlur(known, (0, 0), sigma), 1e-6))
+    return np.sqrt(mean(np.nan_to_num(field) ** 2) / np.maximum(mean(known), 1e-6))
 
 
-def _enlarged(field: Field, scale: int) -> Field:
+def _enlarged(field: Field, shape: tuple[int, ...]) -> Field:
     import cv2
 
-    rows, columns = field.shape
-    size = (columns * scale, rows * scale)
+    size = (shape[1], shape[0])
     return np.asarray(cv2.resize(field, size, interpolation=cv2.INTER_LINEAR))

@@ -68,13 +68,15 @@ class Noise:
         return asdict(self)
 
 
-def noise_of(heights: ArrayLike) -> Noise:
+def noise_of(heights: ArrayLike, cell: int = 1) -> Noise:
     """Estimate the noise of one scan.
 
     Parameters
     ----------
     heights : array_like of float, shape (lines, pixels)
         The fast axis across, in any unit; NaN where not measured.
+    cell : int
+        Pixels along a line that are as long as lines are apart; 1 if they are square.
 
     Returns
     -------
@@ -91,8 +93,8 @@ def noise_of(heights: ArrayLike) -> Noise:
     White noise: the second difference along both axes, [1 -2 1] by [1 -2 1] over 6 (Immerkær,
     Comput. Vis. Image Underst. 1996, 64, 300), which neither planes nor offsets of lines nor
     steps along an axis reach, in the quietest tenth of blocks. Offsets of lines: the spread of
-    the medians of second differences between lines, less what the same across the lines gives,
-    which is relief, and less what the white noise leaves in a median.
+    the medians of second differences between lines, less what the same along the lines gives, at
+    the same distance, which is relief, and less what the white noise leaves in a median.
 
     Examples
     --------
@@ -102,7 +104,7 @@ def noise_of(heights: ArrayLike) -> Noise:
     """
     field = _checked(heights)
     white = _white(field)
-    down, across = _offsets(field), _offsets(field.T)
+    down, across = _offsets(field), _offsets(field.T, cell)
     # A median of n values has the variance pi/2 sigma^2 / n, its second difference six times it.
     of_white = 0.5 * np.pi * white**2 / field.shape[1]
     of_white_across = 0.5 * np.pi * white**2 / field.shape[0]
@@ -174,6 +176,6 @@ def _white(field: Field) -> float:
     return float(np.sqrt(quiet.mean())) / QUIET_BIAS
 
 
-def _offsets(field: Field) -> float:
-    second = field[2:] - 2 * field[1:-1] + field[:-2]
+def _offsets(field: Field, step: int = 1) -> float:
+    second = field[2 * step :] - 2 * field[step:-step] + field[: -2 * step]
     return spread(line_medians(second)) / np.sqrt(6.0) if np.isfinite(second).any() else 0.0

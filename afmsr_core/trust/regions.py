@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afmsr_core.channel import Channel
+from afmsr_core.grid import Scale
 
 __all__ = ["FLAGGED", "Region", "flagged", "worth_a_zoom"]
 
@@ -20,6 +21,7 @@ SIDE = 8
 """A zoom covers an eighth of the scan's shorter side: with the same pixels, eight times finer."""
 
 COUNT = 5
+PIXEL = Scale(1, 1)
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ class Region:
         return asdict(self)
 
 
-def flagged(width: Field, share: float = FLAGGED, block: int = 1) -> NDArray[np.bool_]:
+def flagged(width: Field, share: float = FLAGGED, block: Scale = PIXEL) -> NDArray[np.bool_]:
     """Return the least certain pixels.
 
     Parameters
@@ -58,9 +60,9 @@ def flagged(width: Field, share: float = FLAGGED, block: int = 1) -> NDArray[np.
         Half-width of the interval; NaN where not measured.
     share : float
         Of the measured pixels, at the most.
-    block : int
-        Pixels per side that are flagged together, by their mean square: those of one pixel of
-        the scan. Both sides of the field must be multiples of it.
+    block : Scale
+        Pixels that are flagged together, by their mean square: those of one pixel of the scan.
+        Both sides of the field must be multiples of it.
 
     Examples
     --------
@@ -68,14 +70,14 @@ def flagged(width: Field, share: float = FLAGGED, block: int = 1) -> NDArray[np.
     array([8, 9])
     """
     rows, columns = width.shape
-    cells = width.reshape(rows // block, block, columns // block, block)
+    cells = width.reshape(rows // block.rows, block.rows, columns // block.columns, block.columns)
     pooled = np.sqrt(np.mean(cells**2, axis=(1, 3)))
     known = pooled[np.isfinite(pooled)]
     if not known.size:
         return np.zeros(width.shape, dtype=bool)
     with np.errstate(invalid="ignore"):
         doubt = pooled > np.quantile(known, 1 - share, method="lower")
-    return np.repeat(np.repeat(doubt, block, axis=0), block, axis=1)
+    return np.repeat(np.repeat(doubt, block.rows, axis=0), block.columns, axis=1)
 
 
 def worth_a_zoom(uncertainty: Channel, count: int = COUNT, side: int = SIDE) -> tuple[Region, ...]:

@@ -92,16 +92,18 @@ def resolved_frequency(trace: ArrayLike, retrace: ArrayLike) -> float:
     return float(frequency[below[0]]) if below.size else 0.5
 
 
-def resolved_alone(heights: ArrayLike) -> float:
-    """Return the frequency, in cycles per pixel, up to which a scan agrees with itself.
+def resolved_alone(heights: ArrayLike, cell: int = 1) -> float:
+    """Return the frequency, in cycles per distance of lines, up to which a scan agrees with itself.
 
     For a scan without its retrace: the ring correlation of its odd and its even lines, of which
-    every other pixel is taken, so that both have square pixels.
+    so many pixels are left out that both have square ones.
 
     Parameters
     ----------
     heights : array_like of float, shape (lines, pixels)
         All finite.
+    cell : int
+        Pixels along a line that are as long as lines are apart; 1 if they are square.
 
     Returns
     -------
@@ -131,5 +133,5 @@ def resolved_alone(heights: ArrayLike) -> float:
             f"a resolution needs at least {2 * LEAST} x {2 * LEAST} pixels, all of them measured; "
             f"found the shape {field.shape}"
         )
-    rows = len(field) // 2 * 2
-    return 0.5 * resolved_frequency(field[:rows:2, ::2], field[1:rows:2, ::2])
+    rows, step = len(field) // 2 * 2, 2 * cell
+    return 0.5 * resolved_frequency(field[:rows:2, ::step], field[1:rows:2, ::step])

@@ -7,10 +7,12 @@ import sys
 from pathlib import Path
 
 from afmsr_core.errors import AfmsrError
+from afmsr_core.trust.calibration import FILES
 
 _EPILOG = """\
 examples:
-  python -m benchmarks.trust --corpus CORPUS calibrate    -> afmsr_core/data/afm_calibration.json
+  python -m benchmarks.trust --corpus CORPUS calibrate    -> afmsr_core/data/afm*_calibration.json
+  python -m benchmarks.trust --corpus CORPUS --scale 1x4 calibrate    one of them
   python -m benchmarks.trust --corpus CORPUS              all tables, on the dev split
   python -m benchmarks.trust --corpus CORPUS coarse       one of them
   python -m benchmarks.trust --corpus CORPUS pictures     -> docs/images/trust-*.png
@@ -30,6 +32,9 @@ def main() -> int:
     parser.add_argument(
         "--carn-m", type=Path, metavar="FILE", help="weights of CARN-M, to compare with"
     )
+    parser.add_argument(
+        "--scale", choices=[scale.option for scale in FILES], help="to calibrate; default: all"
+    )
     parser.add_argument("what", nargs="?", choices=("calibrate", "pictures", *tables.TABLES))
     parser.add_argument(
         "--niqe", type=Path, metavar="FILE", help="published parameters of NIQE, to compare with"
@@ -41,7 +46,9 @@ def main() -> int:
         if args.what == "calibrate":
             from benchmarks.trust.learn import learn
 
-            learn(args.corpus)
+            for scale in FILES:
+                if args.scale in (None, scale.option):
+                    learn(args.corpus, scale)
         elif args.what == "pictures":
             from benchmarks.trust.pictures import draw
 

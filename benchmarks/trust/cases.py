@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from afmsr_core.channel import Channel
+from afmsr_core.grid import SQUARE, Scale
 from afmsr_core.simulation import Acquisition, coarse_scan
 from afmsr_core.trust.evidence import Evidence, gather
 from afmsr_core.trust.noise import Noise, noise_of
@@ -25,7 +26,8 @@ BORDER = 8  # fine pixels at each edge that are not scored, as in training/score
 SIDE = 640  # fine pixels; of larger scans the middle is taken
 LEAST = 96  # fine pixels per side: 24 coarse ones, the least for an estimate of the noise
 
-# Name, line that is taken of every four, white noise and line offsets over the height range.
+# Name, line that is taken of every four (of every two: half of it), white noise and line offsets
+# over the height range.
 CONDITIONS = (("clean", 1, 0.0, 0.0), ("noisy", 2, 0.01, 0.005))
 AUGMENTED = (*CONDITIONS, ("little noise", 2, 0.003, 0.0015))
 
@@ -33,9 +35,11 @@ AUGMENTED = (*CONDITIONS, ("little noise", 2, 0.003, 0.0015))
 class Method:
     """A method on bare heights, and what it ran with."""
 
-    def __init__(self, name: str, weights: Path | None = None) -> None:
-        self.name = name
-        settings = Settings(method=name, level="none", weights=weights, threads=1)
+    def __init__(self, name: str, weights: Path | None = None, scale: Scale = SQUARE) -> None:
+        self.name, self.scale = name, scale
+        settings = Settings(
+            method=name, level="none", weights=weights, threads=1, scale=scale.option
+        )
         self._upscaler = Upscaler(settings)
         self.sha256 = ""
 
@@ -60,7 +64,7 @@ class Case:
     @cached_property
     def noise(self) -> Noise:
         """Of the coarse scan, estimated from itself."""
-        return noise_of(self.coarse)
+        return noise_of(self.coarse, self.acquisition.factor.cell)
 
     def registered(self, heights: Field) -> Field:
         """Move a result onto the truth, less the border."""
@@ -82,11 +86,14 @@ class Case:
 
     def gathered(self, method: Callable[[Field], Field]) -> tuple[Field, Evidence]:
         """Run the method for its evidence; returns its result on its own grid too."""
-        return gather(self.coarse, method, self.noise, FACTOR)
+        return gather(self.coarse, method, self.noise, self.acquisition.factor)
 
 
 def cases(
-    scans: Sequence[Scan], conditions: Sequence[tuple[str, int, float, float]], halved: bool = False
+    scans: Sequence[Scan],
+    conditions: Sequence[tuple[str, int, float, float]],
+    halved: bool = False,
+    scale: Scale = SQUARE,
 ) -> Iterator[Case]:
     """Yield every scan under every condition; with `halved`, large scans at half the pixels too."""
     for index, scan in enumerate(scans):
@@ -96,10 +103,16 @@ def cases(
             if min(truth.shape) < (4 * LEAST if half and halved else LEAST) // (1 + half):
                 continue
             for number, (name, row, noise, lines) in enumerate(conditions):
-                acquisition = Acquisition(row=row, noise=noise, line_noise=lines)
+                acquisition = acquired(scale, row, noise=noise, line_noise=lines)
                 rng = np.random.default_rng([index, number, half])
                 coarse = coarse_scan(truth, acquisition, rng).astype(np.float64)
                 yield Case(scan, name, truth, coarse, acquisition, half)
+
+
+def acquired(scale: Scale = SQUARE, row: int = 1, **more: float) -> Acquisition:
+    """Return how a scan is taken that is upscaled with `scale`; `row` is one of every four."""
+    dwell = 1 if scale.lines else 2
+    return Acquisition(factor=scale, row=row * scale.rows // FACTOR, dwell=dwell, **more)
 
 
 def finer(fine: Field, factor: int) -> Field:

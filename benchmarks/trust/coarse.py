@@ -1,20 +1,35 @@
-"""The verdict on coarseness: fitted on the train split, checked on real scans of the dev split."""
+"""The verdict on coarseness: fitted on the train split, checked on real scans of the dev split.
+
+Of square pixels and of line scans.
+"""
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from afmsr_core.grid import LINES_X2, LINES_X4, SQUARE, Scale
 from afmsr_core.methods import registry
 from afmsr_core.methods.interpolation import Interpolation, interpolate
-from afmsr_core.simulation import Acquisition, coarse_scan
-from afmsr_core.trust.coarseness import DOUBTFUL, FALL, FINE, INTERCEPT, NEAR, errors, judge
+from afmsr_core.simulation import coarse_scan
+from afmsr_core.trust.coarseness import (
+    DOUBTFUL,
+    FALL,
+    FINE,
+    INTERCEPT,
+    LINES_FALL,
+    LINES_INTERCEPT,
+    LINES_NEAR,
+    NEAR,
+    errors,
+    judge,
+)
 from benchmarks.markdown import table
-from benchmarks.trust.cases import LEAST, Case, Field, Method, finer
+from benchmarks.trust.cases import LEAST, Case, Field, Method, acquired, finer
 from training import corpus
 from training.corpus import Scan
 
@@ -44,9 +59,13 @@ class Judged:
 
 
 def coarse(folder: Path, more: Mapping[str, Path]) -> str:
-    """Return the table."""
-    method = Method("afm")
-    found = [_judged(case, method) for case in decimated(corpus.dev_scans(folder))]
+    """Return the tables: of square pixels, and of line scans."""
+    return "\n".join(_table(folder, scale) for scale in (SQUARE, LINES_X4, LINES_X2))
+
+
+def _table(folder: Path, scale: Scale) -> str:
+    method = Method("afm", scale=scale)
+    found = [_judged(case, method) for case in decimated(corpus.dev_scans(folder), scale)]
     rows: list[Sequence[object]] = []
     for verdict, (low, high) in CLASSES.items():
         of = [one for one in found if one.verdict == verdict]
@@ -58,12 +77,13 @@ def coarse(folder: Path, more: Mapping[str, Path]) -> str:
     ratio = np.log([one.expected / one.error for one in found])
     rows.append(("all", f"{len(found)} of {samples} samples", _share(right), ""))
     columns = "verdict", "scans", "right", "error in the class itself"
-    lines = [f"## Is the scan too coarse?\n\n{RULE}\n\n{table(columns, rows)}\n"]
+    title = f"## Is the scan too coarse? ({scale.titled('afm')})"
+    lines = [f"{title}\n\n{RULE}\n\n{table(columns, rows)}\n"]
     lines.append(
         f"Expected over true error: median {np.exp(np.median(ratio)):.2f}, two of three within a "
         f"factor of {np.exp(np.quantile(np.abs(ratio), 0.68)):.2f}.\n"
     )
-    lines += [_advice(found), _fitted(folder), "Wrong:\n"]
+    lines += [_advice(found), _fitted(folder, scale), "Wrong:\n"]
     lines += [
         f"- {one.scan.id}, {one.side} px a side: {one.verdict}, expected {one.expected:.2f}, "
         f"found {one.error:.2f}"
@@ -82,24 +102,28 @@ def _share(of: Sequence[bool]) -> str:
     return f"{sum(of)} ({np.mean(of):.0%})" if of else "–"
 
 
-def decimated(scans: Sequence[Scan]) -> Iterator[Case]:
-    """Yield real scans with all pixels, a half and a quarter of them, each scanned 4x coarsely."""
+def decimated(scans: Sequence[Scan], scale: Scale = SQUARE) -> Iterator[Case]:
+    """Yield real scans with all pixels, a half and a quarter of them, each scanned coarsely."""
     for scan in scans:
         whole = scan.levelled[:640, :640]
         for factor in DECIMATED:
             truth = finer(whole, factor)
             if min(truth.shape) >= LEAST:
-                made = coarse_scan(truth, Acquisition(), np.random.default_rng(0))
-                yield Case(scan, "clean", truth, made.astype(np.float64), Acquisition())
+                yield taken(scan, truth, scale)
+
+
+def taken(scan: Scan, truth: Field, scale: Scale) -> Case:
+    """Return a coarse scan without noise."""
+    acquisition = acquired(scale)
+    made = coarse_scan(truth, acquisition, np.random.default_rng(0))
+    return Case(scan, "clean", truth, made.astype(np.float64), acquisition)
 
 
 def _judged(case: Case, method: Method) -> Judged:
-    found = judge(case.coarse, case.noise)
-    side = min(case.coarse.shape)
-    return Judged(
-        case.scan, found.verdict, found.expected_error, _error(case, method(case.coarse)),
-        min(found.pixels), side,
-    )  # fmt: skip
+    found = judge(case.coarse, case.noise, scale=method.scale)
+    error = _error(case, method(case.coarse))
+    side = len(case.coarse)
+    return Judged(case.scan, found.verdict, found.expected_error, error, found.pixels[1], side)
 
 
 def _error(case: Case, result: Field) -> float:
@@ -130,25 +154,46 @@ def _advice(found: Sequence[Judged]) -> str:
     )
 
 
-def _fitted(folder: Path) -> str:
-    """Fit the three numbers again, with bicubic, on samples of the train split."""
-    bicubic = registry.get("bicubic")
-    if not isinstance(bicubic, Interpolation):
-        raise TypeError("bicubic is no interpolation")
-    scans = [*corpus.set_aside_scans(folder), *corpus.training_scans(folder)]
+def _fitted(folder: Path, scale: Scale) -> str:
+    """Fit the three numbers again, with bicubic, on samples of the train split.
+
+    Those of line scans to both kinds of them.
+    """
+    aside = corpus.set_aside_scans(folder)
+    scans = [*aside, *corpus.training_scans(folder)]
     rows, targets, samples = [], [], []
-    for case in decimated(scans):
-        e1, e2 = errors(case.coarse, float(np.std(case.coarse)))
-        rows.append([1.0, np.log(e1), np.log(e2 / e1)])
-        targets.append(np.log(_error(case, interpolate(case.coarse, bicubic))))
-        samples.append(case.scan.sample)
+    for one in (LINES_X4, LINES_X2) if scale.lines else (SQUARE,):
+        for case in decimated(scans, one):
+            e1, e2 = errors(case.coarse, float(np.std(case.coarse)), one)
+            rows.append([1.0, np.log(e1), np.log(e2 / e1)])
+            targets.append(np.log(_error(case, _bicubic(case))))
+            samples.append(case.scan.sample)
     counts = Counter(samples)
     weight = np.sqrt([1 / counts[sample] for sample in samples])
     design, target = np.array(rows) * weight[:, None], np.array(targets) * weight
     fitted = np.linalg.lstsq(design, target, rcond=None)[0]
     numbers = ", ".join(f"{value:.3f}" for value in fitted)
-    held = ", ".join(f"{value:.3f}" for value in (INTERCEPT, NEAR, FALL))
+    known = (LINES_INTERCEPT, LINES_NEAR, LINES_FALL) if scale.lines else (INTERCEPT, NEAR, FALL)
+    held = ", ".join(f"{value:.3f}" for value in known)
     return (
         f"Fitted to {len(rows)} coarse scans of {len(counts)} samples of the train split "
-        f"(bicubic): {numbers}; in the product: {held}.\n"
+        f"(bicubic): {numbers}; in the product: {held}. The network's error over bicubic's on the "
+        f"samples set aside: median {_gain(aside, scale):.2f}.\n"
     )
+
+
+def _bicubic(case: Case) -> Field:
+    method = registry.get("bicubic", case.acquisition.factor)
+    if not isinstance(method, Interpolation):
+        raise TypeError("bicubic is no interpolation")
+    return interpolate(case.coarse, method)
+
+
+def _gain(scans: Sequence[Scan], scale: Scale) -> float:
+    """Return the median over samples of the network's error over bicubic's."""
+    method = Method("afm", scale=scale)
+    ratios: dict[str, list[float]] = defaultdict(list)
+    for case in decimated(scans, scale):
+        error = _error(case, method(case.coarse))
+        ratios[case.scan.sample].append(error / _error(case, _bicubic(case)))
+    return float(np.median([np.median(of) for of in ratios.values()]))

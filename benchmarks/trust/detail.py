@@ -20,7 +20,8 @@ METHODS = ("bicubic", "lanczos4", "afm")
 
 def compared(case: Case, result: Field) -> Detail:
     """Compare a registered result with the truth, by the noise of both scans."""
-    return compare_detail(result, case.right, noise_of(case.truth).white, case.noise.pixel)
+    noise, scale = noise_of(case.truth).white, case.acquisition.factor
+    return compare_detail(result, case.right, noise, case.noise.pixel, scale.rows, cell=scale.cell)
 
 
 def invented_in(case: Case, result: Field) -> tuple[Any, Any]:

@@ -12,7 +12,7 @@ from scipy import ndimage, stats
 
 from afmsr_core.channel import Channel
 from afmsr_core.errors import UsageError
-from afmsr_core.trust.calibration import COVERAGES, SHIPPED, Calibration
+from afmsr_core.trust.calibration import COVERAGES, FILES, Calibration
 from afmsr_core.trust.consistency import consistency, projected
 from afmsr_core.trust.regions import FLAGGED, flagged
 from benchmarks.markdown import table
@@ -49,20 +49,19 @@ class Judged:
 def judged(case: Case, method: Method, calibration: Calibration) -> Judged:
     """Judge the map of one case."""
     result, evidence = case.gathered(method)
-    if not calibration.fits(method.name, method.sha256):
+    if not calibration.fits(method.name, method.sha256, method.scale):
         raise UsageError(
-            f"{SHIPPED}: made for other weights than those that ship; run "
+            f"{FILES[method.scale]}: made for other weights than those that ship; run "
             f"`python -m benchmarks.trust --corpus CORPUS calibrate` first"
         )
     scale = calibration.scale_of(evidence)
     error = np.abs(case.registered(result) - case.right)
     there = case.registered_map(scale)
     variance = case.registered_map(_local_deviation(result))
-    doubt = case.inside(flagged(scale, block=4))
+    doubt = case.inside(flagged(scale, block=method.scale))
     invented = invented_in(case, case.registered(result))
-    agreement = consistency(
-        case.coarse, Channel(result, result.shape[1], result.shape[0]), case.noise
-    )
+    channel = Channel(result, result.shape[1], result.shape[0])
+    agreement = consistency(case.coarse, channel, case.noise, method.scale)
     moved = np.abs(case.registered(projected(result, agreement)) - case.right)
     half = calibration.scales(0.9) * there
     return Judged(
@@ -85,10 +84,15 @@ def judged(case: Case, method: Method, calibration: Calibration) -> Judged:
 
 
 def intervals(folder: Path, more: Mapping[str, Path]) -> str:
-    """Return the tables."""
-    calibration, method = Calibration.read(SHIPPED), Method("afm")
-    found = [judged(c, method, calibration) for c in cases(corpus.dev_scans(folder), CONDITIONS)]
-    return "\n".join([_coverage(found, calibration), _ranking(found), _rest(found)])
+    """Return the tables, for square pixels and for line scans."""
+    told = []
+    for scale, path in FILES.items():
+        calibration, method = Calibration.read(path), Method("afm", scale=scale)
+        of = cases(corpus.dev_scans(folder), CONDITIONS, scale=scale)
+        found = [judged(case, method, calibration) for case in of]
+        told += [f"# {scale.titled('afm')}\n", _coverage(found, calibration)]
+        told += [_ranking(found), _rest(found)]
+    return "\n".join(told)
 
 
 def _coverage(found: Sequence[Judged], calibration: Calibration) -> str:

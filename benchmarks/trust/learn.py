@@ -9,18 +9,23 @@ from pathlib import Path
 
 import numpy as np
 
+from afmsr_core.grid import LINES_X2, LINES_X4, SQUARE, Scale
 from afmsr_core.io.atomic import writing
-from afmsr_core.trust.calibration import SHIPPED, Calibration, Observation, calibrate, observe
+from afmsr_core.trust.calibration import FILES, Calibration, Observation, calibrate, observe
 from afmsr_core.trust.evidence import LENGTHS
 from benchmarks.markdown import head, line
 from benchmarks.trust.cases import AUGMENTED, Case, Method, cases
 from training import corpus
 
 MADE_FROM = (
-    "the permissive samples set aside in training/corpus.py, scanned again with every fourth line "
-    "(two of the four, a dwell of two pixels), without noise and with two levels of it, large "
-    "scans at half their pixels too"
+    "the permissive samples set aside in training/corpus.py, scanned again with {}, without noise "
+    "and with two levels of it, large scans at half their pixels too"
 )
+LINES = {
+    SQUARE: "every fourth line (two of the four, a dwell of two pixels)",
+    LINES_X4: "every fourth line (two of the four) and every point of it",
+    LINES_X2: "every second line (both) and every point of it",
+}
 
 
 def observed(case: Case, method: Method, seed: int) -> Observation:
@@ -31,18 +36,19 @@ def observed(case: Case, method: Method, seed: int) -> Observation:
     return observe(moved, error, case.scan.sample, np.random.default_rng(seed))
 
 
-def learn(folder: Path, target: Path = SHIPPED) -> Calibration:
-    """Calibrate the default network and write the file that ships."""
-    method = Method("afm")
+def learn(folder: Path, scale: Scale = SQUARE) -> Calibration:
+    """Calibrate the default network at a scale and write the file that ships."""
+    method, target = Method("afm", scale=scale), FILES[scale]
     scans = corpus.set_aside_scans(folder)
-    found = [
-        observed(case, method, seed) for seed, case in enumerate(cases(scans, AUGMENTED, True))
-    ]
-    torch_form = hashlib.sha256((SHIPPED.parent / "afm.safetensors").read_bytes()).hexdigest()
-    made = calibrate(found, method.name, [method.sha256, torch_form], MADE_FROM)
+    of = cases(scans, AUGMENTED, halved=True, scale=scale)
+    found = [observed(case, method, seed) for seed, case in enumerate(of)]
+    torch_form = target.with_name(target.name.replace("_calibration.json", ".safetensors"))
+    digests = [method.sha256, hashlib.sha256(torch_form.read_bytes()).hexdigest()]
+    made = calibrate(found, method.name, digests, MADE_FROM.format(LINES[scale]), scale)
     with writing(target, force=True) as file:
         file.write(made.as_json().encode())
-    print(f"{target}: {made.samples} samples, {len(scans)} scans, {made.scans} coarse scans")
+    print(f"## {scale.titled(made.method)}\n")
+    print(f"{target.name}: {made.samples} samples, {len(scans)} scans, {made.scans} coarse scans")
     print(f"weights {', '.join(made.weights_sha256)}")
     _cross_validated(found, made)
     return made
@@ -53,6 +59,7 @@ def _cross_validated(found: Sequence[Observation], made: Calibration) -> None:
     samples = sorted({one.sample for one in found})
     print("\nEach sample by a calibration learnt on the other samples, at 90 %:\n")
     columns = "sample", "coarse scans", "coverage"
+    shares = []
     print(head((*columns, "half-width over the 90 % quantile of the error")))
     for sample in samples:
         others = calibrate([o for o in found if o.sample != sample], made.method, [])
@@ -62,7 +69,10 @@ def _cross_validated(found: Sequence[Observation], made: Calibration) -> None:
             held.append(np.mean(np.abs(one.error) <= half))
             width.append(np.mean(half) / np.quantile(np.abs(one.error), 0.9))
         count = Counter(o.sample for o in found)[sample]
+        shares.append(np.mean(held))
         print(line(sample, count, f"{np.mean(held):.1%}", f"{np.mean(width):.2f}"))
+    print(line("mean over samples", len(found), f"{np.mean(shares):.1%}", ""))
+    print()
 
 
 def scale_of(one: Observation, calibration: Calibration) -> np.ndarray:

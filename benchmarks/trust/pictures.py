@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from afmsr_core.grid import SQUARE
 from afmsr_core.picture.figures import drawn
 from afmsr_core.picture.palettes import ERROR
 from afmsr_core.picture.panels import Panel
@@ -39,7 +40,7 @@ def draw(folder: Path) -> list[Path]:
 def _draw(case: Case, method: Method, calibration: Calibration, target: Path) -> Path:
     result, evidence = case.gathered(method)
     half = calibration.scales(0.9) * calibration.scale_of(evidence)
-    doubt = case.inside(flagged(half, block=4))
+    doubt = case.inside(flagged(half, block=SQUARE))
     moved, width = case.registered(result), case.registered_map(half)
     error = np.abs(moved - case.right)
     squares = case.registered_map(np.repeat(np.repeat(case.coarse, 4, axis=0), 4, axis=1))

@@ -9,17 +9,17 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
-from scipy import ndimage, stats
+from scipy import stats
 
+from afmsr_core.grid import LINES_X4, SQUARE
 from afmsr_core.planning.expected import FACTORS, LIKELY, Quick
 from afmsr_core.planning.planned import ENOUGH
 from afmsr_core.planning.result import FINER
 from afmsr_core.trust.coarseness import FINE
 from benchmarks.markdown import table
-from benchmarks.trust.cases import FACTOR, Case, Field, Method
-from benchmarks.trust.coarse import LEEWAY, decimated
+from benchmarks.trust.cases import FACTOR, Case, Method
+from benchmarks.trust.coarse import LEEWAY, decimated, taken
 from training import corpus
 from training.corpus import Scan
 
@@ -27,7 +27,7 @@ TIMES = (0.25, 0.5, 1.0, 2.0, 4.0)  # lines of a setting over those of the quick
 READ = {
     "afm": "square, upscaled 4x with afm",
     "bicubic": "square, as it is",
-    "lines": "4x the points a line, as it is",
+    "lines": "4x the points a line, lines x4 with afm",
 }
 
 
@@ -71,7 +71,11 @@ def plan(folder: Path, more: Mapping[str, Path]) -> str:
 
 def planned(scans: Sequence[Scan], reads: Sequence[str]) -> Iterator[Planned]:
     """Yield every setting of every scan, planned from every quick scan of the same one."""
-    methods = {name: Method(name) for name in ("afm", "bicubic")}
+    scales = {"lines": LINES_X4}
+    methods = {
+        read: Method("afm" if read in scales else read, scale=scales.get(read, SQUARE))
+        for read in reads
+    }
     for _, cases in itertools.groupby(decimated(scans), key=lambda case: case.scan.id):
         made = [(case, {read: _error(case, read, methods) for read in reads}) for case in cases]
         for (quick, _), (case, errors) in itertools.product(made, made):
@@ -89,13 +93,8 @@ def planned(scans: Sequence[Scan], reads: Sequence[str]) -> Iterator[Planned]:
 def _error(case: Case, read: str, methods: Mapping[str, Method]) -> float:
     """Return the root mean square error of a setting on the pixels of the fine scan."""
     if read == "lines":
-        rows, columns = case.truth.shape
-        scanned = np.ascontiguousarray(case.truth[case.acquisition.row :: FACTOR])
-        between: Field = cv2.resize(scanned, (columns, rows), interpolation=cv2.INTER_CUBIC)
-        moved = ndimage.shift(between, (case.acquisition.offset[0], 0.0), mode="nearest")
-        found = case.inside(moved)
-    else:
-        found = case.registered(methods[read](case.coarse))
+        case = taken(case.scan, case.truth, LINES_X4)
+    found = case.registered(methods[read](case.coarse))
     return float(np.sqrt(np.mean((found - case.right) ** 2)))
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from afmsr_core.channel import Channel
+from afmsr_core.grid import SQUARE
 from afmsr_core.simulation import Area, Instrument, preset, specimen
 from afmsr_core.trust.calibration import SHIPPED, Calibration
 from afmsr_core.trust.detail import compare_detail
@@ -25,7 +26,7 @@ GROUNDS = {"film": 12.0, "steps": 3.0}
 EACH = 5  # surfaces per ground and preset
 SIDE = 384  # fine pixels of the truth
 MARGIN = 16  # of the surface around it, which nothing leads to: the scanner is ideal
-SCALE = 4
+SCALE = SQUARE
 COUNT = 40  # features per surface
 SIZES = (0.8, 6.0)  # fine pixels, standard deviation: up to one and a half measured ones
 HEIGHTS = (0.02, 0.4)  # of the range of the specimen
@@ -82,7 +83,7 @@ def _scanned(name: str, ground: str, seed: list[int]) -> Surface:
     field = Channel((relief + features) * to_nm, side * pixel, side * pixel, title=ground)
     area = Area(MARGIN * pixel, MARGIN * pixel, SIDE * pixel, SIDE * pixel)
     instrument = Instrument(field, area, conditions, of_session, tip=chosen.tip, frame_lines=SIDE)
-    coarse = instrument.scan(SIDE // SCALE, SIDE // SCALE).trace.heights
+    coarse = instrument.scan(SIDE // SCALE.columns, SIDE // SCALE.rows).trace.heights
     inside = np.s_[MARGIN:-MARGIN, MARGIN:-MARGIN]
     span = instrument.range
     along = float(np.hypot(conditions.line_step, conditions.correlated))
@@ -135,7 +136,8 @@ def planted(folder: Path, more: Mapping[str, Path]) -> str:
     words = (
         "## Planted features\n\n"
         f"A virtual AFM scanned {count} smooth surfaces with {COUNT} particles, pits and ridges "
-        f"each, from a fifth of a measured pixel on, {SIDE // SCALE} x {SIDE // SCALE} pixels, "
+        f"each, from a fifth of a measured pixel on, {SIDE // SCALE.columns} x "
+        f"{SIDE // SCALE.rows} pixels, "
         "under two presets. A feature is what stands out of the result, or of the surface, by "
         f"more than {STRONG:g} standard deviations of the noise that the scan had. In brackets: "
         f"how many of them lie in the {FLAGGED:.0%} of the pixels that are flagged.\n\n"
@@ -155,7 +157,9 @@ def _judged(surface: Surface, method: Method, calibration: Calibration) -> Found
     result, evidence = gather(surface.coarse, method, noise_of(surface.coarse), SCALE)
     half = calibration.scales(0.9) * calibration.scale_of(evidence)
     doubt = flagged(half, block=SCALE)
-    detail = compare_detail(result, surface.truth, 0.0, surface.noise.pixel, SCALE, strong=STRONG)
+    detail = compare_detail(
+        result, surface.truth, 0.0, surface.noise.pixel, SCALE.rows, strong=STRONG
+    )
     counts = []
     for features, which in (
         (detail.result, detail.invented),
