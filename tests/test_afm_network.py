@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from afmsr_core.channel import Channel
+from afmsr_core.grid import LINES_X2, LINES_X4, Scale
 from afmsr_core.inference import Engine, open_engine
 from afmsr_core.methods import Network, get, shipped
 from afmsr_core.methods.weights import cached
@@ -49,6 +50,34 @@ def test_onnx_gives_what_torch_gives(engines: tuple[Engine, Engine], size: tuple
     assert np.abs(onnx - torch_).max() <= 1e-5  # of the range, which is 1
     # A network that does nothing would agree too; of a constant there is nothing to make.
     assert (np.abs(onnx).max() > 1e-4) == (planes.size > 1)
+
+
+@pytest.mark.parametrize("scale", [LINES_X4, LINES_X2], ids=str)
+def test_a_network_for_lines_as_onnx_gives_what_torch_gives(scale: Scale, tmp_path: Path) -> None:
+    """Lines of any length: what is missing to a whole number of squares is cut off again."""
+    import onnxruntime
+    from safetensors.torch import save_file
+
+    from afmsr_core.methods.afm_network import AfmNetwork, scale_of
+    from training.export import export
+
+    torch.manual_seed(0)
+    network = AfmNetwork(2, scale=scale)
+    torch.nn.init.normal_(network.tail.weight, std=0.1)
+    assert scale_of(network.state_dict()) == scale
+    save_file(network.state_dict(), tmp_path / "trained.safetensors")
+    (tmp_path / shipped.SUMS).write_text("00  afm.onnx\n", encoding="ascii")
+    written = export(tmp_path / "trained.safetensors", tmp_path)
+    sums = (tmp_path / shipped.SUMS).read_text(encoding="ascii")
+    assert sums.startswith("00  afm.onnx\n") and len(sums.splitlines()) == 3
+    session = onnxruntime.InferenceSession(tmp_path / min(written))
+    for size in ((9, 32), (9, 33), (5, 35), (3, 1), (1, 6)):
+        grey = np.random.default_rng(0).random((1, 1, *size), dtype=np.float32)
+        found = session.run(None, {"grey": grey})[0]
+        with torch.inference_mode():
+            expected = network(torch.from_numpy(grey)).numpy()
+        assert found.shape == (1, 1, scale.rows * size[0], scale.columns * size[1])
+        assert np.abs(found - expected).max() <= 1e-5 and np.ptp(expected) > 1e-3
 
 
 def test_both_engines_upscale_a_scan_alike() -> None:

@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 import torch
 
+from afmsr_core.grid import LINES_X2, LINES_X4, SQUARE, Scale
+from afmsr_core.methods.afm_network import AfmNetwork
 from training import corpus
 from training.batches import Source, batches
 from training.fields import generated_fields, real_fields
 from training.fit import CHECKPOINT_EVERY, Recipe, fit
-from training.score import best_shift, score
+from training.score import best_shift, interpolated, score
 from training.table import table, wins
 
 
@@ -45,9 +47,10 @@ def test_nothing_without_a_permissive_licence_is_trained_on(shared: Path) -> Non
     assert not [scan.licence for scan in trained if "GPL" in scan.licence]
 
 
-def test_samples_set_aside_are_never_trained_on(shared: Path) -> None:
+@pytest.mark.parametrize("splits", [("train",), corpus.SPLITS], ids=str)
+def test_samples_set_aside_are_never_trained_on(shared: Path, splits: tuple[str, ...]) -> None:
     folder = shared / "data" / "afm"
-    trained, aside = corpus.training_scans(folder), corpus.set_aside_scans(folder)
+    trained, aside = corpus.training_scans(folder, splits), corpus.set_aside_scans(folder, splits)
     assert not {scan.sample for scan in trained} & {scan.sample for scan in aside}
     share = len({s.sample for s in aside}) / len({s.sample for s in trained + aside})
     assert 0.15 < share < 0.3
@@ -68,13 +71,15 @@ def test_unseen_samples_are_in_no_training(shared: Path) -> None:
     assert not unseen & {scan.sample for scan in corpus.dev_scans(folder)}
 
 
-def test_truth_is_registered_to_the_coarse_scan(source: Source) -> None:
-    stream = batches(source, np.random.default_rng(0), size=16, patch=24)
-    import cv2
-
+@pytest.mark.parametrize("scale", [SQUARE, LINES_X4, LINES_X2], ids=str)
+def test_truth_is_registered_to_the_coarse_scan(scans: list[corpus.Scan], scale: Scale) -> None:
+    source = Source(real_fields(scans, [], scale), {}, 0.0)
+    rng = np.random.default_rng(0)
+    batch = next(batches(source, rng, size=16, patch=96 // scale.rows, scale=scale))
     shifts = []
-    for coarse, fine in zip(*(lambda b: (b.coarse, b.fine))(next(stream)), strict=True):
-        upscaled = cv2.resize(coarse[0], (96, 96), interpolation=cv2.INTER_CUBIC)
+    for coarse, fine in zip(batch.coarse, batch.fine, strict=True):
+        assert fine[0].shape == (96, 96)
+        upscaled = interpolated(coarse[0], scale)
         shifts.append(best_shift(upscaled.astype(float), fine[0].astype(float)))
     assert np.abs(np.mean(shifts, axis=0)).max() < 0.05
 
@@ -102,6 +107,18 @@ def test_generated_fields_are_the_same_for_the_same_seed() -> None:
     for kind, [field] in once.items():
         assert np.array_equal(field.fine, again[kind][0].fine)
         assert not np.array_equal(field.fine, other[kind][0].fine)
+
+
+def test_a_network_for_lines_starts_from_one_for_squares_as_bicubic() -> None:
+    torch.manual_seed(0)
+    known = AfmNetwork(2)
+    torch.nn.init.normal_(known.tail.weight)
+    grown = AfmNetwork.grown_from(known.state_dict(), 2, LINES_X4)
+    flat = torch.rand(1, 1, 6, 5).repeat_interleave(4, dim=3)  # all points of a square alike
+    assert torch.equal(grown(flat), torch.zeros(1, 1, 24, 20))
+    assert torch.equal(grown.body[1].first.weight, known.body[1].first.weight)
+    inner = grown.head(flat)
+    assert torch.allclose(inner, known.head(flat[..., ::4]), atol=1e-6)
 
 
 def test_both_kinds_of_fields_are_drawn_in_their_shares(scans: list[corpus.Scan]) -> None:

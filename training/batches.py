@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from afmsr_core.grid import SQUARE, Scale
 from afmsr_core.simulation.acquisition import Acquisition
-from training.fields import ROWS, Field
+from training.fields import Field, middle_rows
 
 NOISE_SPREAD, LINE_SPREAD = 0.8, 0.9  # of the logarithm: the quartiles of real scans
 GAIN = (0.35, 1.25)  # of the amplitude, which the network does not see but the optimiser does
@@ -21,9 +22,9 @@ class Batch:
 
     Attributes
     ----------
-    coarse : ndarray of float32, shape (n, 1, p, p)
+    coarse : ndarray of float32, shape (n, 1, p, q)
         Normalised coarse scans.
-    fine : ndarray of float32, shape (n, 1, 4 p, 4 p)
+    fine : ndarray of float32, shape (n, 1, rows * p, columns * q) of the scale
         The truth on the upscaled grid, in the same normalisation.
     scale : ndarray of float32, shape (n, 1, 1, 1)
         Error that bicubic makes on the field the patch is from; the unit of the loss, so that
@@ -55,12 +56,13 @@ class Noise:
     lines: float = 0.004
     loudest: float = 0.03
 
-    def draw(self, rng: np.random.Generator) -> Acquisition:
+    def draw(self, rng: np.random.Generator, scale: Scale = SQUARE) -> Acquisition:
         """Draw what an instrument may do."""
         noisy = rng.random() < 1 - self.quiet
         return Acquisition(
-            row=int(rng.choice(ROWS)),
-            dwell=int(rng.choice([2, 2, 2, 4])),
+            factor=scale,
+            row=int(rng.choice(middle_rows(scale))),
+            dwell=min(scale.columns, int(rng.choice([2, 2, 2, 4]))),
             noise=self._level(self.white, NOISE_SPREAD, rng) if noisy else 0.0,
             line_noise=self._level(self.lines, LINE_SPREAD, rng) if noisy else 0.0,
             scars=float(rng.choice([0.0, 0.0, 0.0, 2.0, 10.0])) if noisy else 0.0,
@@ -98,22 +100,28 @@ class Source:
 
 
 def batches(
-    source: Source, rng: np.random.Generator, *, size: int, patch: int, noise: Noise | None = None
+    source: Source,
+    rng: np.random.Generator,
+    *,
+    size: int,
+    patch: int,
+    noise: Noise | None = None,
+    scale: Scale = SQUARE,
 ) -> Iterator[Batch]:
-    """Yield batches of `size` patches of `patch` coarse pixels a side, for ever."""
+    """Yield batches of `size` square patches of `patch` coarse lines, for ever."""
     noise = noise or Noise()
     while True:
-        drawn = [_patch(source.draw(rng), patch, noise, rng) for _ in range(size)]
-        coarse, fine, scale = (np.stack(part) for part in zip(*drawn, strict=True))
-        yield Batch(coarse[:, None], fine[:, None], scale[:, None, None, None])
+        drawn = [_patch(source.draw(rng), patch, noise, scale, rng) for _ in range(size)]
+        coarse, fine, easy = (np.stack(part) for part in zip(*drawn, strict=True))
+        yield Batch(coarse[:, None], fine[:, None], easy[:, None, None, None])
 
 
 def _patch(
-    field: Field, patch: int, noise: Noise, rng: np.random.Generator
+    field: Field, patch: int, noise: Noise, scale: Scale, rng: np.random.Generator
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], np.float32]:
     """Draw one patch with the acquisition, noise and augmentation of this draw."""
     window = field.window(patch, rng)
-    acquisition = noise.draw(rng)
+    acquisition = noise.draw(rng, scale)
     coarse, truth = field.scanned(window, acquisition, rng)
     error = np.hypot(field.bicubic_error, acquisition.noise + acquisition.line_noise)
 

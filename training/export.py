@@ -17,15 +17,19 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from safetensors.numpy import load_file
 
-from afmsr_core.methods.afm_network import SCALE, SIDE
+from afmsr_core.grid import LINES_X2, LINES_X4, SQUARE
+from afmsr_core.methods.afm_network import SIDE, scale_of
 from afmsr_core.methods.shipped import SUMS
 
+NAMES = {SQUARE: "afm", LINES_X4: "afm_lines4", LINES_X2: "afm_lines2"}
 OPSET = 17
 IR_VERSION = 8  # read by every ONNX Runtime since 1.12
 
 
 def export(weights: Path, folder: Path) -> dict[str, str]:
-    """Write ``afm.safetensors``, ``afm.onnx`` and the list of their hashes into `folder`.
+    """Write weights as safetensors and as ONNX, and the list of all hashes, into `folder`.
+
+    They are named after their scale: ``afm``, ``afm_lines4``, ``afm_lines2``.
 
     Parameters
     ----------
@@ -39,13 +43,17 @@ def export(weights: Path, folder: Path) -> dict[str, str]:
     dict of str
         SHA-256 of each file.
     """
-    shipped, graph = folder / "afm.safetensors", folder / "afm.onnx"
+    name = NAMES[scale_of(load_file(weights))]
+    shipped, graph = folder / f"{name}.safetensors", folder / f"{name}.onnx"
     if weights.resolve() != shipped.resolve():
         shutil.copyfile(weights, shipped)
     graph.write_bytes(_graph(load_file(shipped)).SerializeToString(deterministic=True))
     hashes = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in (graph, shipped)}
-    lines = "".join(f"{digest}  {name}\n" for name, digest in hashes.items())
-    (folder / SUMS).write_text(lines, encoding="ascii")
+    sums = folder / SUMS
+    listed = sums.read_text("ascii").splitlines() if sums.is_file() else []
+    known = dict(line.split()[::-1] for line in listed)
+    lines = "".join(f"{digest}  {name}\n" for name, digest in sorted((known | hashes).items()))
+    sums.write_text(lines, encoding="ascii")
     return hashes
 
 
@@ -68,14 +76,25 @@ class _Writer:
 
     def conv(self, x: str, layer: str, weight: NDArray, pads: int = SIDE // 2) -> str:
         inputs = [x, self.constant(f"{layer}.weight", weight)]
-        return self.op("Conv", *inputs, kernel_shape=[SIDE] * 2, pads=[pads] * 4)
+        kernel = list(weight.shape[2:])
+        strided = {"strides": [1, kernel[1] // SIDE]} if kernel[1] > SIDE else {}
+        return self.op("Conv", *inputs, kernel_shape=kernel, pads=[pads] * 4, **strided)
+
+    def numbers(self, name: str, *values: int) -> str:
+        return self.constant(name, np.array(values, np.int64))
 
 
 def _graph(weights: dict[str, NDArray[np.float32]]) -> onnx.ModelProto:
     """Return the network as ONNX; the same arithmetic as ``AfmNetwork.forward``."""
     w = _Writer()
-    border = SIDE // 2
-    edges = w.constant("edges", np.array([0, 0, border, border] * 2, np.int64))
+    scale = scale_of(weights)
+    points, border = scale.rows // scale.columns, SIDE // 2
+    edges = w.numbers("edges", *[0, 0, border, border * points] * 2)
+    if points > 1:  # to a whole number of squares
+        width = w.op("Gather", w.op("Shape", "grey"), w.numbers("third", 3))
+        missing = w.op("Mod", w.op("Neg", width), w.numbers("points", points))
+        missing = w.op("Concat", w.numbers("no_others", *[0] * 7), missing, axis=0)
+        edges = w.op("Add", edges, missing)
     head = weights["head.weight"]
     head = head - head.mean(axis=(2, 3), keepdims=True)  # AfmNetwork.head_filters
     features = w.conv(w.op("Pad", "grey", edges, mode="edge"), "head", head, pads=0)
@@ -85,16 +104,19 @@ def _graph(weights: dict[str, NDArray[np.float32]]) -> onnx.ModelProto:
         inner = w.op("Relu", w.conv(x, first, weights[f"{first}.weight"]))
         x = w.op("Add", x, w.conv(inner, second, weights[f"{second}.weight"]))
     tail = w.conv(w.op("Add", x, features), "tail", weights["tail.weight"])
-    w.nodes.append(
-        helper.make_node("DepthToSpace", [tail], ["residual"], blocksize=SCALE, mode="CRD")
-    )
+    fine = w.op("DepthToSpace", tail, blocksize=scale.rows, mode="CRD")
+    if points > 1:
+        width = w.op("Mul", width, w.numbers("columns", scale.columns))
+        fine = w.op("Slice", fine, w.numbers("first", 0), width, w.numbers("along", 3))
+    w.nodes[-1].output[0] = "residual"
+    w.nodes[-1].ClearField("name")
     coarse: list[str | int | None] = ["n", 1, "height", "width"]
-    fine: list[str | int | None] = ["n", 1, f"{SCALE}*height", f"{SCALE}*width"]
+    sizes: list[str | int | None] = ["n", 1, f"{scale.rows}*height", f"{scale.columns}*width"]
     graph = helper.make_graph(
         w.nodes,
         "afm",
         [helper.make_tensor_value_info("grey", TensorProto.FLOAT, coarse)],
-        [helper.make_tensor_value_info("residual", TensorProto.FLOAT, fine)],
+        [helper.make_tensor_value_info("residual", TensorProto.FLOAT, sizes)],
         w.constants,
     )
     model = helper.make_model(

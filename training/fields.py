@@ -13,13 +13,13 @@ from scipy import ndimage
 from afmsr_core.alignment import AlignmentSettings, align, warp
 from afmsr_core.alignment.maps import largest_rectangle
 from afmsr_core.errors import PairError
+from afmsr_core.grid import SQUARE, Scale
 from afmsr_core.simulation.acquisition import Acquisition, coarse_scan
 from afmsr_core.simulation.specimens import SPECIMENS
 from afmsr_core.surfaces import fit_plane
 from training.corpus import Scan, TracePair, levelled
 
 FACTOR = 4
-ROWS = (1, 2)  # the two fine lines nearest a coarse pixel's centre
 REDUCE_ABOVE = 400  # fields at least this large also serve at half their resolution
 LOSS_FLOOR = 2e-3  # of the range; a field that bicubic renders better than this is no teacher
 MAX_RESIDUAL = 0.5  # pixels between trace and retrace; beyond, the truth would be out of place
@@ -41,7 +41,7 @@ class Field(Protocol):
         ...
 
     def window(self, patch: int, rng: np.random.Generator) -> Window:
-        """Return a random window of `patch` coarse pixels a side, in fine pixels."""
+        """Return a random window of `patch` coarse lines, square in fine pixels."""
         ...
 
     def scanned(
@@ -60,20 +60,23 @@ class ScannedAgain:
     fine : ndarray of float32
         What is scanned again.
     truths : dict of int to ndarray of float32
-        By the line of `ROWS` that is taken, on the upscaled grid. A coarse pixel whose line lies
-        `offset` rows below its centre sees the surface moved up by as much: the truth moves with
-        it, so that no network learns to move features.
+        By the line that is taken, of :func:`middle_rows`, on the upscaled grid. A coarse pixel
+        whose line lies `offset` rows below its centre sees the surface moved up by as much: the
+        truth moves with it, so that no network learns to move features.
     bicubic_error : float
         Root mean square of what bicubic leaves, as a fraction of the range.
+    scale : Scale
+        Fine pixels per coarse pixel.
     """
 
     fine: NDArray[np.float32]
     truths: Mapping[int, NDArray[np.float32]]
     bicubic_error: float
+    scale: Scale = SQUARE
 
     def window(self, patch: int, rng: np.random.Generator) -> Window:
         """Start on any fine pixel: what was a line of the scan once is between two the next."""
-        side = patch * FACTOR
+        side = patch * self.scale.rows
         yres, xres = self.fine.shape
         top, left = rng.integers(0, yres - side + 1), rng.integers(0, xres - side + 1)
         return np.s_[top : top + side, left : left + side]
@@ -118,7 +121,14 @@ class Measured:
         return self.coarse[rows, columns], self.fine[window]
 
 
-def real_fields(scans: Iterable[Scan], pairs: Iterable[TracePair]) -> dict[str, list[ScannedAgain]]:
+def middle_rows(scale: Scale) -> tuple[int, int]:
+    """Return the two fine lines nearest a coarse pixel's centre."""
+    return scale.rows // 2 - 1, scale.rows // 2
+
+
+def real_fields(
+    scans: Iterable[Scan], pairs: Iterable[TracePair], scale: Scale = SQUARE
+) -> dict[str, list[ScannedAgain]]:
     """Return the fields of the corpus by sample.
 
     Parameters
@@ -129,26 +139,30 @@ def real_fields(scans: Iterable[Scan], pairs: Iterable[TracePair]) -> dict[str, 
         The retrace is scanned again and the aligned trace is the truth: what noise the one has
         the other has not, so noise cannot be learned. Pairs that do not align to `MAX_RESIDUAL`
         are left out.
+    scale : Scale
+        At which they are scanned again.
     """
     fields: dict[str, list[ScannedAgain]] = {}
     for scan in scans:
-        own = [_of_itself(scan.levelled)]
+        own = [_of_itself(scan.levelled, scale)]
         if min(scan.levelled.shape) >= REDUCE_ABOVE:
-            own.append(_of_itself(_halve(scan.levelled)))
+            own.append(_of_itself(_halve(scan.levelled), scale))
         fields.setdefault(scan.sample, []).extend(own)
     for pair in pairs:
-        field = _of_pair(pair)
+        field = _of_pair(pair, scale)
         if field is not None:
             fields.setdefault(pair.sample, []).append(field)
     return fields
 
 
-def generated_fields(per_kind: int, seed: int) -> dict[str, list[ScannedAgain]]:
+def generated_fields(
+    per_kind: int, seed: int, scale: Scale = SQUARE
+) -> dict[str, list[ScannedAgain]]:
     """Return `per_kind` fields of every kind of specimen, the same for the same seed."""
     side = GENERATED_SIDE
     return {
         kind.name: [
-            _of_itself(kind.make(side, side, np.random.default_rng([seed, number, i])))
+            _of_itself(kind.make(side, side, np.random.default_rng([seed, number, i])), scale)
             for i in range(per_kind)
         ]
         for number, kind in enumerate(SPECIMENS)
@@ -160,16 +174,20 @@ def _halve(heights: Heights) -> Heights:
     return np.asarray(smooth[::2, ::2])
 
 
-def _of_itself(heights: Heights) -> ScannedAgain:
-    return _field(
-        heights,
-        lambda row: ndimage.shift(
-            heights, (-Acquisition(row=row).offset[0], 0), order=5, mode="nearest"
-        ),
-    )
+def _of_itself(heights: Heights, scale: Scale) -> ScannedAgain:
+    def truth(row: int) -> Heights:
+        move = (-_shortest(row, scale).offset[0], 0)
+        return np.asarray(ndimage.shift(heights, move, order=5, mode="nearest"))
+
+    return _field(heights, truth, scale)
 
 
-def _of_pair(pair: TracePair) -> ScannedAgain | None:
+def _shortest(row: int, scale: Scale) -> Acquisition:
+    """Return the quiet scan that takes a line, its dwell half of a pixel if that can be halved."""
+    return Acquisition(factor=scale, row=row, dwell=max(1, scale.columns // 2))
+
+
+def _of_pair(pair: TracePair, scale: Scale) -> ScannedAgain | None:
     """Align the trace with the retrace, which is scanned again."""
     trace, retrace = levelled(pair.trace), levelled(pair.retrace)
     settings = AlignmentSettings(max_residual=MAX_RESIDUAL)
@@ -180,8 +198,8 @@ def _of_pair(pair: TracePair) -> ScannedAgain | None:
     if not found.accepted:
         return None
     moved = {}
-    for row in ROWS:
-        down = np.array([[1, 0, 0], [0, 1, Acquisition(row=row).offset[0]], [0, 0, 1]])
+    for row in middle_rows(scale):
+        down = np.array([[1, 0, 0], [0, 1, _shortest(row, scale).offset[0]], [0, 0, 1]])
         moved[row] = warp(trace, found.matrix @ down, retrace.shape)
     valid = np.all([np.isfinite(one) for one in moved.values()], axis=0)
     top, left, height, width = largest_rectangle(valid)
@@ -193,33 +211,36 @@ def _of_pair(pair: TracePair) -> ScannedAgain | None:
     truths = {}
     for row, one in moved.items():
         truths[row] = one[inside] - fit_plane(one[inside] - heights).on_grid(height, width)
-    return _field(heights, truths.__getitem__)
+    return _field(heights, truths.__getitem__, scale)
 
 
-def _field(heights: Heights, truth: Callable[[int], Heights]) -> ScannedAgain:
+def _field(heights: Heights, truth: Callable[[int], Heights], scale: Scale) -> ScannedAgain:
     low, high = np.percentile(heights, [0.1, 99.9])
     span = max(high - low, np.finfo(float).tiny)
     fine = (heights - low) / span
-    truths = {row: (truth(row) - low) / span for row in ROWS}
+    truths = {row: (truth(row) - low) / span for row in middle_rows(scale)}
     return ScannedAgain(
         fine.astype(np.float32),
         {row: one.astype(np.float32) for row, one in truths.items()},
-        max(_bicubic_error(fine, truths), LOSS_FLOOR),
+        max(_bicubic_error(fine, truths, scale), LOSS_FLOOR),
+        scale,
     )
 
 
-def _bicubic_error(fine: Heights, truths: Mapping[int, Heights]) -> float:
+def _bicubic_error(fine: Heights, truths: Mapping[int, Heights], scale: Scale) -> float:
     squares = []
     for row, truth in truths.items():
-        coarse = coarse_scan(fine, Acquisition(row=row), np.random.default_rng(0))
-        squares.append(bicubic_error(coarse, truth) ** 2)
+        coarse = coarse_scan(fine, _shortest(row, scale), np.random.default_rng(0))
+        squares.append(bicubic_error(coarse, truth, scale) ** 2)
     return float(np.sqrt(np.mean(squares)))
 
 
-def bicubic_error(coarse: NDArray[np.floating], truth: NDArray[np.floating]) -> float:
+def bicubic_error(
+    coarse: NDArray[np.floating], truth: NDArray[np.floating], scale: Scale = SQUARE
+) -> float:
     """Return the root mean square of what bicubic interpolation of `coarse` leaves of `truth`."""
     import cv2
 
-    yres, xres = coarse.shape[0] * FACTOR, coarse.shape[1] * FACTOR
+    yres, xres = coarse.shape[0] * scale.rows, coarse.shape[1] * scale.columns
     upscaled = cv2.resize(coarse, (xres, yres), interpolation=cv2.INTER_CUBIC)
     return float(np.sqrt(np.mean((upscaled - truth[:yres, :xres]) ** 2)))

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from afmsr_core.grid import LINES_X2, LINES_X4, SQUARE
 from afmsr_core.methods.afm_network import N_BLOCKS, AfmNetwork
 from training.batches import Noise, Source, batches
 
@@ -23,12 +24,16 @@ class Recipe:
 
     Parameters
     ----------
+    scale : str
+        Key of `SCALES`.
+    splits : list of str
+        Of the corpus.
     blocks : int
         Of the network.
     steps : int
         Optimiser steps; the learning rate follows a cosine from `rate` to nearly zero.
     batch, patch : int
-        Patches per step, and their side in coarse pixels.
+        Patches per step, and the lines of the coarse scan in each.
     rate : float
         Adam's learning rate.
     decay : float
@@ -50,6 +55,8 @@ class Recipe:
         Folder of the photographs that it trained on instead of scans; empty for scans.
     """
 
+    scale: str = "4"
+    splits: tuple[str, ...] = ("train",)
     blocks: int = N_BLOCKS
     steps: int = 20_000
     batch: int = 8
@@ -65,6 +72,7 @@ class Recipe:
     photographs: str = ""
 
 
+SCALES = {"4": SQUARE, "1x4": LINES_X4, "1x2": LINES_X2}
 WARM_UP = 500
 CHECKPOINT_EVERY = 1000
 GRADIENT_LIMIT = 1.0
@@ -107,11 +115,14 @@ def fit(
     """
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(recipe.seed)
+    scale = SCALES[recipe.scale]
     network = (
-        AfmNetwork(recipe.blocks) if start is None else AfmNetwork.grown_from(start, recipe.blocks)
+        AfmNetwork(recipe.blocks, scale=scale)
+        if start is None
+        else AfmNetwork.grown_from(start, recipe.blocks, scale)
     )
     network = network.to(device, memory_format=torch.channels_last)
-    average = AfmNetwork(recipe.blocks).to(device)
+    average = AfmNetwork(recipe.blocks, scale=scale).to(device)
     average.load_state_dict(network.state_dict())
     optimiser = torch.optim.Adam(network.parameters(), lr=recipe.rate)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate(step, recipe))
@@ -122,14 +133,16 @@ def fit(
         # A generator of its own for each block of steps makes a resumed run the same run.
         if step == first or step % CHECKPOINT_EVERY == 0:
             rng = np.random.default_rng([recipe.seed, step // CHECKPOINT_EVERY])
-            stream = batches(source, rng, size=recipe.batch, patch=recipe.patch, noise=recipe.noise)
+            stream = batches(
+                source, rng, size=recipe.batch, patch=recipe.patch, noise=recipe.noise, scale=scale
+            )
         batch = next(stream)
-        coarse, fine, scale = (
+        coarse, fine, easy = (
             torch.from_numpy(part).to(device) for part in (batch.coarse, batch.fine, batch.scale)
         )
         coarse = coarse.contiguous(memory_format=torch.channels_last)  # 1.5 times faster on CPUs
-        bicubic = functional.interpolate(coarse, scale_factor=4, mode="bicubic")
-        error = (bicubic + network(coarse) - fine) / scale
+        bicubic = functional.interpolate(coarse, scale_factor=tuple(scale), mode="bicubic")
+        error = (bicubic + network(coarse) - fine) / easy
         loss = loss_of(error, recipe.gradient)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()

@@ -15,11 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from afmsr_core.grid import SQUARE, Scale
 from afmsr_core.simulation.acquisition import Acquisition, coarse_scan
 from training.corpus import Scan
+from training.fields import middle_rows
 
 FACTOR = 4
-ROWS = (1, 2)
 BORDER = 8  # fine pixels at each edge that are not scored: half a pixel of shift has no data there
 # White noise and line offsets, as fractions of the height range.
 CONDITIONS = {"clean": (0.0, 0.0), "noisy": (0.01, 0.005)}
@@ -50,7 +51,11 @@ class Score:
 
 
 def score(
-    scans: Sequence[Scan], methods: Mapping[str, Upscaler], condition: str, seed: int = 0
+    scans: Sequence[Scan],
+    methods: Mapping[str, Upscaler],
+    condition: str,
+    seed: int = 0,
+    scale: Scale = SQUARE,
 ) -> dict[str, list[Score]]:
     """Score every method on every scan, the mean over both lines that may be taken.
 
@@ -59,20 +64,28 @@ def score(
     scans : sequence of Scan
         Fine scans; levelled by their plane before they are scanned again.
     methods : mapping of str to callable
-        From a coarse field (yres, xres) to a fine one (4 yres, 4 xres), both in nm.
+        From a coarse field to a fine one of `scale`, both in nm.
     condition : str
         Key of `CONDITIONS`.
     seed : int
         Of the noise, which is the same for every method.
+    scale : Scale
+        Fine pixels for each that the coarse scan takes.
     """
     results: dict[str, list[Score]] = {name: [] for name in methods}
     for index, scan in enumerate(scans):
         per_row: dict[str, list[Score]] = {name: [] for name in methods}
         fine = scan.levelled
         fine = fine[: fine.shape[0] // FACTOR * FACTOR, : fine.shape[1] // FACTOR * FACTOR]
-        for row in ROWS:
+        for row in middle_rows(scale):
             noise, line_noise = CONDITIONS[condition]
-            acquisition = Acquisition(row=row, noise=noise, line_noise=line_noise)
+            acquisition = Acquisition(
+                factor=scale,
+                row=row,
+                dwell=max(1, scale.columns // 2),
+                noise=noise,
+                line_noise=line_noise,
+            )
             coarse = coarse_scan(fine, acquisition, np.random.default_rng([seed, index, row]))
             for name, upscale in methods.items():
                 moved = ndimage.shift(upscale(coarse), acquisition.offset, mode="nearest")
@@ -80,6 +93,15 @@ def score(
         for name, scores in per_row.items():
             results[name].append(_mean(scores))
     return results
+
+
+def interpolated(coarse: NDArray[Any], scale: Scale, method: str = "INTER_CUBIC") -> NDArray[Any]:
+    """Return a coarse field interpolated as OpenCV does; `method` is its name of it."""
+    import cv2
+
+    yres, xres = coarse.shape
+    size = (xres * scale.columns, yres * scale.rows)
+    return np.asarray(cv2.resize(coarse, size, interpolation=getattr(cv2, method)))
 
 
 def best_shift(result: NDArray[np.float64], truth: NDArray[np.float64]) -> tuple[float, float]:

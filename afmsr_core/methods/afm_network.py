@@ -5,17 +5,19 @@ Kept apart from its descriptor because it needs torch.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import torch
 from torch import nn
 from torch.nn import functional
 
-__all__ = ["N_BLOCKS", "AfmNetwork"]
+from afmsr_core.grid import SQUARE, Scale
+
+__all__ = ["N_BLOCKS", "AfmNetwork", "scale_of"]
 
 N_BLOCKS = 14
 N_FEATS = 32
-SCALE = 4
 SIDE = 3
 BRANCH_SCALE = 0.1
 """What a block adds at the start of training, so that all of them do not blow up."""
@@ -30,22 +32,36 @@ class AfmNetwork(nn.Module):
     does not depend on how high the rest of the scan is, nor on how heights were normalised.
     There is no attention: a pixel of the result depends on its surroundings alone.
 
+    A scan of full lines has pixels that are longer across the lines. The first filters take as
+    many points of a line together as make a square of it, so that all further layers see the same
+    surroundings in both directions, whatever the scale, and cost the same for the same area.
+
     Source: residual blocks as in Lim et al., "Enhanced Deep Residual Networks for Single Image
     Super-Resolution" (CVPRW 2017), doi 10.1109/CVPRW.2017.151; no bias as in Mohan et al.,
     "Robust and interpretable blind image denoising via bias-free convolutional neural networks"
     (ICLR 2020), arXiv 1906.05478.
     """
 
-    def __init__(self, blocks: int = N_BLOCKS, features: int = N_FEATS) -> None:
+    def __init__(
+        self, blocks: int = N_BLOCKS, features: int = N_FEATS, scale: Scale = SQUARE
+    ) -> None:
         super().__init__()
-        self.head = nn.Conv2d(1, features, SIDE, bias=False)
+        self.points = scale.rows // scale.columns
+        self.head = nn.Conv2d(
+            1, features, (SIDE, SIDE * self.points), stride=(1, self.points), bias=False
+        )
         self.body = nn.Sequential(*(_Block(features) for _ in range(blocks)))
-        self.tail = nn.Conv2d(features, SCALE**2, SIDE, padding=SIDE // 2, bias=False)
-        self.shuffle = nn.PixelShuffle(SCALE)
+        self.tail = nn.Conv2d(features, scale.rows**2, SIDE, padding=SIDE // 2, bias=False)
+        self.shuffle = nn.PixelShuffle(scale.rows)
         nn.init.zeros_(self.tail.weight)  # training starts as bicubic
 
     @classmethod
-    def grown_from(cls, weights: Mapping[str, torch.Tensor], blocks: int = N_BLOCKS) -> AfmNetwork:
+    def grown_from(
+        cls,
+        weights: Mapping[str, torch.Tensor],
+        blocks: int = N_BLOCKS,
+        scale: Scale | None = None,
+    ) -> AfmNetwork:
         """Return a network that computes what those of `weights` did, with blocks to spare.
 
         Parameters
@@ -55,8 +71,15 @@ class AfmNetwork(nn.Module):
             until they are trained.
         blocks : int
             That it shall have.
+        scale : Scale, optional
+            That it shall have, if another: then it starts as bicubic, with features that are made
+            of the mean over as many points of a line as make a square.
         """
-        network = cls(blocks)
+        known = scale_of(weights)
+        network = cls(blocks, scale=scale or known)
+        if scale not in (None, known):
+            head = weights["head.weight"].repeat_interleave(network.points, 3) / network.points
+            weights = {**weights, "head.weight": head, "tail.weight": network.tail.weight}
         missing, unknown = network.load_state_dict(weights, strict=False)
         spare = [name for name in missing if name.endswith("second.weight")]
         if unknown or len(missing) != 2 * len(spare):
@@ -81,13 +104,23 @@ class AfmNetwork(nn.Module):
 
         Returns
         -------
-        Tensor, shape (n, 1, 4 * height, 4 * width)
+        Tensor, shape (n, 1, rows * height, columns * width) of the scale
             To be added to the bicubic interpolation of `grey`.
         """
-        border = SIDE // 2
-        edged = functional.pad(grey, [border] * 4, mode="replicate")
-        features = functional.conv2d(edged, self.head_filters)
-        return self.shuffle(self.tail(self.body(features) + features))
+        border, width = SIDE // 2, grey.shape[3]
+        right = -width % self.points  # what is missing to a whole number of squares
+        sides = [border * self.points, border * self.points + right, border, border]
+        edged = functional.pad(grey, sides, mode="replicate")
+        features = functional.conv2d(edged, self.head_filters, stride=self.head.stride)
+        residual = self.shuffle(self.tail(self.body(features) + features))
+        columns = residual.shape[3] // (width + right)
+        return residual[..., : columns * width] if right else residual
+
+
+def scale_of(weights: Mapping[str, torch.Tensor]) -> Scale:
+    """Return the scale of the network that some weights belong to."""
+    rows = math.isqrt(weights["tail.weight"].shape[0])
+    return Scale(rows, rows * SIDE // weights["head.weight"].shape[3])
 
 
 class _Block(nn.Module):
