@@ -240,6 +240,8 @@ def test_other_units_and_gaps_are_read(tab: Tab, folder: Path) -> None:
         ["--scale", "2"],
         ["--protocol", "paper"],
         ["--mask", "exclude"],
+        ["--scale", "1x4"],
+        ["--scale", "1x2", "--level", "plane+rows-median", "--no-restore-background"],
     ],
     ids=" ".join,
 )
@@ -260,6 +262,41 @@ def test_bicubic_is_what_the_command_makes(tmp_path: Path, options: list[str]) -
     assert ("true heights of the file" in shown) != levelled
     np.testing.assert_allclose(found.bicubic.heights, wanted.heights, rtol=0, atol=1e-9)
     assert subject_of_file(tmp_path / "bicubic.gwy").bicubic is None
+
+
+@pytest.mark.parametrize("turned", [False, True], ids=["lines across", "lines down"])
+def test_the_page_of_a_line_scan_is_true_to_its_area(
+    tab: Tab, tmp_path: Path, turned: bool
+) -> None:
+    scan = scan_of(32, 128, xreal=1600.0)  # pixels of 12.5 x 40 nm
+    scan = scan.turned() if turned else scan
+    how = {"method": "lanczos4", "level": "plane+rows-median"}
+    fine = afmsr.upscale(scan, **how)
+    assert fine.heights.shape == ((128, 128))
+    afmsr.write(tmp_path / "lines.gwy", [scan, fine])
+    wanted = afmsr.upscale(scan, **(how | {"method": "bicubic"}))
+    found = subject_of_file(tmp_path / "lines.gwy")
+    assert found.bicubic is not None and found.warnings == ()
+    np.testing.assert_allclose(found.bicubic.heights, wanted.heights, rtol=0, atol=1e-6)
+    bare = subject_of(fine.replace(history=(), title="Fine"), scan)  # as other programs leave it
+    assert bare.scale == found.scale and bare.bicubic is not None
+    judged = trusted(found).coarseness
+    assert judged is not None and judged.pixels[1 - turned] >= 32
+    assert judged.pixels[turned] == 128  # points of the lines are enough
+    opened(tab, afmsr.report(tmp_path / "lines.gwy"))
+    sides = [
+        tab.js(
+            f"(() => {{ const at = document.querySelector('[data-part=\"canvas-{view}\"]')"
+            ".getBoundingClientRect(); return at.height / at.width; })()"
+        )
+        for view in ("scan", "result", "difference")
+    ]
+    assert sides == pytest.approx([scan.yreal / scan.xreal] * 3, rel=0.02)
+    assert number(text(tab, "read-result")) == pytest.approx(fine.heights[64, 64], abs=0.01)
+    down, across = (n // 2 for n in scan.heights.shape)
+    assert number(text(tab, "read-scan")) == pytest.approx(scan.heights[down, across], abs=0.01)
+    assert "4 lines of each, nothing along them" in tab.js("document.body.textContent")
+    assert tab.js("faults") == []
 
 
 def test_the_scan_is_found_by_title_and_heights(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from afmsr_core.channel import Channel
 from afmsr_core.errors import FieldError
-from afmsr_core.grid import choose
+from afmsr_core.grid import choose, scale_of
 from afmsr_core.levelling import level
 from afmsr_core.metrics.base import Context, Metric, Value
 from afmsr_core.metrics.base import Field as Values
@@ -126,6 +126,8 @@ def numbers_of_both(scan: Channel, result: Channel, spec: str) -> dict[str, Any]
     FieldError
         If no pixel is finite.
     """
+    if scale_of(result).sideways:  # then its lines were levelled, which ran down the field
+        scan, result = scan.turned(), result.turned()
     relief, fine = (level(one, spec).channel.heights for one in (scan, result))
     pixel = scan.dy, scan.dx
     rule = Rule.of(relief, pixel, max(pixel))

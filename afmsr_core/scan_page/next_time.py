@@ -32,7 +32,7 @@ def next_time(subject: Subject) -> str:
     subject : Subject
         Scan and result.
     """
-    scan, settings = subject.scan, subject.settings
+    scan, settings = subject.upright, subject.settings
     relief = level(scan, settings.level, settings.mask).channel.replace(warnings=())
     try:
         plans = [plan(relief, error=GOAL, mode=mode, level="none") for mode in MODES]

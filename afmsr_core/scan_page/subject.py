@@ -16,7 +16,7 @@ from afmsr_core import io
 from afmsr_core.averaging import averaged
 from afmsr_core.channel import Channel
 from afmsr_core.errors import ChannelNotFoundError, FieldError, UsageError
-from afmsr_core.grid import scale_of
+from afmsr_core.grid import LINES_X2, LINES_X4, SQUARE, Scale, scale_of
 from afmsr_core.io.results import half_width_of, is_extra, results_in
 from afmsr_core.large_field import LARGE
 from afmsr_core.levelling import level, parse_spec
@@ -52,6 +52,8 @@ class Subject:
         Of the interval around each height of the result, if it is known.
     settings : Settings
         What the result was made with, as far as its history tells.
+    scale : Scale
+        Pixels that the method made of one that was measured, before any were averaged.
     others : tuple of str
         Titles of other results in the file.
     warnings : tuple of str
@@ -63,8 +65,14 @@ class Subject:
     bicubic: Channel | None
     half_width: Channel | None
     settings: Settings
+    scale: Scale = SQUARE
     others: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+
+    @property
+    def upright(self) -> Channel:
+        """The scan as the method took it, whose lines are rows."""
+        return self.scan.turned() if self.scale.sideways else self.scan
 
     @property
     def difference(self) -> Field | None:
@@ -144,7 +152,7 @@ def subject_of(
             f"{result.where}: {_shape(result)} cannot be made from {scan.where}, {_shape(scan)}; "
             f"give the scan that it was made from with --scan"
         )
-    made = _made_with(result)
+    made, scale = _made_with(result), _scale(result, scan)
     settings, told = _settings(result, made)
     warnings = [*told]
     bicubic = None
@@ -155,12 +163,12 @@ def subject_of(
             mask=settings.mask,
             restore_background=settings.restore_background,
             protocol=settings.protocol,
-            scale=scale_of(result).option,
+            scale=scale.option,
         )
         bicubic = averaged(Upscaler(plain)(scan), result.heights.shape)
     shown = scan
     if not settings.restore_background:
-        shown = level(scan, settings.level, settings.mask).channel
+        shown = _levelled(scan, settings, scale)
     if settings.protocol == "paper":
         warnings.append(
             "it was made in 256 grey levels, the 8-bit protocol of the publication, which loses "
@@ -170,9 +178,23 @@ def subject_of(
         warnings += warnings_for(registry.get(settings.method), scan)
     warnings += (*scan.warnings, *result.warnings)
     warnings += _loose(result, scan, settings)
-    return Subject(
-        shown, result, bicubic, half_width, settings, tuple(others), tuple(dict.fromkeys(warnings))
-    )
+    told = list(dict.fromkeys(warnings))
+    return Subject(shown, result, bicubic, half_width, settings, scale, tuple(others), tuple(told))
+
+
+def _scale(result: Channel, scan: Channel) -> Scale:
+    """Return the scale of a result: as its history tells, else by the pixels of both."""
+    if result.last_step("upscale"):
+        return scale_of(result)
+    found = Scale(result.yres // scan.yres, result.xres // scan.xres)
+    return found if found.upright in (LINES_X4, LINES_X2) else SQUARE
+
+
+def _levelled(scan: Channel, settings: Settings, scale: Scale) -> Channel:
+    """Return the scan as levelling left it, line by line along its lines."""
+    if scale.sideways:
+        return level(scan.turned(), settings.level, settings.mask).channel.turned()
+    return level(scan, settings.level, settings.mask).channel
 
 
 def check_size(result: Channel) -> None:

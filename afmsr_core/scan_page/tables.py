@@ -98,6 +98,8 @@ def _rows(scan: Channel) -> list[tuple[str, Callable[[Told], Told], str]]:
 
 
 def _of_bicubic(subject: Subject, bicubic: Channel, rule: Told) -> dict[str, Any]:
+    if subject.scale.sideways:  # as the scan was
+        bicubic = bicubic.turned()
     levelled = level(bicubic, subject.settings.level).channel.heights
     pixel = bicubic.dy, bicubic.dx
     return numbers_of(levelled, pixel, Rule(**rule), bicubic.has_slopes)
@@ -202,7 +204,8 @@ def provenance(subject: Subject) -> str:
     if read is not None:
         reader = f"{read.settings.get('reader', 'afmsr')} {read.version}"
         rows.append(("Reader", f"{reader}, format {read.settings.get('format', 'unknown')}"))
-    rows.append(("Method", settings.method))
+    lines = f", {max(subject.scale)} lines of each, nothing along them"
+    rows.append(("Method", settings.method + (lines if subject.scale.lines else "")))
     background = "put back" if settings.restore_background else "not put back"
     spec = settings.level if settings.level == "none" else f"{settings.level}, {background}"
     rows.append(("Levelling", f"{spec}; mask: {settings.mask}"))

@@ -11,7 +11,6 @@ import numpy as np
 
 from afmsr_core.channel import Channel
 from afmsr_core.errors import FieldError
-from afmsr_core.grid import scale_of
 from afmsr_core.io.results import HALF_WIDTH
 from afmsr_core.levelling import level
 from afmsr_core.scan_page.subject import Subject
@@ -84,8 +83,8 @@ def trusted(subject: Subject) -> Trusted:
     holds it; else the first two are found in the scan, and the regions are where the method
     changed most of what bicubic makes of it.
     """
-    scan, settings, taken = subject.scan, subject.settings, scale_of(subject.result)
-    upright, scale = (scan.turned() if taken.sideways else scan), taken.upright
+    scan, settings, taken = subject.scan, subject.settings, subject.scale
+    upright, scale = subject.upright, taken.upright
     relief = level(upright, settings.level, settings.mask).channel.heights
     sq = float(np.nanstd(relief))
     noise, coarseness, reason = None, None, ""
