@@ -269,10 +269,11 @@ class Channel:
         """Return a copy with some fields changed."""
         return replace(self, **changes)
 
-    def turned(self) -> Channel:
+    def turned(self, since: int | None = None) -> Channel:
         """Return the field with rows and columns exchanged, and its size and place with them.
 
-        Turned twice, it is as it was.
+        Turned twice, it is as it was. If `since` is given, the steps of the history from that
+        number on say that they were done while it was turned.
 
         Examples
         --------
@@ -283,6 +284,11 @@ class Channel:
         heights: Any = self.heights.T
         if not isinstance(heights, LargeField):
             heights = np.array(heights, order="C")
+        count = len(self.history) if since is None else since
+        meanwhile = (
+            replace(step, effect=f"rows and columns exchanged, x is y: {step.effect}")
+            for step in self.history[count:]
+        )
         return replace(
             self,
             heights=heights,
@@ -291,6 +297,7 @@ class Channel:
             yreal=self.xreal,
             xoff=self.yoff,
             yoff=self.xoff,
+            history=(*self.history[:count], *meanwhile),
         )
 
     def after(self, step: Step) -> Channel:

@@ -12,7 +12,7 @@ from typing import Any
 
 from afmsr_core.errors import MissingWeightsError, WeightsError, described, pip_install
 from afmsr_core.methods import download, store, weights
-from afmsr_core.methods.registry import Method, Network, get, methods
+from afmsr_core.methods.registry import Method, Network, get, methods, networks
 from afmsr_core.methods.store import FetchedFile
 from afmsr_core.metrics import parameters
 
@@ -106,7 +106,8 @@ def add_parser(commands: Any) -> None:
 
 
 def _list(args: argparse.Namespace) -> int:
-    found = [_describe(method) for method in methods().values()]
+    plain = [method for method in methods().values() if not isinstance(method, Network)]
+    found = [_describe(method) for method in (*plain, *networks())]
     trained = [_describe_parameters(one) for one in _PARAMETERS.values()]
     if args.json:
         print(json.dumps(found + trained, indent=1))
@@ -165,7 +166,7 @@ def _describe(method: Method) -> dict[str, Any]:
             state = "missing"
             cures.append(f"afmsr models fetch {method.name}")
     return {
-        "name": method.name,
+        "name": method.called,
         "label": method.label,
         "kind": method.kind,
         "summary": method.summary,
@@ -272,10 +273,8 @@ def _verify(args: argparse.Namespace) -> int:
 
 
 def _here() -> list[Wanted]:
-    networks = [
-        net for net in weights.networks() if net.weights.packaged or weights.cached(net).is_file()
-    ]
-    return [*networks, *(one for one in _PARAMETERS.values() if one.at_hand())]
+    here = [net for net in networks() if net.weights.packaged or weights.cached(net).is_file()]
+    return [*here, *(one for one in _PARAMETERS.values() if one.at_hand())]
 
 
 def _check(one: Wanted) -> dict[str, str | None]:
@@ -347,7 +346,7 @@ Wanted = Network | parameters.ParametersFile
 
 
 def _name(one: Wanted) -> str:
-    return one.name if isinstance(one, Network) else one.key
+    return one.called if isinstance(one, Network) else one.key
 
 
 def _locate(one: Wanted) -> Path:
@@ -377,10 +376,11 @@ def _wanted(names: Iterable[str]) -> list[Wanted]:
         if key in _PARAMETERS:
             wanted[key] = _PARAMETERS[key]
             continue
-        found = methods().values() if name.lower() == "all" else [get(name)]
-        for method in found:
-            if isinstance(method, Network):
-                wanted[method.name] = method
-            elif name.lower() != "all":
-                print(f"{method.name}: an interpolation, needs no weights", file=sys.stderr)
+        if name.lower() == "all":
+            wanted |= {one.called: one for one in networks()}
+            continue
+        method = get(name)
+        wanted |= {one.called: one for one in networks() if one.name == method.name}
+        if not isinstance(method, Network):
+            print(f"{method.name}: an interpolation, needs no weights", file=sys.stderr)
     return list(wanted.values())

@@ -9,6 +9,7 @@ import numpy as np
 
 from afmsr_core import __version__
 from afmsr_core.channel import Channel, Step
+from afmsr_core.grid import is_sideways
 from afmsr_core.joining.partner import misfit, titled_other_way
 from afmsr_core.quantity import readable
 from afmsr_core.surfaces import fit_plane
@@ -40,7 +41,8 @@ def join(trace: Channel, retrace: Channel) -> Channel:
     ----------
     trace, retrace : Channel
         Of the same lines, in one unit, with the same pixels and size; the retrace may be stored
-        as it was measured, from right to left. NaN marks pixels that were not measured.
+        as it was measured, from right to left. NaN marks pixels that were not measured. The lines
+        are rows, or columns where pixels are longer along x.
 
     Returns
     -------
@@ -65,6 +67,8 @@ def join(trace: Channel, retrace: Channel) -> Channel:
 
     if reason := misfit(trace, retrace) or _unfit(trace):
         return _alone(trace, retrace.name, reason)
+    if is_sideways(trace):
+        return join(trace.turned(), retrace.turned()).turned(since=len(trace.history))
     one, other = (np.asarray(channel.heights, dtype=np.float64) for channel in (trace, retrace))
     measured = np.isfinite(one)
     if not measured.any() or not np.isfinite(other).any():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -296,7 +296,7 @@ class Upscaler:
         if self.settings.restore_background:
             made = made.replace(look=channel.look)
         if scale.sideways:
-            made = _turned_back(made, len(channel.history))
+            made = made.turned(since=len(channel.history))
         xres, yres = made.xres // scale.columns, made.yres // scale.rows
         grid = (
             f"{xres} x {yres} px of {made.xreal / xres:.4g} x {made.yreal / yres:.4g} "
@@ -450,15 +450,6 @@ def _enlarged(pixels: NDArray[np.bool_], scale: Scale) -> NDArray[np.bool_]:
 
 def _scaled(rows: slice, scale: int) -> slice:
     return slice(rows.start * scale, rows.stop * scale)
-
-
-def _turned_back(result: Channel, before: int) -> Channel:
-    """Return a result as its scan lay; of the steps since `before` say that they were turned."""
-    steps = [
-        replace(step, effect=f"rows and columns exchanged, x is y: {step.effect}")
-        for step in result.history[before:]
-    ]
-    return result.turned().replace(history=(*result.history[:before], *steps))
 
 
 def _network(name: str, scale: Scale) -> Network:
