@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from afmsr_core.errors import UsageError
 
@@ -18,6 +18,7 @@ __all__ = [
     "SQUARE",
     "Choice",
     "Grid",
+    "Pixels",
     "Scale",
     "check_scale",
     "choose",
@@ -134,12 +135,36 @@ class Choice(NamedTuple):
     why: str
 
 
-def is_sideways(scan: Channel) -> bool:
+class Pixels(Protocol):
+    """What tells the shape of the pixels of a scan: a channel, or what is known without heights."""
+
+    @property
+    def xres(self) -> int:
+        """Columns."""
+
+    @property
+    def yres(self) -> int:
+        """Rows."""
+
+    @property
+    def dx(self) -> float:
+        """Width of a pixel in `lateral_unit`."""
+
+    @property
+    def dy(self) -> float:
+        """Its height."""
+
+    @property
+    def lateral_unit(self) -> str:
+        """``"nm"`` for every length."""
+
+
+def is_sideways(scan: Pixels) -> bool:
     """Whether pixels are longer along x, so that x is the slow axis and lines run along y."""
     return _lengths_known(scan) and scan.dx > scan.dy and _ratio(scan) >= ABOUT_SQUARE
 
 
-def choose(scan: Channel, asked: str = AUTO) -> Choice:
+def choose(scan: Pixels, asked: str = AUTO) -> Choice:
     """Choose the scale for a scan, by the shape of its pixels unless one is asked for.
 
     In a line scan every point of a line was measured, and lines were left out: its pixels are
@@ -148,7 +173,7 @@ def choose(scan: Channel, asked: str = AUTO) -> Choice:
 
     Parameters
     ----------
-    scan : Channel
+    scan : Channel, or other Pixels
         As measured. Sides that are no lengths say nothing about the shape of its pixels.
     asked : str
         ``"auto"``, or what is done in any case: ``"4"``, ``"1x4"`` or ``"1x2"``. Of square pixels
@@ -197,11 +222,11 @@ def choose(scan: Channel, asked: str = AUTO) -> Choice:
     return Choice(scale, f"{pixels}: every point of a line was measured, so lines x{max(scale)}")
 
 
-def _lengths_known(scan: Channel) -> bool:
+def _lengths_known(scan: Pixels) -> bool:
     return scan.lateral_unit == "nm"
 
 
-def _ratio(scan: Channel) -> float:
+def _ratio(scan: Pixels) -> float:
     """Return the longer side of a pixel over the shorter, without what rounding does to it."""
     return round(max(scan.dx, scan.dy) / min(scan.dx, scan.dy), 9)
 

@@ -16,7 +16,7 @@ from afmsr_core.picture.panels import Panel
 from afmsr_core.picture.ranges import Range
 from afmsr_core.survey.drawing import CURVES, INK, canvas, finish
 from benchmarks.retrace.score import CEILING, Outcome
-from benchmarks.retrace.table import REFERENCE, kind_of
+from benchmarks.retrace.table import REFERENCE
 from training.pictures import worst_square
 
 if TYPE_CHECKING:
@@ -131,7 +131,9 @@ def _gain(one: Outcome, name: str) -> float:
 
 
 def _by_kind(methods: Sequence[str]) -> tuple[list[str], list[str]]:
-    networks = [name for name in methods if kind_of(name) == "network"]
+    from afmsr_core.methods import get
+
+    networks = [name for name in methods if get(name).kind == "network"]
     return networks, [n for n in methods if n not in networks and n != REFERENCE]
 
 

@@ -25,6 +25,9 @@ class Choices:
     ----------
     method : str
         Name of the method.
+    scale : str
+        Pixels of the result for one of the scan, in the words of
+        :class:`afmsr_core.upscale.Settings`: ``"auto"``, ``"4"``, ``"1x4"`` or ``"1x2"``.
     background : str
         Surface to level by: ``"none"``, ``"plane"`` or ``"poly2"`` to ``"poly9"``.
     rows : str
@@ -52,6 +55,7 @@ class Choices:
     """
 
     method: str = "afm"
+    scale: str = "auto"
     background: str = "plane"
     rows: str = "none"
     mask: str = "ignore"
@@ -89,6 +93,7 @@ class Choices:
         """Return the settings of a request; without a mask there is none to use."""
         return {
             "method": self.method,
+            "scale": self.scale,
             "level": self.level,
             "mask": self.mask if masked else "ignore",
             "restore_background": self.restore_background,

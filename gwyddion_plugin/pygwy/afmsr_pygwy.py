@@ -31,7 +31,7 @@ if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
 plugin_type = "PROCESS"
 plugin_menu = "/_AFM Super-Resolution..."
 plugin_icon = "gwy_scale"
-plugin_desc = "Upscale the channel 4x with a neural network or an interpolation"
+plugin_desc = "Upscale the channel with a neural network or an interpolation"
 
 WORKER = ["@AFMSR_WORKER@"]  # the installer puts the worker's command here
 
@@ -47,10 +47,12 @@ META = "afmsr history"  # as in the files that afmsr writes
 # The settings that every window of afmsr in Gwyddion shares, as in
 # gwyddion_plugin/exchange/settings.py.
 DEFAULTS = {
-    "method": "afm", "background": "plane", "rows": "none", "mask": "ignore",
+    "method": "afm", "scale": "auto", "background": "plane", "rows": "none", "mask": "ignore",
     "restore_background": True, "confidence": False, "join_retrace": False,
     "warm_minutes": 5.0, "time_limit": 600.0,
 }
+SCALES = [("auto", "Automatic"), ("4", "4x along both axes"), ("1x4", "Lines x4"),
+          ("1x2", "Lines x2")]
 BACKGROUNDS = [("none", "None"), ("plane", "Plane")]
 BACKGROUNDS += [("poly%d" % n, "Polynomial, degree %d" % n) for n in range(2, 6)]
 ROWS = [("none", "As they are"), ("rows-median", "Align by median"),
@@ -121,9 +123,8 @@ def upscale(data, interactive):
             return dict(given, type=kind, settings=settings)
 
         if interactive:
-            ask_retrace = retrace_request(data, number, others)
-            dialog = Dialog(
-                worker, window, field, mask is not None, ask_retrace, choices, request)
+            shown, rest = described(data, number), [described(data, one) for one in others]
+            dialog = Dialog(worker, window, shown, rest, mask is not None, choices, request)
             choices, told = dialog.ask(), dialog.told
             store_choices(choices)
         asked = dict(
@@ -156,7 +157,7 @@ def settings_of(choices):
     """Return the settings of a request."""
     steps = [step for step in (choices["background"], choices["rows"]) if step != "none"]
     return {
-        "method": choices["method"], "level": "+".join(steps) or "none", "mask": choices["mask"],
+        "method": choices["method"], "scale": choices["scale"], "level": "+".join(steps) or "none", "mask": choices["mask"],
         "restore_background": choices["restore_background"],
     }
 
@@ -195,17 +196,10 @@ def others_of(data, number):
     return [one for one in sorted(found) if one != number]
 
 
-def retrace_request(data, number, others):
-    """Return the question which of the other channels is the retrace; None without others."""
-    return others and {
-        "type": "retrace", "field": described(data, number),
-        "others": [described(data, other) for other in others],
-    } or None
-
-
 def retrace_of(worker, limit, folder, data, number, others):
     """Return the retrace for a request, its values in a file; None if none can be told."""
-    worker.send(retrace_request(data, number, others))
+    worker.send({"type": "retrace", "field": described(data, number),
+                 "others": [described(data, other) for other in others]})
     deadline = now() + limit
     while now() < deadline:  # for its start; it only compares titles
         kind, answer = worker.poll()
@@ -563,13 +557,13 @@ class Dialog(object):
 
     RESET, FAILED = 1, 2  # responses
 
-    def __init__(self, worker, window, field, masked, ask_retrace, choices, request):
+    def __init__(self, worker, window, field, others, masked, choices, request):
         import gtk
 
         self.worker, self.choices, self.failure, self.request = worker, choices, None, request
-        self.ask_retrace, self.told = ask_retrace, []
-        self.waiting, self.judged = True, None  # for an answer; what the verdict is about
-        self.xres, self.yres = field.get_xres(), field.get_yres()
+        self.field, self.others, self.told = field, others, []
+        # For an answer; what the list of methods and the verdict are about.
+        self.waiting, self.listed, self.judged = False, None, None
         self.default, self.methods, self.combos = DEFAULTS["method"], [], {}
         self.ok = gtk.RESPONSE_OK
         self.dialog = gtk.Dialog("AFM Super-Resolution", window, gtk.DIALOG_MODAL, (
@@ -585,10 +579,11 @@ class Dialog(object):
             "Add con_fidence and residual as channels (twice the time)")
         self.join = gtk.CheckButton("_Join with the retrace: less noise, fewer scars")
         self.join.set_sensitive(False)  # until the worker has found it among the channels
-        table = gtk.Table(4, 2)
+        table = gtk.Table(5, 2)
         for row, (text, name, values) in enumerate((
-                ("_Method:", "method", []), ("_Background:", "background", BACKGROUNDS),
-                ("_Scan lines:", "rows", ROWS), ("Mas_king:", "mask", MASKS))):
+                ("_Method:", "method", []), ("Sca_le:", "scale", SCALES),
+                ("_Background:", "background", BACKGROUNDS), ("_Scan lines:", "rows", ROWS),
+                ("Mas_king:", "mask", MASKS))):
             label, combo = gtk.Label(), gtk.combo_box_new_text()
             label.set_text_with_mnemonic(text)
             label.set_mnemonic_widget(combo)
@@ -603,7 +598,7 @@ class Dialog(object):
         self.combos["mask"][0].set_sensitive(masked)
         self.method = self.combos["method"][0]
         self.method.connect("changed", self.explain)
-        self.list_methods([{"name": choices["method"], "label": choices["method"], "scale": 4,
+        self.list_methods([{"name": choices["method"], "label": choices["method"],
                             "summary": "asking the worker what there is...", "problem": ""}])
         self.show(choices)
 
@@ -633,28 +628,20 @@ class Dialog(object):
         self.join.set_active(choices["join_retrace"])
 
     def explain(self, combo):
-        """Say what the chosen method is, or lacks, and what its factor saves."""
+        """Say what the chosen method is, or lacks."""
         if combo.get_active() < 0:
             return  # the list is being made anew
         method = self.methods[combo.get_active()]
-        seconds = method.get("seconds_per_pixel", 0.0) * self.xres * self.yres
+        seconds = method.get("seconds_per_pixel", 0.0) * self.field["xres"] * self.field["yres"]
         about = "; takes about %d s" % max(1, round(seconds)) if seconds else ""
         self.note.set_text(method["problem"] or method["summary"] + about)
-        scale = method["scale"]
-        self.saved.set_text(
-            "%d lines scanned instead of %d. Line by line (contact, tapping) that is a %dth of the "
-            "scan time, point by point (force maps) a %dth."
-            % (self.yres, self.yres * scale, scale, scale ** 2))
         self.dialog.set_response_sensitive(self.ok, not method["problem"])
 
     def listen(self):
         if self.failure:
             return True
-        if not self.waiting and self.ask_retrace:
-            self.worker.send(self.ask_retrace)
-            self.waiting, self.ask_retrace = True, None
-        elif not self.waiting:
-            self.judge()
+        if not self.waiting:
+            self.ask_next()
         if not self.waiting:
             return True  # nothing to hear; if the worker ends now, the run will tell
         try:
@@ -662,6 +649,8 @@ class Dialog(object):
             if kind == "methods":
                 self.default = str(message["default"])
                 self.list_methods(message["methods"])
+                told, saved = message["scale"]["told"], message["scale"]["saved"]
+                self.saved.set_text(sentence(told) + " " + saved if told else saved)
             elif kind == "verdict":
                 self.told = message["warnings"]
                 self.sampling.set_text(message["told"])
@@ -678,10 +667,23 @@ class Dialog(object):
                 self.dialog.response(self.FAILED)
         return True
 
+    def ask_next(self):
+        """Ask what there is for the scale, then once for the retrace, then for the verdict."""
+        scale = self.chosen("scale")
+        if scale != self.listed:
+            self.listed, self.waiting = scale, True
+            self.worker.send(
+                {"type": "methods", "field": self.field, "settings": {"scale": scale}})
+        elif self.others:
+            self.worker.send({"type": "retrace", "field": self.field, "others": self.others})
+            self.others, self.waiting = [], True
+        else:
+            self.judge()
+
     def judge(self):
         """Ask whether the scan is fine enough, once for each levelling."""
         chosen = dict(self.choices, **dict((name, self.chosen(name)) for name in self.combos))
-        asked = dict((name, chosen[name]) for name in ("background", "rows", "mask"))
+        asked = dict((name, chosen[name]) for name in ("scale", "background", "rows", "mask"))
         if asked != self.judged:
             self.judged = asked
             try:
@@ -694,7 +696,7 @@ class Dialog(object):
     def ask(self):
         import gobject
 
-        self.worker.send({"type": "methods"})
+        self.ask_next()
         self.dialog.show_all()
         watch = gobject.timeout_add(int(2000 * POLL), self.listen)
         try:

@@ -11,9 +11,12 @@ from tkinter import ttk
 from typing import Any
 
 from afmsr_core.errors import Cancelled
+from afmsr_core.grid import AUTO, Choice
+from afmsr_core.grid import choose as choose_scale
 from gwyddion_plugin.exchange.settings import Choices
 from gwyddion_plugin.window.method_list import MethodList
 from gwyddion_plugin.window.preview_pane import PreviewPane
+from gwyddion_plugin.window.scan_pixels import ScanPixels, scales_for
 from gwyddion_plugin.window.widgets import PAD, choice_box, choose, chosen_of, place, section
 from gwyddion_plugin.worker import protocol, scan_notes
 from gwyddion_plugin.worker.client import ENDED, Client
@@ -22,9 +25,9 @@ __all__ = ["Dialog"]
 
 TICK = 30  # ms between two looks at the worker
 QUICK = 3.0  # seconds; previews that take longer come only when they are asked for
-_PREVIEW_PIXELS = 96 * 96  # of a crop with its halo
+_PREVIEW_PIXELS = 96 * 96  # of a crop of square pixels with its halo; of others so many cells
 _WRAP = 380  # pixels; width of the texts at the right
-_SCALE = 4
+_LEFT_WRAP = 500  # pixels; the same below the preview
 _HOME = "~"  # as shown
 
 BACKGROUNDS = {
@@ -69,6 +72,8 @@ class Dialog:
     ) -> None:
         self._root, self._client, self._folder, self._field = root, client, folder, field
         self._choices = choices
+        self._scan = ScanPixels.of(field)
+        self._scales = scales_for(self._scan)
         self._result: Choices | None = None
         self._over = tk.BooleanVar(root, False)
         self._dirty = False
@@ -78,7 +83,6 @@ class Dialog:
         self._judged: dict[str, Any] = {}  # settings that the verdict is about
         self._build()
         self._fill(choices)
-        client.request("methods")
 
     def ask(self) -> Choices:
         """Show the dialog and return the choices.
@@ -115,8 +119,11 @@ class Dialog:
         root.protocol("WM_DELETE_WINDOW", self._cancel)
         whole = ttk.Frame(root, padding=2 * PAD)
         whole.pack()
-        self._preview = PreviewPane(whole, self._field, self._folder, self._update)
-        self._preview.frame.grid(row=0, column=0, sticky="n", padx=(0, 2 * PAD))
+        left = ttk.Frame(whole)
+        left.grid(row=0, column=0, sticky="n", padx=(0, 2 * PAD))
+        self._preview = PreviewPane(left, self._field, self._folder, self._update)
+        self._preview.frame.grid(row=0, sticky="w")
+        self._build_scan_time(left)
         right = ttk.Frame(whole)
         right.grid(row=0, column=1, sticky="ns")
         right.columnconfigure(0, weight=1)
@@ -133,6 +140,10 @@ class Dialog:
         if not self._field.get("mask"):
             self._mask.state(["disabled"])
         returned = section(right, 2, "Result")
+        which = ttk.Frame(returned)
+        which.grid(row=0, columnspan=2, sticky="ew")
+        which.columnconfigure(1, weight=1)
+        self._scale = choice_box(which, 0, "Sca_le:", self._scales, self._scale_changed)
         self._restore = tk.BooleanVar(returned)
         self._full = tk.BooleanVar(returned)
         self._confidence = tk.BooleanVar(returned)
@@ -140,7 +151,7 @@ class Dialog:
         restore = ttk.Checkbutton(
             returned, text="Restore background: same tilt, datum and mean", variable=self._restore
         )
-        restore.grid(row=0, columnspan=2, sticky="w")
+        restore.grid(row=1, columnspan=2, sticky="w")
         passes = protocol.CONFIDENCE_PASSES
         confidence = ttk.Checkbutton(
             returned,
@@ -148,24 +159,26 @@ class Dialog:
             variable=self._confidence,
             command=self._show_estimate,
         )
-        confidence.grid(row=1, columnspan=2, sticky="w")
+        confidence.grid(row=2, columnspan=2, sticky="w")
         full = ttk.Checkbutton(
             returned,
             text="Open full result in a new file (title, steps, log) in:",
             variable=self._full,
             command=self._show_target,
         )
-        full.grid(row=2, columnspan=2, sticky="w")
+        full.grid(row=3, columnspan=2, sticky="w")
         self._folder_entry = ttk.Entry(returned, textvariable=self._target)
-        self._folder_entry.grid(row=3, column=0, sticky="ew", padx=(20, PAD))
+        self._folder_entry.grid(row=4, column=0, sticky="ew", padx=(20, PAD))
         self._browse = ttk.Button(returned, text="Browse…", command=self._choose_folder, width=9)
-        self._browse.grid(row=3, column=1)
+        self._browse.grid(row=4, column=1)
         returned.columnconfigure(0, weight=1)
-        time = section(right, 3, "Scan time")
-        saved = _unbroken(scan_notes.time_saved(self._field["yres"], _SCALE))
+
+    def _build_scan_time(self, left: ttk.Frame) -> None:
+        time = section(left, 1, "Scan time")
+        self._saved = ttk.Label(time, wraplength=_LEFT_WRAP, justify="left")
         # Lines from the beginning, so that nothing moves when the plan comes.
-        self._planned = ttk.Label(time, text="\n", wraplength=_WRAP, justify="left")
-        ttk.Label(time, text=saved, wraplength=_WRAP, justify="left").grid(sticky="w")
+        self._planned = ttk.Label(time, text="\n", wraplength=_LEFT_WRAP, justify="left")
+        self._saved.grid(sticky="w")
         self._planned.grid(sticky="w", pady=(PAD, 0))
 
     def _build_buttons(self, whole: ttk.Frame) -> None:
@@ -185,6 +198,7 @@ class Dialog:
 
     def _fill(self, choices: Choices) -> None:
         self._methods.chosen = choices.method
+        choose(self._scale, self._scales, choices.scale if choices.scale in self._scales else AUTO)
         choose(self._background, BACKGROUNDS, choices.background)
         choose(self._rows, ROWS, choices.rows)
         masked = bool(self._field.get("mask"))
@@ -195,7 +209,13 @@ class Dialog:
         self._target.set(choices.folder or _HOME)
         self._preview.instant.set(choices.instant)
         self._show_target()
+        self._scale_changed()
         self._changed()
+
+    @property
+    def _taken(self) -> Choice:
+        """The scale that the scan will be taken with, and why."""
+        return choose_scale(self._scan, chosen_of(self._scale, self._scales))
 
     def _chosen(self) -> Choices:
         folder = self._target.get().strip()
@@ -203,6 +223,7 @@ class Dialog:
         return replace(
             self._choices,
             method=self._methods.chosen,
+            scale=chosen_of(self._scale, self._scales),
             background=chosen_of(self._background, BACKGROUNDS),
             rows=chosen_of(self._rows, ROWS),
             mask=chosen_of(self._mask, MASKS) if masked else self._choices.mask,
@@ -240,19 +261,30 @@ class Dialog:
 
     # --- the worker ------------------------------------------------------------------------
 
+    def _scale_changed(self) -> None:
+        """Tell what the scale means, and ask anew what the methods make of it."""
+        scale, why = self._taken
+        self._preview.tell_scale(scale, why)
+        told = scan_notes.time_saved(self._scan.xres, self._scan.yres, scale)
+        self._saved["text"] = _unbroken(told)
+        self._client.request("methods", field=self._field, settings=self._settings())
+
+    def _settings(self) -> dict[str, Any]:
+        return self._chosen().upscaling(bool(self._field.get("mask")))
+
     def _changed(self) -> None:
         """Something that shows in the preview was changed."""
         self._ok_button.state(["!disabled" if self._methods.available else "disabled"])
         self._show_estimate()
         rate = self._methods.seconds_per_pixel
         if not self._methods.available:
-            self._preview.say("This method is not ready on this computer: see at the right")
+            self._preview.say("This method cannot be used here: see at the right")
         elif rate is None:
             self._preview.say("Starting…")
         elif not self._preview.instant.get():
             self._preview.say("Press Update for a preview")
-        elif rate * _PREVIEW_PIXELS > QUICK:
-            took = _about(rate * _PREVIEW_PIXELS)
+        elif (seconds := rate * _PREVIEW_PIXELS * self._taken.scale.cell) > QUICK:
+            took = _about(seconds)
             self._preview.say(f"Press Update for a preview ({took})")
         else:
             self._update()
@@ -265,12 +297,11 @@ class Dialog:
             self._dirty = True
             return
         self._preview.busy()
-        settings = self._chosen().upscaling(bool(self._field.get("mask")))
         self.pending = self._client.request(
             "preview",
             folder=str(self._folder),
             field=self._field,
-            settings=settings,
+            settings=self._settings(),
             at=self._preview.at,
         )
 
@@ -279,8 +310,8 @@ class Dialog:
         busy = self.pending is not None or self._judging is not None
         if busy or self._methods.seconds_per_pixel is None:
             return
-        chosen = self._chosen().upscaling(bool(self._field.get("mask")))
-        settings = {name: chosen[name] for name in ("level", "mask")}
+        chosen = self._settings()
+        settings = {name: chosen[name] for name in ("level", "mask", "scale")}
         if settings != self._judged:
             self._judged = settings
             self._judging = self._client.request(
@@ -330,7 +361,7 @@ class Dialog:
 
     def _show_estimate(self) -> None:
         rate = self._methods.seconds_per_pixel
-        pixels = self._field["xres"] * self._field["yres"]
+        pixels = self._scan.xres * self._scan.yres
         passes = protocol.CONFIDENCE_PASSES if self._confidence.get() else 1
         told = "…" if rate is None else _about(rate * pixels * passes)
         self._estimate["text"] = f"Time for the whole image: {told}"
@@ -349,7 +380,7 @@ def _without_event(action: Callable[[], None]) -> Callable[[Any], str]:
 
 def _unbroken(text: str) -> str:
     """Keep numbers and what they count on one line."""
-    return re.sub(r"(?<=\d) (?=\w|%)", "\u00a0", text)
+    return re.sub(r"(?<=\d) (?=\w|%)|(?<=min) (?=\d)", "\u00a0", text)
 
 
 def _about(seconds: float) -> str:

@@ -102,7 +102,8 @@ class MethodList:
         self._methods = {method["name"]: method for method in ranked}
         self._tree.delete(*self._tree.get_children())
         for name, method in self._methods.items():
-            state = f"needs {method['missing']}" if method["missing"] else "ready"
+            lacks = f"needs {method['missing']}" if method["missing"] else "not for lines"
+            state = "ready" if method["available"] else lacks
             label = f"{method['label']}{'  (default)' if name == default else ''}"
             tags = () if method["available"] else ("missing",)
             self._tree.insert("", "end", iid=name, text=label, values=(state,), tags=tags)

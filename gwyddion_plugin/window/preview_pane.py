@@ -8,13 +8,13 @@ from pathlib import Path
 from tkinter import ttk
 from typing import Any
 
+from afmsr_core.grid import Scale
 from gwyddion_plugin.window.widgets import PAD
 
 __all__ = ["PreviewPane"]
 
 _SIDE = 256  # pixels of a picture of the crop
 _OVERVIEW = 128  # pixels of the picture of the whole image
-_SCALE = 4
 _EDGE = "#808080"
 
 
@@ -57,8 +57,12 @@ class PreviewPane:
         self._overview.configure(cursor="crosshair")
         facts = ttk.Frame(self.frame)
         facts.grid(row=4, column=0, columnspan=2, sticky="nw", padx=(_OVERVIEW + 2 * PAD, 0))
-        for line in (*_facts(field), "Click the small image to move the preview."):
-            ttk.Label(facts, text=line).pack(anchor="w", pady=(PAD, 0))
+        wrap = 2 * _SIDE - _OVERVIEW - 2 * PAD
+        self._facts = ttk.Label(facts, wraplength=wrap, justify="left")
+        self._facts.pack(anchor="w", pady=(PAD, 0))
+        ttk.Label(facts, text="Click the small image to move the preview.").pack(
+            anchor="w", pady=(PAD, 0)
+        )
         buttons = ttk.Frame(facts)
         buttons.pack(anchor="w", pady=(PAD, 0))
         ttk.Checkbutton(buttons, text="Instant updates", variable=self.instant).pack(side="left")
@@ -91,6 +95,12 @@ class PreviewPane:
         """Say whether the pixels of the scan are small enough."""
         self._sampling["text"] = text
 
+    def tell_scale(self, scale: Scale, why: str) -> None:
+        """Say what comes in and what will come out, and why."""
+        because = why.partition(": ")[2]
+        lines = [*_facts(self._field, scale), because[:1].upper() + because[1:]]
+        self._facts["text"] = "\n".join(line for line in lines if line)
+
     def busy(self) -> None:
         """Show that a preview is on its way."""
         if not self._pictures:
@@ -108,11 +118,9 @@ class PreviewPane:
             canvas.create_image(side // 2 + 1, side // 2 + 1, image=picture)
             self._pictures[name] = picture
         left, top, width, height = answer["crop"]
+        made = " × ".join(map(str, answer["made"]))
         self._frame_crop(left, top, width, height)
-        self.say(
-            f"Levelled, {width} × {height} px; upscaled by {method}, "
-            f"{_SCALE * width} × {_SCALE * height} px; same colours"
-        )
+        self.say(f"Levelled, {width} × {height} px; upscaled by {method}, {made} px; same colours")
 
     def _place(self) -> tuple[float, float, int, int]:
         """Return screen pixels per pixel each way, and the top-left corner of the small image."""
@@ -136,17 +144,27 @@ class PreviewPane:
             self._update()
 
 
-def _facts(field: dict[str, Any]) -> list[str]:
+def _facts(field: dict[str, Any], scale: Scale) -> list[str]:
     """Say what comes in and what will come out."""
     xres, yres = field["xres"], field["yres"]
+    rows, columns = scale.shape(yres, xres)
     unit = field["unit_xy"]
     size = " × ".join(_length(field[name], unit) for name in ("xreal", "yreal"))
-    pixel = field["xreal"] / xres
-    finer = _length(pixel / _SCALE, unit)
+    before = _pixel(field["xreal"] / xres, field["yreal"] / yres, unit)
+    after = _pixel(field["xreal"] / columns, field["yreal"] / rows, unit)
     return [
-        f"{xres} × {yres} px  →  {_SCALE * xres} × {_SCALE * yres} px",
-        f"{size}, pixels of {_length(pixel, unit)}  →  {finer}",
+        f"{size}, {xres} × {yres} px  →  {columns} × {rows} px",
+        f"Pixels of {before}  →  {after}",
     ]
+
+
+def _pixel(dx: float, dy: float, unit: str) -> str:
+    """Return the size of a pixel, once if it is square."""
+    across, down = _length(dx, unit), _length(dy, unit)
+    if across == down:
+        return across
+    number, _, prefixed = across.partition(" ")
+    return f"{number if prefixed == down.partition(' ')[2] else across} × {down}"
 
 
 def _length(value: float, unit: str) -> str:

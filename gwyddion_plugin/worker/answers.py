@@ -22,8 +22,10 @@ from afmsr_core.errors import (
     MissingExtraError,
     OutputError,
     OutputExistsError,
+    UsageError,
     pip_install,
 )
+from afmsr_core.grid import SQUARE, Scale, choose
 from afmsr_core.inference.onnx_engine import usable_threads
 from afmsr_core.methods import Method, Network, registry
 from afmsr_core.upscale import Progress, Settings, Upscaler, warnings_for
@@ -48,14 +50,37 @@ _INTERPOLATION = 2e-7  # seconds per input pixel, levelling included; measured
 _FEWEST = 4096  # pixels; a run of fewer measures the overhead, not the speed
 _JUDGED = 512  # pixels per side in the middle that are judged: nobody waits for more, some 0.4 s
 
-_rates: dict[str, float] = {}
+_rates: dict[tuple[str, Scale], float] = {}
+
+
+def _upscaler(settings: Settings, channel: Channel) -> Upscaler:
+    """Return what upscales a channel.
+
+    Raises
+    ------
+    AfmsrError
+        If the method lacks something for it.
+    """
+    _require(_method(settings.method, choose(channel, settings.scale).scale))
+    return _loaded(settings)
 
 
 @lru_cache(maxsize=2)
-def _upscaler(settings: Settings) -> Upscaler:
+def _loaded(settings: Settings) -> Upscaler:
     """Return a loaded network; the last ones are kept, for the run after the preview."""
-    _require(registry.get(settings.method))
     return Upscaler(settings)
+
+
+def _method(name: str, scale: Scale) -> Method:
+    """Return a method for a scale; if it does not make that, say what to choose in the dialog."""
+    method = registry.get(name)
+    try:
+        return registry.get(name, scale)
+    except UsageError as error:
+        raise UsageError(
+            f"{method.name} makes 4x along both axes only; choose that as the scale, or another "
+            f"method, such as {registry.DEFAULT}"
+        ) from error
 
 
 def _settings(request: Mapping[str, Any]) -> Settings:
@@ -86,22 +111,25 @@ def _with_retrace(request: Mapping[str, Any], folder: Path, channel: Channel) ->
 
 def estimate(method: Method) -> float:
     """Return the seconds that an input pixel takes: as measured here, else a guess."""
-    if method.name in _rates:
-        return _rates[method.name]
-    work = 2.0 * method.parameters / (_SPEED * usable_threads())
+    measured = _rates.get((method.name, method.scale))
+    if measured is not None:
+        return measured
+    # Of a line scan, a network takes as many points together as are as long as lines are apart.
+    work = 2.0 * method.parameters / method.scale.cell / (_SPEED * usable_threads())
     return work + _INTERPOLATION
 
 
 def expected(request: Mapping[str, Any]) -> float:
     """Return the seconds that a request will take, roughly; 0 if it does not say enough."""
-    field = request.get("field")
-    if not isinstance(field, dict):
+    settings = _settings(request)
+    if not isinstance(request.get("field"), dict):
         return 0.0
     try:
-        pixels = float(field["xres"]) * float(field["yres"])
-    except (KeyError, TypeError, ValueError, OverflowError):
+        scan = described(request["field"])
+        method = _method(settings.method, choose(scan, settings.scale).scale)
+        return scan.heights.size * _passes(request) * estimate(method)
+    except AfmsrError:  # which the work itself will tell
         return 0.0
-    return pixels * _passes(request) * estimate(registry.get(_settings(request).method))
 
 
 def _passes(request: Mapping[str, Any]) -> int:
@@ -114,7 +142,8 @@ def _timed(upscaler: Upscaler, channel: Channel, progress: Progress) -> tuple[Ch
     result = upscaler(channel, progress)
     seconds = time.monotonic() - began
     if channel.heights.size >= _FEWEST:
-        _rates[upscaler.method.name] = seconds / channel.heights.size
+        method = _method(upscaler.method.name, upscaler.scale(channel))
+        _rates[method.name, method.scale] = seconds / channel.heights.size
     return result, seconds
 
 
@@ -122,22 +151,35 @@ def _timed(upscaler: Upscaler, channel: Channel, progress: Progress) -> tuple[Ch
 
 
 def _methods(request: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
-    listed = [
-        {
-            "name": method.name,
-            "label": method.label,
-            "summary": method.summary,
-            "kind": method.kind,
-            "parameters": method.parameters,
-            "scale": method.scale.rows,
-            "missing": (lack := _lack(method))[0],
-            "problem": lack[1],
-            "available": not lack[0],
-            "seconds_per_pixel": estimate(method),
-        }
-        for method in registry.methods().values()
-    ]
-    return {"type": "methods", "default": registry.DEFAULT, "methods": listed}
+    scale, taken = SQUARE, None
+    if request.get("field") is not None:
+        scan = described(request_values.table(request, "field"))
+        scale, told = choose(scan, _settings(request).scale)
+        saved = scan_notes.time_saved(scan.xres, scan.yres, scale)
+        taken = {"rows": scale.rows, "columns": scale.columns, "told": told, "saved": saved}
+    listed = [_listed(name, scale) for name in registry.names()]
+    return {"type": "methods", "default": registry.DEFAULT, "methods": listed, "scale": taken}
+
+
+def _listed(name: str, scale: Scale) -> dict[str, Any]:
+    method, lack = registry.get(name), ("", "")
+    try:
+        method = _method(name, scale)
+    except UsageError as error:
+        lack = "", str(error)
+    else:
+        lack = _lack(method)
+    return {
+        "name": name,
+        "label": method.label,
+        "summary": method.summary,
+        "kind": method.kind,
+        "parameters": method.parameters,
+        "missing": lack[0],
+        "problem": lack[1],
+        "available": not lack[1],
+        "seconds_per_pixel": estimate(method),
+    }
 
 
 def _lack(method: Method) -> tuple[str, str]:
@@ -200,9 +242,9 @@ def _results(
     request: Mapping[str, Any], channel: Channel, progress: Progress
 ) -> tuple[Channel, list[Channel], float]:
     """Return the result, what says how far to trust it if that is wanted, and the seconds."""
-    upscaler, passes = _upscaler(_settings(request)), _passes(request)
+    upscaler, passes = _upscaler(_settings(request), channel), _passes(request)
     result, seconds = _timed(upscaler, channel, lambda fraction: progress(fraction / passes))
-    result = result.after(_scan_time(channel, upscaler.scale(channel).rows))
+    result = result.after(_scan_time(channel, upscaler.scale(channel)))
     extras: list[Channel] = []
     if request_values.flag(request, "confidence"):
         extras = _extras(channel, result, upscaler.settings)
@@ -240,9 +282,11 @@ def _repeat(request: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
     return {"type": "result", "seconds": seconds}
 
 
-def _scan_time(channel: Channel, scale: int) -> Step:
-    lines = {"lines_scanned": channel.yres, "lines_of_result": channel.yres * scale}
-    return Step("scan_time", __version__, lines, scan_notes.time_saved(channel.yres, scale))
+def _scan_time(channel: Channel, scale: Scale) -> Step:
+    lines = scan_notes.lines_of(channel.xres, channel.yres, scale)
+    counted = {"lines_scanned": lines, "lines_of_result": lines * max(scale)}
+    saved = scan_notes.time_saved(channel.xres, channel.yres, scale)
+    return Step("scan_time", __version__, counted, saved)
 
 
 def _check_room(request: Mapping[str, Any], target: Path, channel: Channel) -> None:
@@ -250,7 +294,7 @@ def _check_room(request: Mapping[str, Any], target: Path, channel: Channel) -> N
     from afmsr_core.io.gwy import GwyFile
     from afmsr_core.io.results import Planned, check_results
 
-    scale = _upscaler(_settings(request)).scale(channel)
+    scale = choose(channel, _settings(request).scale).scale
     shape = scale.shape(channel.yres, channel.xres)
     planned = [Planned.of(channel, shape)]
     if request_values.flag(request, "confidence"):
@@ -289,24 +333,34 @@ def _retrace(request: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
 def _preview(request: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
     from dataclasses import replace
 
-    from afmsr_core.levelling import level
     from gwyddion_plugin.worker import preview_pictures
 
     folder, channel = _given(request)
     settings = _settings(request)
+    scale = choose(channel, settings.scale).scale
     # A tilt would hide the detail, and the crop must be levelled as the whole field will be.
-    relief = level(channel, settings.level, settings.mask).channel
-    crop = preview_pictures.Crop.around(relief, request_values.place(request, "at"))
+    relief = _levelled(channel, settings, scale)
+    crop = preview_pictures.Crop.around(relief, scale, request_values.place(request, "at"))
     raw = replace(settings, level="none", mask="ignore", restore_background=False)
-    upscaler = _upscaler(raw)
+    upscaler = _upscaler(raw, channel)
     result, _ = _timed(upscaler, crop.seen(relief), progress)
     names = preview_pictures.write(folder, relief, crop, result)
     return {
         "type": "preview",
         "crop": [crop.left, crop.top, crop.width, crop.height],
-        "seconds_per_pixel": estimate(upscaler.method),
+        "made": [crop.width * scale.columns, crop.height * scale.rows],
+        "seconds_per_pixel": estimate(_method(settings.method, scale)),
         **names,
     }
+
+
+def _levelled(channel: Channel, settings: Settings, scale: Scale) -> Channel:
+    """Return a channel as it is levelled before the method: line by line, wherever lines run."""
+    from afmsr_core.levelling import level
+
+    if scale.sideways:
+        return level(channel.turned(), settings.level, settings.mask).channel.turned()
+    return level(channel, settings.level, settings.mask).channel
 
 
 # --- judge ---------------------------------------------------------------------------------
@@ -314,19 +368,22 @@ def _preview(request: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
 
 def _judge(request: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
     from afmsr_core.gaps import middle
-    from afmsr_core.levelling import level
     from afmsr_core.trust.coarseness import judge
     from afmsr_core.trust.noise import noise_of
 
     _, channel = _given(request)
     settings = _settings(request)
-    levelled = level(channel, settings.level, settings.mask).channel
-    relief = middle(levelled.heights, _JUDGED)
+    scale = choose(channel, settings.scale).scale
+    levelled = _levelled(channel, settings, scale)
+    upright = levelled.turned() if scale.sideways else levelled
+    relief = middle(upright.heights, _JUDGED)
     progress(0.5)
-    found = judge(relief, noise_of(relief))
+    found = judge(relief, noise_of(relief, scale.cell), None, scale.upright)
     # As many more on the whole field as on what was judged of it.
-    sides = zip(found.pixels, relief.shape[::-1], (channel.xres, channel.yres), strict=True)
+    sides = zip(found.pixels, relief.shape[::-1], (upright.xres, upright.yres), strict=True)
     pixels = [round(wanted / has * whole) for wanted, has, whole in sides]
+    if scale.sideways:
+        pixels.reverse()
     answer = {
         "type": "verdict",
         "verdict": found.verdict,

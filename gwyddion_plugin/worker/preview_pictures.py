@@ -11,35 +11,43 @@ from numpy.typing import NDArray
 from afmsr_core.channel import Channel
 from afmsr_core.errors import OutputError
 from afmsr_core.gaps import measured_part
+from afmsr_core.grid import Scale
 from afmsr_core.picture.colours import colours, in_proportion
 from afmsr_core.picture.ranges import Range
 
 __all__ = ["Crop", "write"]
 
-SIDE = 64  # input pixels that are shown: 256 of the result, pixel for pixel
-SHOWN = 256  # longer side of the pictures of the crop on the screen
-HALO = 16  # input pixels around that the method sees, so that the edges look as they will
+SHOWN = 256  # pixels of the result a side that are shown, pixel for pixel; longer side on screen
+HALO = 16  # cells around that the method sees, so that the edges look as they will
 OVERVIEW = 128  # longer side of the picture of the whole field
 
 
 @dataclass(frozen=True)
 class Crop:
-    """The part of a field that is shown, in input pixels."""
+    """The part of a field that is shown, in input pixels, and what is made of these."""
 
     left: int
     top: int
     width: int
     height: int
+    scale: Scale
 
     @classmethod
-    def around(cls, channel: Channel, at: tuple[float, float] | None = None) -> Crop:
-        """Return the crop around the pixel `at`, moved so that it lies where was measured."""
+    def around(cls, channel: Channel, scale: Scale, at: tuple[float, float] | None = None) -> Crop:
+        """Return the crop around the pixel `at`, moved so that it lies where was measured.
+
+        Of a line scan it begins at a multiple of the points that are as long as lines are apart,
+        as tiles do: a network that takes these together makes of the crop what it makes of all.
+        """
         rows, columns = measured_part(channel.heights)
         x, y = at if at else ((p.start + p.stop) // 2 for p in (columns, rows))
-        width, height = min(SIDE, channel.xres), min(SIDE, channel.yres)
+        width = min(SHOWN // scale.columns, channel.xres)
+        height = min(SHOWN // scale.rows, channel.yres)
         left = max(columns.start, min(int(x) - width // 2, columns.stop - width))
         top = max(rows.start, min(int(y) - height // 2, rows.stop - height))
-        return cls(min(left, channel.xres - width), min(top, channel.yres - height), width, height)
+        left, top = min(left, channel.xres - width), min(top, channel.yres - height)
+        down, across = _cell(scale)
+        return cls(left - left % across, top - top % down, width, height, scale)
 
     def seen(self, channel: Channel) -> Channel:
         """Return what the method sees: the crop and its halo, as a channel."""
@@ -50,9 +58,10 @@ class Crop:
         return channel.replace(heights=heights, mask=None, **size)
 
     def _seen(self, channel: Channel) -> tuple[slice, slice]:
+        down, across = (HALO * side for side in _cell(self.scale))
         return (
-            slice(max(0, self.top - HALO), min(channel.yres, self.top + self.height + HALO)),
-            slice(max(0, self.left - HALO), min(channel.xres, self.left + self.width + HALO)),
+            slice(max(0, self.top - down), min(channel.yres, self.top + self.height + down)),
+            slice(max(0, self.left - across), min(channel.xres, self.left + self.width + across)),
         )
 
     def of(self, channel: Channel) -> NDArray[np.float64]:
@@ -62,10 +71,14 @@ class Crop:
     def of_result(self, channel: Channel, result: Channel) -> NDArray[np.float64]:
         """Return the heights of the crop in `result`, made from `seen`."""
         rows, cols = self._seen(channel)
-        scale = result.xres // (cols.stop - cols.start)
-        top, left = (self.top - rows.start) * scale, (self.left - cols.start) * scale
-        part = result.heights[top : top + self.height * scale, left : left + self.width * scale]
-        return np.asarray(part)
+        top, left = self.scale.shape(self.top - rows.start, self.left - cols.start)
+        height, width = self.scale.shape(self.height, self.width)
+        return np.asarray(result.heights[top : top + height, left : left + width])
+
+
+def _cell(scale: Scale) -> tuple[int, int]:
+    """Return rows and columns of input pixels that together are about square."""
+    return max(1, scale.columns // scale.rows), max(1, scale.rows // scale.columns)
 
 
 def write(folder: Path, relief: Channel, crop: Crop, result: Channel) -> dict[str, str]:
@@ -79,6 +92,8 @@ def write(folder: Path, relief: Channel, crop: Crop, result: Channel) -> dict[st
         Names of the files by ``"before"``, ``"after"`` and ``"overview"``.
     """
     before, after = crop.of(relief), crop.of_result(relief, result)
+    # As many pixels as the result has, so that both pictures are of one size.
+    before = before.repeat(crop.scale.rows, axis=0).repeat(crop.scale.columns, axis=1)
     shown, aspect = Range.of([before]), crop.width * relief.dx / (crop.height * relief.dy)
     whole = _reduced(relief.heights, relief.xreal / relief.yreal)
     pictures = {"overview": colours(whole, Range.of([whole]))}

@@ -14,12 +14,17 @@ Then the client sends requests, one at a time, each with an ``id`` (a whole numb
 the answers repeat. Every request ends with exactly one answer of its own type's kind, ``error`` or
 ``cancelled``; what is no request is answered with an ``error`` too, and the worker goes on.
 
-``{"type": "methods", "id": 1}``
-    is answered by ``{"type": "methods", "id": 1, "default": NAME, "methods": [...]}``, for each
-    method: ``name``, ``label``, ``summary``, ``kind`` (``interpolation`` or ``network``),
-    ``parameters``, ``scale``, ``available``, ``missing`` (``""``, ``PyTorch`` or ``weights``),
-    ``problem`` (what is missing and how to get it, or ``""``) and ``seconds_per_pixel`` (of
-    input; measured where it ran before, else a guess).
+``{"type": "methods", "id": 1, "field": FIELD, "settings": {"scale": S}}``
+    asks what can be done with a field; it may be left out, and so may the settings. Only the
+    description of the field counts: its file need not be there. The answer is ``{"type":
+    "methods", "id": 1, "default": NAME, "methods": [...], "scale": {...}}``, for each method:
+    ``name``, ``label``, ``summary``, ``kind`` (``interpolation`` or ``network``), ``parameters``,
+    ``available``, ``missing`` (``""``, ``PyTorch`` or ``weights``), ``problem`` (what is missing
+    and how to get it, or ``""``) and ``seconds_per_pixel`` (of input; measured where it ran before,
+    else a guess). ``scale`` says, if there is a field, how it will be taken: ``rows`` and
+    ``columns`` of the result for one of the field, and for the user ``told``, how that was chosen
+    (``""`` for 4x along both axes), and ``saved``, what scan time it saves. A method that does not
+    make this scale has that as its problem.
 
 ``{"type": "upscale", "id": 2, "folder": PATH, "field": FIELD, "settings": {...}, ...}``
     with FIELD = ``{"xres", "yres", "xreal", "yreal", "unit_xy", "unit_z", "data": NAME}`` and,
@@ -73,7 +78,8 @@ the answers repeat. Every request ends with exactly one answer of its own type's
 ``{"type": "preview", "id": 3, "folder": PATH, "field": FIELD, "settings": {...}, "at": [X, Y]}``
     upscales a crop around the pixel (X, Y) of the levelled field. The answer ``{"type":
     "preview", "id": 3, "before": NAME, "after": NAME, "overview": NAME, "crop": [LEFT, TOP, WIDTH,
-    HEIGHT], "seconds_per_pixel": S}`` names three pictures (binary PPM) in the folder.
+    HEIGHT], "made": [WIDTH, HEIGHT], "seconds_per_pixel": S}`` names three pictures (binary PPM) in
+    the folder, and the pixels of the crop before and after.
 
 ``{"type": "judge", "id": 4, "folder": PATH, "field": FIELD, "settings": {...}}``
     asks whether the pixels of the scan are small enough. The answer ``{"type": "verdict", "id": 4,
@@ -142,6 +148,7 @@ CONFIDENCE_PASSES = 2
 LONGEST_LINE = 1 << 20  # bytes; the longest honest message, a history, has a few thousand
 SETTINGS = (
     "method",
+    "scale",
     "level",
     "mask",
     "restore_background",

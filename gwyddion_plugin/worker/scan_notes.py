@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 from afmsr_core.quantity import duration
 
 if TYPE_CHECKING:
+    from afmsr_core.grid import Scale
     from afmsr_core.planning import Plan
 
-__all__ = ["planned", "time_saved", "verdict"]
+__all__ = ["lines_of", "planned", "time_saved", "verdict"]
 
 _LINE_RATE = 1.0  # lines a second, the usual speed of a careful scan; the dump does not tell it
 _MEANING = {
@@ -58,8 +59,8 @@ def _judged(answer: Mapping[str, Any]) -> str:
     return f"{line}; {columns} × {rows} would do"
 
 
-def time_saved(yres: int, scale: int) -> str:
-    """Say what time a scan of `yres` lines saves against one of the upscaled size.
+def time_saved(xres: int, yres: int, scale: Scale) -> str:
+    """Say what time a scan saves against one of the upscaled size.
 
     Scanning line by line (contact, tapping), a line takes as long with 128 pixels as with 512:
     its speed is limited by the tip and the feedback, not by the sampling. So the fast axis saves
@@ -68,24 +69,37 @@ def time_saved(yres: int, scale: int) -> str:
 
     Parameters
     ----------
-    yres : int
-        Lines that were scanned.
-    scale : int
-        Pixels of the result per pixel, along each axis.
+    xres, yres : int
+        Pixels of the scan.
+    scale : Scale
+        Pixels of the result for one of the scan.
 
     Examples
     --------
-    >>> print(time_saved(128, 4))
+    >>> from afmsr_core.grid import LINES_X4, SQUARE
+    >>> print(time_saved(128, 128, SQUARE))
     128 lines scanned instead of 512. Line by line (contact, tapping): 1/4 of the time, at 1
     line/s 2 min 8 s instead of 8 min 32 s; the fast axis saves nothing. Point by point (force
     maps): 1/16 of the time.
+    >>> print(time_saved(512, 128, LINES_X4))
+    128 lines scanned instead of 512. Line by line (contact, tapping): 1/4 of the time, at 1
+    line/s 2 min 8 s instead of 8 min 32 s; the points along a line cost nothing. Point by point
+    (force maps): 1/4 of the time.
     """
+    lines, times = lines_of(xres, yres, scale), max(scale)
+    took, saves = duration(lines / _LINE_RATE), duration(lines * times / _LINE_RATE)
+    along = "the points along a line cost nothing" if scale.lines else "the fast axis saves nothing"
     return (
-        f"{yres} lines scanned instead of {yres * scale}. "
-        f"Line by line (contact, tapping): 1/{scale} of the time, at {_LINE_RATE:g} line/s "
-        f"{duration(yres / _LINE_RATE)} instead of {duration(yres * scale / _LINE_RATE)}; "
-        f"the fast axis saves nothing. Point by point (force maps): 1/{scale**2} of the time."
+        f"{lines} lines scanned instead of {lines * times}. "
+        f"Line by line (contact, tapping): 1/{times} of the time, at {_LINE_RATE:g} line/s "
+        f"{took} instead of {saves}; {along}. "
+        f"Point by point (force maps): 1/{scale.rows * scale.columns} of the time."
     )
+
+
+def lines_of(xres: int, yres: int, scale: Scale) -> int:
+    """Return how many lines were scanned: columns where a line scan lies on its side."""
+    return xres if scale.sideways else yres
 
 
 def planned(plan: Plan) -> str:
@@ -101,15 +115,16 @@ def planned(plan: Plan) -> str:
     >>> from afmsr_core.data import example_pair
     >>> from afmsr_core.planning import plan
     >>> print(planned(plan(example_pair()[0])))
-    10 % of Sq in the least time: 192 lines of 192 points, upscaled, 3 min 12 s at 1 line/s; likely
-    4 to 18 %.
+    10 % of Sq in the least time: 192 lines of 768 points, upscaled, 3 min 12 s at 1 line/s; likely
+    3.4 to 15 %.
     """
     asked, one = _percent(plan.asked), plan.chosen
     if one is not None:
+        upscaled = "" if one.read == "bicubic" else ", upscaled"
         return (
             f"{asked} % of Sq in the least time: {one.lines} lines of {one.points} points"
-            f"{', upscaled' if one.read == 'afm' else ''}, {duration(one.time / _LINE_RATE)} at "
-            f"{_LINE_RATE:g} line/s; likely {_percent(one.low)} to {_percent(one.high)} %."
+            f"{upscaled}, {duration(one.time / _LINE_RATE)} at {_LINE_RATE:g} line/s; "
+            f"likely {_percent(one.low)} to {_percent(one.high)} %."
         )
     told = f"No setting that this scan can tell of reaches {asked} % of Sq"
     if plan.tells_finer:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from asking import ask, raw
 from screen import LATE, missing_tools
 
 from afmsr_core import io
@@ -24,7 +25,6 @@ from afmsr_core.trust.coarseness import Coarseness, judge
 from afmsr_core.trust.noise import noise_of
 from afmsr_core.trust.regions import FLAGGED
 from afmsr_core.upscale import Settings, upscale
-from gwyddion_plugin.exchange.dump import RawField
 from gwyddion_plugin.worker import answers, field_files, protocol, scan_notes
 
 EXAMPLE = Path(__file__).parents[2] / "afmsr_core" / "data" / "example_low.gwy"
@@ -40,19 +40,6 @@ def scan(yres: int = 36, xres: int = 48, **changes) -> Channel:
     heights = 20 * np.sin(x / 5) * np.cos(y / 4) + 0.3 * x - 0.1 * y + 900
     heights = heights + rng.normal(0, 0.2, heights.shape) + 9 * ((x - 30) ** 2 + y**2 < 200)
     return Channel(heights, xreal=2000.0, yreal=1500.0, title="Height", **changes)
-
-
-def raw(channel: Channel) -> RawField:
-    values = (channel.heights / 1e9).tobytes()
-    size = channel.xreal / 1e9, channel.yreal / 1e9
-    return RawField(channel.xres, channel.yres, *size, "m", "m", values)
-
-
-def ask(kind: str, folder: Path, channel: Channel, **content) -> dict:
-    """Let a job of the worker do a request, in this process."""
-    field = field_files.write(folder, raw(channel))
-    request = {"type": kind, "id": 1, "folder": str(folder), "field": field, **content}
-    return answers.ANSWERS[kind](request, lambda fraction: None)
 
 
 # --- the worker ---------------------------------------------------------------------------------

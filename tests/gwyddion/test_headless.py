@@ -18,7 +18,7 @@ def scan(yres: int = 24, xres: int = 40, **changes) -> Channel:
     y, x = np.mgrid[:yres, :xres]
     heights = 20 * np.sin(x / 5) * np.cos(y / 4) + 0.3 * x - 0.1 * y + 900
     heights = heights + rng.normal(0, 0.2, heights.shape)
-    given = {"xreal": 2000.0, "yreal": 900.0, "title": "Height"} | changes
+    given = {"xreal": 50.0 * xres, "yreal": 37.5 * yres, "title": "Height"} | changes
     return Channel(given.pop("heights", heights), **given)
 
 

@@ -22,6 +22,7 @@ import pytest
 
 import gwyddion_plugin.pygwy
 from afmsr_core.channel import Channel
+from afmsr_core.grid import SQUARE
 from afmsr_core.joining import join
 from afmsr_core.trust.assessment import assess
 from afmsr_core.upscale import Settings, upscale
@@ -100,8 +101,8 @@ class Host:
         path.write_bytes(np.ascontiguousarray(values, "<f8").tobytes())
         yres, xres = values.shape
         return {
-            "xres": xres, "yres": yres, "xreal": 3e-6, "yreal": 2e-6, "xoff": 1e-6, "yoff": -5e-7,
-            "unit_xy": "m", "unit_z": unit_z, "data": str(path),
+            "xres": xres, "yres": yres, "xreal": xres / 12 * 1e-6, "yreal": yres / 12 * 1e-6,
+            "xoff": 1e-6, "yoff": -5e-7, "unit_xy": "m", "unit_z": unit_z, "data": str(path),
         }  # fmt: skip
 
     def run(self, limit: float = 60, **scenario: Any) -> dict[str, Any]:
@@ -329,7 +330,7 @@ def test_the_log_names_method_factor_weights_and_the_scan_time_saved(
         assert said in second
     sha = _expected(scan).history[-1].settings["weights_sha256"]
     assert f'weights_sha256="{sha}"' in second
-    assert f'scan_time="{scan_notes.time_saved(24, 4)}"' in second
+    assert f'scan_time="{scan_notes.time_saved(36, 24, SQUARE)}"' in second
 
 
 @pytest.mark.parametrize("pointer", [True, False])
@@ -367,7 +368,7 @@ def test_confidence_and_residual_come_as_further_channels(host: Host, scan: np.n
     assert report["errors"] == []
     result, width, residual, sigma = (_added(report, number) for number in (1, 2, 3, 4))
     assert "mask" not in result and result["data/title"] == "Höhe <1> (x4 afm)"
-    low = Channel(scan / METRE, xreal=3e-6 / METRE, yreal=2e-6 / METRE, title="Höhe <1>")
+    low = Channel(scan / METRE, xreal=3e-6 / METRE, yreal=4e-6 / METRE, title="Höhe <1>")
     expected = assess(low, upscale(low), Settings())
     for added, one in (
         (width, expected.confidence),
@@ -389,6 +390,49 @@ def test_confidence_and_residual_come_as_further_channels(host: Host, scan: np.n
     assert len([key for key in again["items"] if key.endswith("/data")]) == 5
 
 
+def _line_scan(host: Host) -> Channel:
+    """Put a scan into the file whose lines are four times as far apart as their points."""
+    rng = np.random.default_rng(6)
+    values = np.cumsum(rng.normal(0, 1e-9, (32, 128)), axis=1)
+    host.add_channel(values, title="Z")
+    size = {"xreal": 2e-6, "yreal": 2e-6}
+    host.scenario["items"]["/0/data"] |= size
+    return Channel(values / METRE, *(side / METRE for side in size.values()), title="Z")
+
+
+def test_a_line_scan_gets_four_lines_of_each(host: Host) -> None:
+    host.home.choose(method="bicubic")
+    scan = _line_scan(host)
+    user = ["wait for methods", "wait a second", "look", {"_Method:": "EDSR (not"}, "look",
+            {"_Method:": "bicubic"}, "gtk-ok"]  # fmt: skip
+    report = host.run(mode="RUN_INTERACTIVE", user=user)
+    automatic, edsr, _ = report["shown"]
+    assert automatic["combos"]["Sca_le:"]["active"] == "Automatic"
+    assert any(
+        "so lines x4. 32 lines scanned instead of 128" in text for text in automatic["labels"]
+    )
+    assert any("choose that as the scale" in text for text in edsr["labels"])
+    new = _added(report)
+    assert (new["data"]["xres"], new["data"]["yres"]) == (128, 128)
+    assert new["data/title"] == "Z (lines x4, bicubic)"
+    assert 'scale="1x4"' in new["data/log"]
+    expected = upscale(scan, method="bicubic").heights * METRE
+    np.testing.assert_allclose(_values(new["data"]), expected, rtol=0, atol=1e-17)
+
+
+def test_the_scale_can_be_forced_and_is_remembered(host: Host) -> None:
+    host.home.choose(method="bicubic")
+    _line_scan(host)
+    user = ["wait for methods", {"Sca_le:": "4x along"}, "wait a second", "look",
+            {"_Method:": "EDSR (not"}, "look", {"_Method:": "bicubic"}, "gtk-ok"]  # fmt: skip
+    report = host.run(mode="RUN_INTERACTIVE", user=user)
+    assert any("1/16 of the time" in text for text in report["shown"][0]["labels"])
+    assert not any("choose that as the scale" in text for text in report["shown"][1]["labels"])
+    for again in (report, host.run()):
+        new = _added(again)
+        assert (new["data"]["xres"], new["data"]["yres"]) == (512, 128)
+
+
 JOIN = "_Join with the retrace: less noise, fewer scars"
 
 
@@ -400,7 +444,7 @@ def _both_ways(host: Host, number: int = 0) -> tuple[Channel, Channel]:
     for way, title in ((0, "Z (Forward)"), (1, "Z (Backward)")):
         values = surface + rng.normal(0, 1e-10, surface.shape)
         host.add_channel(values, number=number + way, title=title)
-        size = {"xreal": 3e-6 / METRE, "yreal": 2e-6 / METRE}
+        size = {"xreal": 4e-6 / METRE, "yreal": 4e-6 / METRE}
         ways.append(Channel(values / METRE, **size, title=title, number=number + way))
     host.scenario["number"] = number
     return ways[0], ways[1]

@@ -40,7 +40,7 @@ def field_file(folder: Path, side: int = 24, masked: bool = False) -> Path:
     rng = np.random.default_rng(3)
     values = rng.normal(0, 5e-9, (side, side)).cumsum(axis=1)
     mask = (values > 0).astype(float).tobytes() if masked else None
-    dump.overwrite(path, RawField(side, side, 1e-6, 2e-6, "m", "m", values.tobytes(), mask))
+    dump.overwrite(path, RawField(side, side, 1e-6, 1.25e-6, "m", "m", values.tobytes(), mask))
     return path
 
 
@@ -77,7 +77,11 @@ def asked(file: Path, mode: str = "noninteractive") -> bytes | None:
 @pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize(
     "choices",
-    [{}, {"confidence": True}, {"mask": "exclude", "background": "poly2", "method": "bicubic"}],
+    [
+        {},
+        {"confidence": True},
+        {"mask": "exclude", "background": "poly2", "method": "bicubic", "scale": "1x4"},
+    ],
     ids=["first", "confidence", "others"],
 )
 def test_the_file_is_what_a_new_worker_writes(installed, warm, tmp_path, choices, masked):
@@ -88,7 +92,8 @@ def test_the_file_is_what_a_new_worker_writes(installed, warm, tmp_path, choices
     installed.variables["AFMSR_WARM_MINUTES"] = "0"
     assert call(installed, field_file(tmp_path, masked=masked)).returncode == 0
     assert file.read_bytes() == found
-    assert dump.read(file).xres == 96
+    made = dump.read(file)
+    assert (made.xres, made.yres) == (24 if "scale" in choices else 96, 96)
 
 
 def test_in_gwyddion(installed, warm, run_in_gwyddion, scan_file, tmp_path):

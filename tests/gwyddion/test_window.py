@@ -266,7 +266,7 @@ def test_ctrl_f_marks_the_least_certain_regions_again(dialog, installed, screen,
     process = dialog()
     screen.window(DIALOG)
     methods_are_listed(installed)
-    screen.key("alt+m", "Tab", "Tab", "space")  # from masking past restoring to the marks
+    screen.key("alt+m", "Tab", "Tab", "Tab", "space")  # past scale and restoring to the marks
     screen.key("Return")
     assert process.wait(LATE) == 0
     first = dump.read(field_file)

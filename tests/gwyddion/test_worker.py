@@ -82,7 +82,7 @@ def folder(tmp_path: Path) -> Path:
 def field(folder: Path, side: int = 16, **changes) -> dict:
     values = np.random.default_rng(0).normal(0, 5e-9, (side, side))
     mask = (values > 0).astype(float).tobytes()
-    field = RawField(side, side, 1e-6, 2e-6, "m", "m", values.tobytes(), mask)
+    field = RawField(side, side, 1e-6, 1.25e-6, "m", "m", values.tobytes(), mask)
     return field_files.write(folder, field)
 
 
@@ -101,7 +101,7 @@ def test_a_field_goes_in_and_comes_out(start, folder):
     answer = worker.answer()
     assert (answer["type"], answer["id"]) == ("result", 5)
     out = answer["field"]
-    assert (out["xres"], out["yres"], out["xreal"], out["yreal"]) == (64, 64, 1e-6, 2e-6)
+    assert (out["xres"], out["yres"], out["xreal"], out["yreal"]) == (64, 64, 1e-6, 1.25e-6)
     assert (out["xoff"], out["yoff"]) == pytest.approx((-3e-7, 1e-7), rel=1e-12)
     assert (out["unit_xy"], out["unit_z"], out["title"]) == ("m", "m", "Höhe (x4 afm)")
     result = field_files.read(folder, out)
@@ -149,10 +149,11 @@ def test_a_preview_is_three_pictures(start, folder):
     worker.say(type="preview", id=1, folder=str(folder), field=described, at=[0, 79])
     answer = worker.answer()
     assert answer["crop"] == [0, 16, 64, 64]
-    # The area is twice as high as wide.
+    assert answer["made"] == [256, 256]
+    # The area is 1.25 times as high as wide.
     for name, side in (("before", 256), ("after", 256), ("overview", 128)):
         picture = (folder / answer[name]).read_bytes()
-        assert picture.startswith(b"P6 %d %d 255\n" % (side // 2, side))
+        assert picture.startswith(b"P6 %d %d 255\n" % (round(side / 1.25), side))
 
 
 def test_the_full_result_is_saved(start, folder, tmp_path):
