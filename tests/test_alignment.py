@@ -130,6 +130,15 @@ def test_a_generated_surface_is_found_within_a_third_of_a_pixel(name: str) -> No
     assert found.scale == pytest.approx(WARPS[name].get("scale", 1.0), abs=0.005)
 
 
+@pytest.mark.parametrize("rows", [1, 4])
+def test_a_turn_is_told_as_one_whatever_the_shape_of_the_pixels(rows: int) -> None:
+    result, truth = scanned(fractal(576, seed=1), 32, true_map(512, rotation=3.0))
+    found = align(result, truth[rows // 2 :: rows], pixel_nm=(2.0, 2.0 * rows))
+    assert found.accepted, found.verdict
+    assert found.rotation_deg == pytest.approx(3.0, abs=0.05)
+    assert found.scale == pytest.approx(1.0, abs=0.005) and found.shape.stretch < 1.01
+
+
 @pytest.mark.parametrize("name", SCANS)
 def test_a_real_scan_is_found_within_a_third_of_a_pixel(shared: Path, name: str) -> None:
     surface = levelled(bundle(shared / "data" / "afm")[name])

@@ -23,7 +23,16 @@ from afmsr_core.channel import Channel
 from afmsr_core.errors import AfmsrError, UsageError
 from afmsr_core.evaluation import Evaluator, begin, collect, outcome_of, outdated
 from afmsr_core.evaluation import run as run_room
-from afmsr_core.evaluation.trust import COVERAGE, REGION, Witness, detail_in, interval_in
+from afmsr_core.evaluation.scene import Scene
+from afmsr_core.evaluation.trust import (
+    COVERAGE,
+    REGION,
+    Witness,
+    detail_in,
+    interval_in,
+    scale_of_error,
+)
+from afmsr_core.grid import SQUARE
 from afmsr_core.levelling import level
 from afmsr_core.metrics.grains import Rule
 from afmsr_core.metrics.numbers import numbers_of
@@ -47,13 +56,17 @@ def calibrated() -> Upscaler:
     except AfmsrError as error:
         pytest.skip(f"the default network does not run here: {error}")
     found = shipped()
-    if found is None or not found.fits("afm", upscaler.weights_sha256 or ""):
+    if found is None or not found.fits("afm", upscaler.weights_sha256() or ""):
         pytest.skip("no calibration ships for the weights that are here")
     return upscaler
 
 
 def scan(heights: np.ndarray, unit: str = "nm") -> Channel:
     return Channel(heights, 1000.0, 1000.0, lateral_unit=unit, unit="nm", title="Height")
+
+
+def scene(low: np.ndarray, truth: np.ndarray, unit: str = "nm") -> Scene:
+    return Scene(scan(low, unit), scan(truth, unit), low, truth)
 
 
 # --- detail ------------------------------------------------------------------------------
@@ -75,7 +88,7 @@ def test_planted_features_are_counted_for_the_method_that_has_them() -> None:
     both, only, lost = (60, 60), (40, 110), (110, 50)
     truth = planted(both, lost) + noisy(1)
     results = {"keeps": planted(both, lost), "invents": planted(both, only), "flat": planted()}
-    found = detail_in(results, truth, coarse(truth), scan(truth), 4)
+    found = detail_in(results, truth, scene(coarse(truth), truth), 4)
     counts = {n: (one["invented"], one["missing"]) for n, one in found["methods"].items()}
     assert counts == {"keeps": (0, 0), "invents": (1, 1), "flat": (0, 2)}
     invents = found["methods"]["invents"]
@@ -88,9 +101,9 @@ def test_planted_features_are_counted_for_the_method_that_has_them() -> None:
 
 def test_an_area_without_a_length_and_a_field_without_noise_are_told() -> None:
     truth = planted((60, 60)) + noisy(2)
-    assert detail_in({}, truth, coarse(truth), scan(truth, "px"), 4)["area_um2"] is None
+    assert detail_in({}, truth, scene(coarse(truth), truth, "px"), 4)["area_um2"] is None
     tiny = truth[:20, :20]
-    found = detail_in({"a": tiny}, tiny, coarse(truth), scan(tiny), 4)
+    found = detail_in({"a": tiny}, tiny, scene(coarse(truth), tiny), 4)
     assert set(found) == {"reason"} and "too few" in found["reason"]
 
 
@@ -132,12 +145,12 @@ def test_the_scale_is_that_of_an_assessment() -> None:
     low = scan(coarse(surface(4, 192)))
     made = upscale(low, method="afm")
     want = assess(low, made, Settings(method="afm"), coverage=COVERAGE).confidence.heights
-    witness = Witness([upscaler])
     relief = level(scan(low.heights), "plane").channel
-    scale = witness.scale_of(relief.heights, upscaler(relief).heights)
-    calibration = witness.calibration
-    assert witness.method == "afm" and calibration is not None
-    assert np.allclose(calibration.scales(COVERAGE) * scale, want, rtol=1e-6)
+    called = Witness([upscaler]).calibrated(SQUARE)
+    assert called is not None and called[0] == "afm"
+    seen = Scene(low, low, relief.heights, relief.heights)
+    scale = scale_of_error(seen, upscaler(relief).heights, called[1])
+    assert np.allclose(called[1].scales(COVERAGE) * scale, want, rtol=1e-6)
 
 
 def test_other_weights_are_not_called_calibrated() -> None:
@@ -147,10 +160,8 @@ def test_other_weights_are_not_called_calibrated() -> None:
     told.pop("format")
     witness = Witness([upscaler], Calibration(**told))
     truth = surface(5)
-    record, fields = witness(
-        (scan(coarse(truth)), scan(truth)), coarse(truth), {"afm": truth}, truth, lambda n, f: f, {}
-    )
-    assert witness.method == "" and fields == {}
+    record, fields = witness(scene(coarse(truth), truth), {"afm": truth}, truth, lambda n, f: f, {})
+    assert witness.calibrated(SQUARE) is None and fields == {}
     assert "no method that ran has a calibration" in record["interval"]["reason"]
     assert "afm" in record["detail"]["methods"]
 
@@ -307,7 +318,7 @@ def test_the_detail_of_the_truth_is_computed_once(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(detail, "detail_of", counted)
     monkeypatch.setattr(room, "detail_of", counted)
-    found = detail_in(results, truth, coarse(truth), scan(truth), 4)["methods"]
+    found = detail_in(results, truth, scene(coarse(truth), truth), 4)["methods"]
     assert sum(calls) == 1
     assert all(found[name].items() >= one.items() for name, one in alone.items())
 

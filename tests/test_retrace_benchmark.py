@@ -114,6 +114,26 @@ def test_a_method_sees_every_fourth_line_and_two_pixels_of_the_retrace() -> None
         assert low.dx == 40.0
 
 
+def test_a_method_on_lines_sees_all_pixels_of_the_same_lines() -> None:
+    seen: list[Channel] = []
+    linear = Upscaler(Settings(method="bilinear", restore_background=False, scale="1x4"))
+    trace, retrace = scans(0, noise=0.0)
+    flat = retrace - retrace.mean()
+
+    def spy(low: Channel) -> Channel:
+        seen.append(low)
+        return linear(low)
+
+    methods = {"bilinear": upscaler("bilinear"), "lines bilinear": spy}
+    outcome = score_pair(pair(trace, flat), methods)
+    for row, low in zip((1, 2), seen, strict=True):
+        assert np.ptp(np.diff(low.heights - flat[row::4])) < 1e-9 * np.ptp(flat)
+        assert (low.dx, low.dy) == (10.0, 40.0)
+    # Along the lines nothing is lost, and the offset of the line that was taken is made good.
+    gain = outcome.scores["lines bilinear"]["psnr"] - outcome.scores["bilinear"]["psnr"]
+    assert 1.0 < gain < 6.1
+
+
 def test_what_lies_further_apart_than_the_rule_is_dropped() -> None:
     trace, retrace = scans(0, noise=0.3)
     bent = np.stack(np.mgrid[0:SIDE, 0:SIDE].astype(float))
@@ -133,10 +153,10 @@ def test_run_prints_tables_and_writes_scores_and_figures(
     folders = [tmp_path / "one", tmp_path / "two"]
     for folder in folders:
         words = ["--corpus", str(corpus), "--methods", "bilinear,bicubic,afm", "--threads", "1"]
-        assert main([*words, "-o", str(folder)]) == 0
+        assert main([*words, "--lines", "-o", str(folder)]) == 0
     printed = capsys.readouterr().out
     assert "dev: 5 scans of 5 samples" in printed
-    assert "| afm |" in printed
+    assert "| afm |" in printed and "| lines bicubic |" in printed
     assert "- s5 (sample 5): " in printed
     names = ["cases.png", "cases.svg", "gains.png", "gains.svg", "scores.json"]
     assert sorted(path.name for path in folders[0].iterdir()) == names
@@ -154,7 +174,7 @@ def test_a_network_is_not_scored_on_what_it_was_trained_on(
     corpus: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert trained_samples(corpus) == {f"sample {number}" for number in range(1, 6)}
-    words = ["--corpus", str(corpus), "--split", "train", "--methods", "bicubic,afm"]
+    words = ["--corpus", str(corpus), "--split", "train", "--methods", "bicubic,afm", "--lines"]
     assert main([*words, "--threads", "1"]) == 0
     first, second = capsys.readouterr().out.split("### ")[1:]
     assert first.startswith("train, methods not trained on it: 5 scans")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -9,8 +10,6 @@ from numpy.typing import NDArray
 from afmsr_core.alignment import Alignment, align
 from afmsr_core.alignment.maps import apply
 from afmsr_core.levelling import level
-from afmsr_core.methods import get
-from afmsr_core.methods.interpolation import interpolate
 from afmsr_core.simulation import SimulatedPair, simulate_pair
 
 ndimage = pytest.importorskip("scipy.ndimage", reason="the extra `eval` is not installed")
@@ -23,35 +22,37 @@ CLOSE = 0.3  # pixels of the fine scan, in the median over pixels and pairs
 FAR = 1.0  # a quarter of a coarse pixel: what no pair may miss by
 
 
-def true_map(pair: SimulatedPair) -> tuple[Field, Field]:
-    """Return where every pixel of the high trace lies on the upscaled low trace: x, y."""
-    low, high = pair.low_scan.trace, pair.high_scan.trace
-    dx, dy = pair.low[0].dx, pair.low[0].dy
+def true_map(pair: SimulatedPair, side: str) -> tuple[Field, Field]:
+    """Return where every pixel of the high trace lies on the upscaled coarse trace: x, y."""
+    low, high = pair.scans[side].trace, pair.high_scan.trace
+    dx, dy = pair.channels[side][0].dx, pair.channels[side][0].dy
+    across, down = round(dx / pair.high[0].dx), round(dy / pair.high[0].dy)
     x, y = high.x / dx - 0.5, high.y / dy - 0.5
     for _ in range(8):  # the map is nearly the identity: a fixed point
         found_x, found_y = (
             ndimage.map_coordinates(one, [y, x], order=1, mode="nearest") for one in (low.x, low.y)
         )
         x, y = x + (high.x - found_x) / dx, y + (high.y - found_y) / dy
-    return 4 * x + 1.5, 4 * y + 1.5
+    return across * x + (across - 1) / 2, down * y + (down - 1) / 2
 
 
-def aligned(pair: SimulatedPair) -> Alignment:
-    low, high = (level(one[0], "plane").channel.heights for one in (pair.low, pair.high))
-    return align(np.asarray(interpolate(low, get("bicubic")), dtype=float), high)
+def aligned(pair: SimulatedPair, side: str) -> Alignment:
+    low, high = (level(pair.channels[one][0], "plane").channel.heights for one in (side, "high"))
+    # As OpenCV's bicubic interpolation, along one axis or both.
+    return align(cv2.resize(low, (SIZE, SIZE), interpolation=cv2.INTER_CUBIC), high)
 
 
-@pytest.fixture(scope="module")
-def errors() -> dict[str, tuple[float, float]]:
+@pytest.fixture(scope="module", params=["low", "lines"])
+def errors(request: pytest.FixtureRequest) -> dict[str, tuple[float, float]]:
     """Median distance from the true map of every pair, and that of no alignment at all."""
-    found = {}
+    found, shape = {}, (SIZE // 4, {"low": SIZE // 4, "lines": SIZE}[request.param])
     for seed, name in enumerate(SURFACES, 40):
-        pair = simulate_pair(name, size=SIZE, seed=seed)
-        alignment = aligned(pair)
+        pair = simulate_pair(name, size=SIZE, low=[shape], seed=seed)
+        alignment = aligned(pair, request.param)
         assert alignment.accepted, f"{name}: {alignment.verdict}"
         inside = alignment.crop.slices
         pixels = np.meshgrid(np.arange(SIZE, dtype=float), np.arange(SIZE, dtype=float))
-        right = true_map(pair)
+        right = true_map(pair, request.param)
         off = [
             float(np.median(np.hypot(x - right[0], y - right[1])[inside]))
             for x, y in (apply(alignment.matrix, *pixels), pixels)

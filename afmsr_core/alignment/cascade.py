@@ -62,8 +62,8 @@ def align(
     truth : array_like of float, shape (yres, xres), or Ground
         Measured heights on their own grid; a :class:`Ground` of them for several results.
     pixel_nm : float or tuple of float, optional
-        Pixel size of the truth, or width and height of its pixels, in nm. Only needed for
-        lengths in nm and with `result_pixel_nm`.
+        Pixel size of the truth, or width and height of its pixels, in nm; by default they are
+        square. Only needed where they are not, for lengths in nm and with `result_pixel_nm`.
     result_pixel_nm : float or tuple of float, optional
         The same of the result. By default both show the same area edge to edge. Give it where
         they do not: where the truth is a zoom into the low-resolution scan, say.
@@ -114,7 +114,7 @@ def align(
         promised = expected(
             *shapes, _scale(shapes, pixel, _pixel(result_pixel_nm, "result_pixel_nm"))
         )
-    pair = _Pair(moved, ground, promised, settings)
+    pair = _Pair(moved, ground, promised, pixel or (1.0, 1.0), settings)
 
     attempts: list[Attempt] = []
     candidates: list[_Candidate] = []
@@ -173,11 +173,16 @@ class _Pair:
     """Two fields on the way to their alignment; what several attempts need is made once."""
 
     def __init__(
-        self, result: Ground, truth: Ground, promised: Field, settings: AlignmentSettings
+        self,
+        result: Ground,
+        truth: Ground,
+        promised: Field,
+        pixel: tuple[float, float],
+        settings: AlignmentSettings,
     ) -> None:
         self.of_result, self.of_truth = result, truth
         self.result, self.truth = result.heights, truth.heights
-        self.promised, self.settings = promised, settings
+        self.promised, self.pixel, self.settings = promised, pixel, settings
         self.measured = result.measured, truth.measured
         self.complete = result.complete and truth.complete
         self.level_result, self.level_truth = (
@@ -192,15 +197,18 @@ class _Pair:
             self.of_result.points(settings), self.of_truth.points(settings), settings
         )
 
+    def shape(self, matrix: Field) -> Shape:
+        return Shape.of(matrix, self.promised, self.truth.shape, self.pixel)
+
     def homography(self, features: FeatureMap) -> _Candidate | None:
         if features.matrix is None:
             return None
-        shape = Shape.of(features.matrix, self.promised, self.truth.shape)
+        shape = self.shape(features.matrix)
         if self.settings.refine == "none" or self.absurd(shape):
             return self.candidate("homography", features.matrix, False)
         # The features are within a few pixels: the finest step is enough.
         refined = self.fit(features.matrix, "homography", finest_only=True)
-        if refined is None or self.absurd(Shape.of(refined, self.promised, self.truth.shape)):
+        if refined is None or self.absurd(self.shape(refined)):
             return self.candidate("homography", features.matrix, False)
         return self.candidate("homography", refined, True)
 
@@ -238,7 +246,7 @@ class _Pair:
 
     def candidate(self, kind: str, matrix: Field, refined: bool) -> _Candidate:
         """Measure what a map leaves, and hold it against every limit."""
-        shape = Shape.of(matrix, self.promised, self.truth.shape)
+        shape = self.shape(matrix)
         reasons = self.absurd(shape)
         if reasons or kind == "none":
             nothing = Check(np.nan, None, np.zeros((0, 2)), 0, 0)

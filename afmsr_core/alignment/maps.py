@@ -75,6 +75,9 @@ def grid_of(size: Size) -> tuple[NDArray, NDArray]:
 class Shape:
     """What a map does to a field, compared with the map that the pixel sizes promise.
 
+    Scale, stretch and rotation are those of the sample, so the shape of the truth's pixels counts:
+    in pixels of 2:1, a rotation alone would be a stretch as well.
+
     Attributes
     ----------
     scale : float
@@ -107,8 +110,14 @@ class Shape:
     proper: bool
 
     @classmethod
-    def of(cls, matrix: Matrix, promised: Matrix, truth: Size) -> Shape:
-        """Describe `matrix` on a truth of this size."""
+    def of(
+        cls,
+        matrix: Matrix,
+        promised: Matrix,
+        truth: Size,
+        pixel: tuple[float, float] = (1.0, 1.0),
+    ) -> Shape:
+        """Describe `matrix` on a truth of this size, whose pixels have this width and height."""
         relative = np.linalg.inv(promised) @ matrix
         centre = ((truth[1] - 1) / 2, (truth[0] - 1) / 2)
         x, y = corners(truth)
@@ -117,7 +126,8 @@ class Shape:
         relative = relative / (relative[2] @ [*centre, 1.0])
         below = relative[2, 0] * x + relative[2, 1] * y + relative[2, 2]
         local = _jacobian(relative, *centre)
-        u, singular, vt = np.linalg.svd(local)
+        aspect = pixel[1] / pixel[0]
+        u, singular, vt = np.linalg.svd(local * [[1.0, 1.0 / aspect], [aspect, 1.0]])
         turn = u @ vt
         proper = bool(np.all(below > 0) and np.linalg.det(local) > 0)
         # The area factor of a homography goes with the third power of the denominator.

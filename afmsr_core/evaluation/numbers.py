@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afmsr_core import metrics
-from afmsr_core.channel import Channel
 from afmsr_core.errors import FieldError
+from afmsr_core.evaluation.scene import Scene
 from afmsr_core.metrics.numbers import OF_PAIR, OF_RESULT, RULE, numbers_of, quality_of
 from afmsr_core.trust.bias import levelling_bias
 
@@ -20,8 +20,7 @@ Field = NDArray[np.float64]
 
 
 def numbers_in(
-    low: Channel,
-    relief: Field,
+    scene: Scene,
     level: str,
     reference: metrics.Reference,
     shared: Mapping[str, Mapping[str, Any]],
@@ -30,10 +29,8 @@ def numbers_in(
 
     Parameters
     ----------
-    low : Channel
-        The coarse scan, for its pixel size and unit.
-    relief : ndarray of float64, shape (low yres, low xres)
-        Its levelled heights; all of them, not only where the truth is.
+    scene : Scene
+        With the coarse scan, all of it, not only where the truth is.
     level : str
         How both were levelled.
     reference : metrics.Reference
@@ -51,6 +48,7 @@ def numbers_in(
     if OF_PAIR not in found:
         return {"reason": "no method was scored in heights"}
     rule = found[RULE]
+    low, relief = scene.low, scene.relief
     try:
         of_low = numbers_of(relief, (low.dy, low.dx), rule, low.unit == "nm")
     except FieldError as error:
@@ -61,10 +59,11 @@ def numbers_in(
         "low": of_low,
         "methods": {name: one[OF_RESULT] for name, one in shared.items() if OF_RESULT in one},
         "truth": found[OF_PAIR],
-        "sq_bias_of_levelling": levelling_bias(relief, level),
+        "sq_bias_of_levelling": levelling_bias(scene.upright(relief), level),
     }
 
 
-def quality_in(relief: Field, truth: Field) -> dict[str, Any]:
-    """Return what coarse scan and truth tell of their own quality."""
-    return {"low": quality_of(relief), "truth": quality_of(truth)}
+def quality_in(scene: Scene, truth: Field) -> dict[str, Any]:
+    """Return what coarse scan and truth, cropped, tell of their own quality."""
+    low, high = (quality_of(scene.upright(field)) for field in (scene.relief, truth))
+    return {"low": low, "truth": high}

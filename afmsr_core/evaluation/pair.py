@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -16,12 +16,21 @@ from numpy.typing import NDArray
 from afmsr_core import io, methods, metrics
 from afmsr_core.alignment import Alignment, Crop, warp
 from afmsr_core.channel import Channel
-from afmsr_core.errors import AfmsrError, Cancelled, PairError, described, traceback_of
+from afmsr_core.errors import (
+    AfmsrError,
+    Cancelled,
+    PairError,
+    UsageError,
+    WeightsError,
+    described,
+    traceback_of,
+)
 from afmsr_core.evaluation.numbers import numbers_in, quality_in
 from afmsr_core.evaluation.scene import Scene
 from afmsr_core.evaluation.settings import NEUTRAL, EvaluationSettings
 from afmsr_core.evaluation.trust import Witness
 from afmsr_core.evaluation.truth import Backing, exact_of, told_of
+from afmsr_core.grid import choose
 from afmsr_core.normalisation import Normalisation, from_8bit, to_8bit
 from afmsr_core.pairing import Pair, check_pair
 from afmsr_core.trust.calibration import Calibration
@@ -41,11 +50,13 @@ class Outcome:
     Attributes
     ----------
     record : dict
-        JSON-serialisable: status, reason, files, alignment, crop, scores, trust.
+        JSON-serialisable: status, reason, files, the scale that the scan was taken with as a
+        history has it, methods that cannot take it so, alignment, crop, scores, trust.
     fields : dict of str to ndarray of float32
         Aligned and cropped heights: the truth as ``"high"``, the coarse scan as ``"low"``, every
         method that was aligned by name; ``"half_width"`` of the interval of the calibrated
-        method, if it ran; and ``"pixel_size"`` (dy, dx). Empty if the pair was not scored.
+        method, if it ran; ``"exact"``, what the tip traces, where that is known; and
+        ``"pixel_size"`` (dy, dx). Empty if the pair was not scored.
     traceback : str or None
         Of an error that nobody foresaw. It names folders, so it is no part of the record.
     """
@@ -125,6 +136,7 @@ class Evaluator:
             low, channels = _channel(pair.low, pair.channel), io.read(pair.high)
             high = io.select(channels, pair.channel)[0]
             record |= {"low": _described(low), "high": _described(high)}
+            record["scale"] = choose(low).scale.recorded
             _note(record, low, high)
             check_pair(low, high)
             scene = Scene.of(low, high, self.settings.level)
@@ -154,8 +166,8 @@ class Evaluator:
         record: dict[str, Any],
         progress: Callable[[float], None],
     ) -> dict[str, NDArray[Any]]:
-        settings, names = self.settings, self.settings.methods
-        steps = sum(len(upscalers) + len(names) for upscalers in self._upscalers.values())
+        settings = self.settings
+        steps = sum(len(one) + len(settings.methods) for one in self._upscalers.values())
         done = 0
 
         def step() -> None:
@@ -168,17 +180,13 @@ class Evaluator:
         for protocol in settings.protocols:
             results: dict[str, Field] = {}
             for name, upscaler in self._upscalers[protocol].items():
-                if upscaler not in made:
-                    began = time.perf_counter()
-                    result = upscaler(scene.low)
-                    made[upscaler] = result.heights
-                    _note(record, scene.low.replace(warnings=result.warnings))
-                    record["seconds"][f"{protocol} {name}"] = time.perf_counter() - began
-                results[name] = made[upscaler]
-                if upscaler.settings.protocol != protocol:
-                    results[name] = _through_bytes(made[upscaler], scene.relief)
+                found = self._upscaled(name, upscaler, scene, made, record)
+                if found is not None:
+                    through_bytes = upscaler.settings.protocol != protocol
+                    results[name] = _through_bytes(found, scene.relief) if through_bytes else found
                 step()
-            shared, maps, reasons = self._maps(scene, protocol, results, record)
+            names = [name for name in settings.methods if name in results]
+            shared, maps, reasons = self._maps(scene, protocol, names, results, record)
             crop = _common((shared, *maps.values()), settings.crop)
             record["crop"] = [crop.top, crop.left, crop.height, crop.width]
             scores = record["scores"][protocol] = {}
@@ -188,11 +196,11 @@ class Evaluator:
             found_by: dict[str, dict[str, Any]] = {name: {} for name in names if name in maps}
             fields |= {name: crop.of(maps[name].warp(results[name])) for name in found_by}
             score = partial(self._scores, fields, results, scene, reference, found_by)
-            found = self._side_by_side(score, found_by)
-            for name in names:
+            scored = self._side_by_side(score, found_by)
+            for name in settings.methods:
                 if name in maps:
                     scores[name] = {
-                        metric: value.as_dict() for metric, value in next(found).items()
+                        metric: value.as_dict() for metric, value in next(scored).items()
                     }
                 else:
                     scores[name] = _not_scored(protocol, reasons[name])
@@ -201,17 +209,42 @@ class Evaluator:
                 began = time.perf_counter()
                 record["trust"], more = self._trust(scene, backing, crop, maps, fields, results)
                 record["trust"] |= {
-                    "numbers": numbers_in(
-                        scene.low, scene.relief, settings.level, reference, found_by
-                    ),
-                    "quality": quality_in(scene.relief, fields["high"]),
+                    "numbers": numbers_in(scene, settings.level, reference, found_by),
+                    "quality": quality_in(scene, fields["high"]),
                 }
                 fields |= more
                 record["seconds"]["trust"] = time.perf_counter() - began
+        if backing.exact is not None:
+            fields["exact"] = crop.of(backing.exact.traced)
         # The fields of the last protocol are kept: nm, where it is run.
-        fields["low"] = crop.of(scene.coarse(shared, results[NEUTRAL].shape[0]))
+        fields["low"] = crop.of(scene.coarse(shared))
         kept = {name: field.astype(np.float32) for name, field in fields.items()}
         return kept | {"pixel_size": np.array(scene.pixel_size)}
+
+    def _upscaled(
+        self,
+        name: str,
+        upscaler: Upscaler,
+        scene: Scene,
+        made: dict[Upscaler, Field],
+        record: dict[str, Any],
+    ) -> Field | None:
+        """Return what a method makes of the coarse scan; None if it does not take such scans."""
+        if name in record["not_run"]:
+            return None
+        if upscaler not in made:
+            began = time.perf_counter()
+            try:  # a network, or weights, may be made for another scale
+                methods.get(name, scene.scale)
+                result = upscaler(scene.low)
+            except (UsageError, WeightsError) as error:
+                record["not_run"][name] = str(error).partition(";")[0]  # without the cure
+                return None
+            made[upscaler] = result.heights
+            _note(record, scene.low.replace(warnings=result.warnings))
+            protocol = next(key for key, one in self._upscalers.items() if one[name] is upscaler)
+            record["seconds"][f"{protocol} {name}"] = time.perf_counter() - began
+        return made[upscaler]
 
     def _trust(
         self,
@@ -227,11 +260,10 @@ class Evaluator:
         def moved(name: str, field: Field) -> Field:
             return crop.of(warp(field, maps[name].matrix, scene.truth.shape, "linear"))
 
-        scans, results = (scene.low, scene.high), {name: fields[name] for name in maps}
+        results = {name: fields[name] for name in maps}
         of_truth = told_of(scene, backing, self.settings.level, crop, results)
         told, more = self._witness(
-            scans,
-            scene.relief,
+            scene,
             results,
             fields["high"],
             moved,
@@ -247,17 +279,27 @@ class Evaluator:
         self,
         scene: Scene,
         protocol: str,
+        names: Sequence[str],
         results: Mapping[str, Field],
         record: dict[str, Any],
     ) -> tuple[Alignment, dict[str, Alignment], dict[str, str]]:
         """Return the shared alignment, that of every method, and why a method has none.
 
+        `names` are those of the methods that made something of the scan.
+
         Raises
         ------
         PairError
-            If the shared alignment is rejected: then nothing of this pair is scored.
+            If the shared alignment is rejected, or there is no method: then nothing of this pair
+            is scored.
         """
-        settings, names = self.settings, self.settings.methods
+        settings = self.settings
+        reasons = {name: f"not run: {why}" for name, why in record["not_run"].items()}
+        if not names:
+            raise PairError(
+                f"{scene.low.where}: none of the methods takes such a scan "
+                f"({'; '.join(record['not_run'].values())}); name others with --methods"
+            )
         chosen = settings.paper_alignment if protocol == "paper" else settings.alignment
         shared = scene.aligned(results[NEUTRAL], chosen)
         record["alignment"] = scene.described(shared)
@@ -268,9 +310,8 @@ class Evaluator:
                 f"right unit, and that neither is mirrored"
             )
         if not settings.per_method(protocol):
-            return shared, dict.fromkeys(names, shared), {}
+            return shared, dict.fromkeys(names, shared), reasons
         maps: dict[str, Alignment] = {}
-        reasons: dict[str, str] = {}
 
         def aligned(name: str) -> Alignment | PairError:
             try:
@@ -280,13 +321,13 @@ class Evaluator:
 
         for name, found in zip(names, self._side_by_side(aligned, names), strict=True):
             if isinstance(found, PairError):
-                reasons[name] = str(found)
+                reasons[name] = f"not aligned with the truth: {found}"
                 continue
             record["alignment_per_method"][name] = scene.described(found)
             if found.accepted:
                 maps[name] = found
             else:
-                reasons[name] = "; ".join(found.reasons)
+                reasons[name] = f"not aligned with the truth: {'; '.join(found.reasons)}"
         return shared, maps, reasons
 
     def _side_by_side(self, work: Callable[[str], T], names: Iterable[str]) -> Iterator[T]:
@@ -327,8 +368,8 @@ class Evaluator:
         return reference.evaluate(warped, upscaled=results[name], shared=made[name])
 
     def _metrics(self, scene: Scene) -> dict[str, Any]:
-        """Return the choices in metrics; how much coarser the low scan was is the pair's own."""
-        return {"scale": scene.low.dx / scene.high.dx} | dict(self.settings.metrics)
+        """Return the choices in metrics; what the scans were like is the pair's own."""
+        return scene.metrics | dict(self.settings.metrics)
 
 
 def _channel(path: Path, spec: str | None) -> Channel:
@@ -343,6 +384,8 @@ def _unscored(pair: Pair) -> dict[str, Any]:
         "status": "failed",
         "reason": "",
         "notes": [],
+        "scale": None,
+        "not_run": {},
         "alignment": None,
         "alignment_per_method": {},
         "crop": None,
@@ -396,5 +439,5 @@ def _common(found: Iterable[Alignment], side: int | None) -> Crop:
 
 
 def _not_scored(protocol: str, reason: str) -> dict[str, Any]:
-    empty = metrics.Value(None, f"not aligned with the truth: {reason}").as_dict()
+    empty = metrics.Value(None, reason).as_dict()
     return dict.fromkeys(metrics.names(protocol), empty)

@@ -31,9 +31,11 @@ from afmsr_core.errors import (
 )
 from afmsr_core.evaluation.comparison import analyses_of, gains_of
 from afmsr_core.evaluation.pair import Evaluator, Outcome
+from afmsr_core.evaluation.same_time import same_time_of
 from afmsr_core.evaluation.settings import EvaluationSettings
 from afmsr_core.io.atomic import writing
 from afmsr_core.io.files import contents
+from afmsr_core.methods import registry
 from afmsr_core.methods.weights import locate
 from afmsr_core.metrics.parameters import MA, NIQE, sha256_of
 from afmsr_core.pairing import Pair
@@ -57,9 +59,10 @@ PACKAGES = (  # what scores come from
 TRUST = 3
 """Of what a record says of trust; a record of another one is computed again. 3: the noise of the
 truth, and the exact surface."""
-ALIGNMENT = 2
+ALIGNMENT = 3
 """Of how pairs are read and aligned; a record of another one is computed again. 2: lines that were
-never measured are left out, and unequal grids are right."""
+never measured are left out, and unequal grids are right. 3: line scans become finer along one axis.
+"""
 TESTS = 2
 """Of the tests on scores; results of others are tested again. 2: errors in heights are compared as
 ratios."""
@@ -251,6 +254,7 @@ def collect(
     result["created"] = datetime.now(timezone.utc).isoformat(timespec="seconds")
     result["inputs"] = inputs
     result["gains"] = gains_of(records, settings)
+    result["same_time"] = same_time_of(records, settings, folder)
     result["analyses"] = analyses_of(records, settings)
     result = statistics.plain(result)
     _write(folder / RESULTS, result)
@@ -328,9 +332,9 @@ def _versions() -> Mapping[str, str]:
 def _decisive(settings: EvaluationSettings) -> str:
     """Return what decides the scores of all pairs, as text."""
     files = [
-        locate(method, settings.weights.get(name))
-        for name in settings.methods
-        if isinstance(method := methods.get(name), methods.Network)
+        locate(network, settings.weights.get(network.name))
+        for network in registry.networks()  # of one name, those for every scale
+        if network.name in settings.methods
     ]
     calibration = settings.calibration or SHIPPED
     files += [calibration] if calibration.is_file() else []

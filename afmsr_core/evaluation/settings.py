@@ -32,6 +32,7 @@ CONVENTIONS: Mapping[str, str] = MappingProxyType(
         "range of the truth": "its own minimum and maximum after levelling, all of it",
         "input of interpolations": "8-bit in the protocol paper, floats in nm",
         "RGB to grey": "ITU-R BT.601",
+        "line scans": "4x or 2x the lines; bands, grains, details as of square scans with as many",
         "directionless metrics": "tested by their distance from the ideal",
         "detail": "hills and hollows above 5 sigma of what the noise of both scans leaves in them",
         "intervals": "of the calibration, for the method and weights that it was made for",

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from afmsr_core.channel import Channel
 from afmsr_core.errors import FieldError
+from afmsr_core.evaluation.scene import Scene
 from afmsr_core.evaluation.truth import without_line_offsets
+from afmsr_core.grid import Scale
 from afmsr_core.surfaces import fit_plane, match_plane
 from afmsr_core.trust.calibration import Calibration, shipped
 from afmsr_core.trust.detail import compare_detail, detail_of
@@ -34,7 +35,10 @@ REGION = 20
 
 
 def detail_in(
-    results: Mapping[str, Field], truth: Field, relief: Field, channel: Channel, scale: int
+    results: Mapping[str, Field],
+    truth: Field,
+    scene: Scene,
+    scale: int,
 ) -> dict[str, Any]:
     """Count the features that results invent and miss.
 
@@ -44,12 +48,10 @@ def detail_in(
         By name of the method, registered with the truth.
     truth : ndarray of float64, shape (yres, xres)
         Levelled and cropped as the results.
-    relief : ndarray of float64
-        The levelled coarse scan, whose noise counts as well.
-    channel : Channel
-        The fine scan, for its pixel size.
+    scene : Scene
+        With the coarse scan, whose noise counts as well, and the pixel size of the truth.
     scale : int
-        Fine pixels per measured pixel.
+        Fine pixels per measured pixel; of a line scan, between its lines.
 
     Returns
     -------
@@ -59,12 +61,21 @@ def detail_in(
         ``noise_truth`` and ``noise_low``; or ``reason``, where nothing can be counted.
     """
     try:
-        noise, noise_of_scan = noise_of(truth).white, noise_of(relief).pixel
+        noise = noise_of(scene.upright(truth)).white
+        noise_of_scan = noise_of(scene.upright(scene.relief)).pixel
     except FieldError as error:
         return {"reason": str(error)}
-    methods, of_truth = {}, detail_of(truth, scale)
+    methods, of_truth, channel = {}, detail_of(scene.upright(truth), scale), scene.high
     for name, result in results.items():
-        found = compare_detail(result, truth, noise, noise_of_scan, scale, detail_of_truth=of_truth)
+        found = compare_detail(
+            scene.upright(result),
+            scene.upright(truth),
+            noise,
+            noise_of_scan,
+            scale,
+            cell=scene.scale.cell,
+            detail_of_truth=of_truth,
+        )
         methods[name] = found.as_dict() | {
             "invented_highest": _highest(found.result.heights[found.invented]),
             "missing_highest": _highest(found.truth.heights[found.missing]),
@@ -92,28 +103,26 @@ class Witness:
     upscalers : sequence of Upscaler
         Of the methods that are scored in nm.
     calibration : Calibration, optional
-        By default the one that ships.
+        By default those that ship, one for each scale.
     """
 
     def __init__(
         self, upscalers: Sequence[Upscaler], calibration: Calibration | None = None
     ) -> None:
-        self.calibration = calibration or shipped()
-        self._chosen = next((one for one in upscalers if self._fits(one)), None)
+        self._upscalers, self._own = tuple(upscalers), calibration
 
-    def _fits(self, upscaler: Upscaler) -> bool:
-        digest = upscaler.weights_sha256() or ""
-        return self.calibration is not None and self.calibration.fits(upscaler.method.name, digest)
-
-    @property
-    def method(self) -> str:
-        """Name of the calibrated method; empty if none runs with these weights."""
-        return "" if self._chosen is None else self._chosen.method.name
+    def calibrated(self, scale: Scale) -> tuple[str, Calibration] | None:
+        """Return the method that is calibrated at a scale with the weights it runs with."""
+        calibration = self._own or shipped(scale)
+        for one in self._upscalers if calibration is not None else ():
+            name, digest = one.method.name, one.weights_sha256(scale) or ""
+            if calibration is not None and calibration.fits(name, digest, scale):
+                return name, calibration
+        return None
 
     def __call__(
         self,
-        scans: tuple[Channel, Channel],
-        relief: Field,
+        scene: Scene,
         results: Mapping[str, Field],
         truth: Field,
         moved: Callable[[str, Field], Field],
@@ -125,10 +134,8 @@ class Witness:
 
         Parameters
         ----------
-        scans : tuple of Channel
-            The coarse and the fine one, for their pixel sizes.
-        relief : ndarray of float64
-            The levelled coarse scan.
+        scene : Scene
+            With both scans.
         results : mapping of str to ndarray, shape (yres, xres)
             By name of the method, registered with the truth.
         truth : ndarray of float64, shape (yres, xres)
@@ -143,13 +150,16 @@ class Witness:
         exact_error : callable, optional
             Takes a result to its error against the exact surface, where that is known.
         """
-        low, high = scans
-        scale = max(1, round((low.dx * low.dy / (high.dx * high.dy)) ** 0.5))
-        found = {"detail": detail_in(results, truth, relief, high, scale)}
-        calibration, name = self.calibration, self.method
-        if not name or calibration is None:
-            reason = "no method that ran has a calibration for its weights"
+        low, high = scene.low, scene.high
+        # As the lines are apart: between them is what a method adds.
+        apart = max(1, round(max(low.dx, low.dy) / max(high.dx, high.dy)))
+        found = {"detail": detail_in(results, truth, scene, apart)}
+        chosen = self.calibrated(scene.scale)
+        if chosen is None:
+            of = "line scans" if scene.scale.lines else "its weights"
+            reason = f"no method that ran has a calibration for {of}"
             return found | {"interval": {"reason": reason}}, {}
+        name, calibration = chosen
         if not low.shows_relief:
             reason = "the calibration was made on heights, and this channel is none"
             return found | {"interval": {"reason": reason}}, {}
@@ -157,47 +167,54 @@ class Witness:
             reason = f"{name} was not aligned with the truth"
             return found | {"interval": {"reason": reason}}, {}
         try:
-            error = moved(name, self.scale_of(relief, made[name]))
+            error = moved(name, scale_of_error(scene, made[name], calibration))
         except FieldError as refused:  # such as a scan too small to tell its noise
             return found | {"interval": {"reason": str(refused)}}, {}
         quantiles = {float(key): value for key, value in calibration.quantiles.items()}
-        interval = interval_in(results[name], truth, error, quantiles, REGION * scale)
+        interval = interval_in(results[name], truth, error, quantiles, REGION * apart)
         exact = None if exact_error is None else exact_error(results[name])
-        judged = judged_in(results[name] - truth, exact, error, quantiles, noise)
+        judged = judged_in(
+            scene.upright(results[name] - truth),
+            None if exact is None else scene.upright(exact),
+            scene.upright(error),
+            quantiles,
+            noise,
+        )
         for level, more in zip(interval["levels"], judged, strict=False):
             level |= more
         told = found | {"interval": {"reason": "", "method": name, **interval}}
         return told, {"half_width": calibration.scales(COVERAGE) * error}
 
-    def scale_of(self, relief: Field, result: Field) -> Field:
-        """Return the scale of the error on the pixels of the result, in the unit of the heights.
 
-        As in :func:`afmsr_core.trust.assessment.assess`, for which the method was calibrated: its
-        result has the mean and the tilt of the scan.
+def scale_of_error(scene: Scene, result: Field, calibration: Calibration) -> Field:
+    """Return the scale of the error on the pixels of the result, in the unit of the heights.
 
-        Parameters
-        ----------
-        relief : ndarray of float64, shape (yres, xres)
-            The levelled scan; NaN where not measured.
-        result : ndarray of float64, shape (scale * yres, scale * xres)
-            What the calibrated method made of it, without any background.
+    As in :func:`afmsr_core.trust.assessment.assess`, for which the method was calibrated: its
+    result has the mean and the tilt of the scan.
 
-        Raises
-        ------
-        FieldError
-            If the scan is too small to tell noise from relief, or no method is calibrated.
-        """
-        if self._chosen is None or self.calibration is None:
-            raise FieldError("no method that ran has a calibration for its weights")
-        noise = noise_of(relief)
+    Parameters
+    ----------
+    scene : Scene
+        With the levelled scan.
+    result : ndarray of float64
+        What the calibrated method made of it, without any background.
+    calibration : Calibration
+        Of the method.
 
-        def method(heights: Field) -> Field:
-            level = np.array(result)
-            match_plane(level, heights)
-            return level
+    Raises
+    ------
+    FieldError
+        If the scan is too small to tell noise from relief.
+    """
+    relief = scene.upright(scene.relief)
 
-        _, evidence = gather(relief, method, noise, self._chosen.method.scale)
-        return self.calibration.scale_of(evidence)
+    def method(heights: Field) -> Field:
+        level = np.array(scene.upright(result))
+        match_plane(level, heights)
+        return level
+
+    _, evidence = gather(relief, method, noise_of(relief), scene.scale.upright)
+    return scene.upright(calibration.scale_of(evidence))
 
 
 def interval_in(

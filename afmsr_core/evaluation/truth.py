@@ -19,14 +19,21 @@ from afmsr_core.evaluation.scene import Scene
 from afmsr_core.gaps import filled
 from afmsr_core.joining.partner import other_way
 from afmsr_core.joining.registration import moved_onto
-from afmsr_core.levelling import level
 from afmsr_core.pairing import Pair
 from afmsr_core.robust import line_medians
 from afmsr_core.simulation.pair import EXACT
 from afmsr_core.surfaces import fit_plane, fit_polynomial
 from afmsr_core.trust.noise import Noise, noise_between, noise_of
 
-__all__ = ["Backing", "Exact", "exact_of", "told_of", "line_offsets", "without_line_offsets"]
+__all__ = [
+    "Backing",
+    "Exact",
+    "error_against",
+    "exact_of",
+    "line_offsets",
+    "told_of",
+    "without_line_offsets",
+]
 
 Field = NDArray[np.float64]
 
@@ -92,7 +99,7 @@ def exact_of(pair: Pair, scene: Scene, spec: str) -> tuple[Exact | None, str]:
             f"{pair.exact}: not scored against it, because it holds no channels “{EXACT[0]}” and "
             f"“{EXACT[1]}” of {scene.high.xres} x {scene.high.yres} pixels; simulate the pair again"
         )
-    surface, traced = (level(channel, spec).channel.heights for channel in found)
+    surface, traced = (scene.levelled(channel, spec) for channel in found)
     return _laid(surface, traced, scene.truth)
 
 
@@ -170,7 +177,7 @@ def told_of(
         every method; ``exact``: the shift, and the errors of every method, or None.
     """
     truth, exact = crop.of(scene.truth), backing.exact
-    offsets = {name: line_offsets(field - truth) for name, field in results.items()}
+    offsets = {name: line_offsets(scene.upright(field - truth)) for name, field in results.items()}
     if exact is None:
         floor = floor_of(scene, backing, spec, crop)
         return {"truth": floor | {"line_offsets": offsets}, "exact": None}
@@ -180,15 +187,15 @@ def told_of(
         name: {"rmse": _rms(error), "rmse_surface": _rms(exact.error_of_surface(error, crop))}
         for name, error in errors.items()
     }
-    floor = _floor_by_exact(truth, own, errors.values())
+    floor = _floor_by_exact(scene.upright(truth), own, errors.values())
     return {
         "truth": floor | {"line_offsets": offsets},
         "exact": {"shift_px": list(exact.shift_px), "of_truth": _rms(own), "methods": told},
     }
 
 
-def _floor_by_exact(truth: Field, own: Field, errors: Iterable[Field]) -> dict[str, Any]:
-    """Return the part of the truth's own error that no result shares.
+def _floor_by_exact(upright: Field, own: Field, errors: Iterable[Field]) -> dict[str, Any]:
+    """Return the part of the truth's own error that no result shares; `upright` is the truth.
 
     What both scans have alike, such as edges that the feedback follows late, a method can follow,
     and does. So of the truth's error counts what is left of it when it is fitted by the error of
@@ -197,7 +204,7 @@ def _floor_by_exact(truth: Field, own: Field, errors: Iterable[Field]) -> dict[s
     likeness = max((_correlation(own, error) for error in errors), default=0.0)
     noise = _rms(own) * float(np.sqrt(max(0.0, 1.0 - likeness**2)))
     try:
-        return _told(noise_of(truth), noise, "exact surface")
+        return _told(noise_of(upright), noise, "exact surface")
     except FieldError:
         return _told(Noise(np.nan, np.nan, None, ""), noise, "exact surface")
 
@@ -208,6 +215,11 @@ def _correlation(one: Field, other: Field) -> float:
     x, y = (np.where(known, field, 0.0).ravel() for field in (one, other))
     size = float(np.sqrt((x @ x) * (y @ y)))
     return float(x @ y) / size if size > 0 else 0.0
+
+
+def error_against(heights: Field, traced: Field) -> float:
+    """Return the RMS error of heights against what the tip traces, without tilt and bow."""
+    return _rms(_straightened(heights - traced))
 
 
 def _straightened(error: Field) -> Field:
@@ -240,13 +252,14 @@ def floor_of(scene: Scene, backing: Backing, spec: str, crop: Crop) -> dict[str,
     line to line is in both. From one scan it is less still, because noise along a line cannot be
     told from relief.
     """
-    truth = crop.of(scene.truth)
+    truth = scene.upright(crop.of(scene.truth))
     partner = other_way(scene.high, backing.channels)
     try:
         if partner is not None:
-            moved = moved_onto(scene.truth, level(partner, spec).channel.heights)
+            ways = (scene.truth, scene.levelled(partner, spec))
+            moved = moved_onto(*map(scene.upright, ways))
             if moved is not None:
-                both = noise_between(truth, crop.of(moved))
+                both = noise_between(truth, scene.upright(crop.of(scene.upright(moved))))
                 whole = float(np.hypot(both.pixel, both.correlated or 0.0))
                 return _told(both, whole, both.source)
         alone = noise_of(truth)

@@ -34,7 +34,9 @@ BANDS = (
 """Bands as fractions of the Nyquist frequency of the low-resolution scan.
 
 The first three were measured by it, ever less surely: aliasing falls into the upper half first.
-What lies beyond 1 it never saw; a method must invent it or leave it out.
+What lies beyond 1 it never saw; a method must invent it or leave it out. Of a line scan the
+frequency is that of its lines, as of a square scan with as many: between the lines it never saw
+what lies beyond, along them it did.
 """
 
 LEAST = 8
@@ -47,7 +49,10 @@ RAYS = 180
 """Directions in which the autocorrelation is followed, over half a turn."""
 
 SCALE = Setting(
-    "scale", 4.0, positive, "pixels of the truth for one of the low-resolution scan, per axis"
+    "scale",
+    4.0,
+    positive,
+    "pixels of the truth for one of the low-resolution scan, along the axis where that is coarser",
 )
 
 Floats = NDArray[np.float64]

@@ -98,7 +98,7 @@ def find_pairs(folder: str | Path, *, channel: str | None = None) -> Pairing:
         pairs += pair
         unpaired += left
     if not lists:
-        pairs.sort(key=lambda pair: pair.id)
+        pairs.sort(key=lambda pair: (pair.data_set, pair.id))
     pairs = _with_exact(pairs, exact)
     return Pairing(_unique(pairs), tuple(sorted(unpaired, key=lambda one: one.path)))
 

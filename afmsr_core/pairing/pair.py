@@ -56,7 +56,7 @@ class Pairing:
     Attributes
     ----------
     pairs : tuple of Pair
-        Sorted by id, or in the order of the list.
+        Sorted by data set and id, or in the order of the list.
     unpaired : tuple of Unpaired
         Every other file that may be a scan.
     """

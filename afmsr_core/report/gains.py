@@ -13,10 +13,12 @@ from afmsr_core.report.table import MISSING, Cell, Table, csv_text, number
 __all__ = [
     "EXACT",
     "FirstWords",
+    "best_sentence",
     "first_words",
     "longs",
     "of_data_set",
     "scales",
+    "sentence",
     "signed",
     "table",
 ]
@@ -73,7 +75,7 @@ def first_words(results: Results) -> Iterator[FirstWords]:
     """Return the first words on every data set and scale, heights first."""
     for data_set in results.data_sets:
         for protocol in scales(results):
-            said = list(_sentences(results, of_data_set(results, data_set, protocol)))
+            said = list(_sentences(results, data_set, protocol))
             if said:
                 yield FirstWords(data_set, protocol, _heading(results, protocol), said)
 
@@ -93,22 +95,33 @@ def _heading(results: Results, protocol: str) -> str:
     return f"Heights in {unit}" if unit == "nm" else f"Values in {unit}" if unit else "Values"
 
 
-def _sentences(results: Results, told: Record) -> Iterator[str]:
-    every = list(told.get("against_reference") or [])
+def _sentences(results: Results, data_set: str, protocol: str) -> Iterator[str]:
+    told = of_data_set(results, data_set, protocol)
+    every = [
+        one
+        for one in told.get("against_reference") or []
+        # What takes none of these scans is told once, for all scales of judgement.
+        if one["gains"] or not _never_ran(results, data_set, one["method"])
+    ]
     shown = [one for one in every if one["method"] in results.networks] or every
     for one in shown:
-        yield _sentence(results, one, told)
+        who, other = results.label(one["method"]), results.label(one["reference"])
+        yield sentence(who, other, one, told)
     best = told.get("best")
     if best and len(every) > 1:
-        yield _best(results, best, len(every) + 1, told)
+        first, second = results.label(best["method"]), results.label(best["reference"])
+        yield best_sentence(first, second, best, len(every) + 1)
+
+
+def _never_ran(results: Results, data_set: str, method: str) -> bool:
+    return all(method in (pair.get("not_run") or {}) for pair in results.pairs_of(data_set))
 
 
 # --- one gain ----------------------------------------------------------------------------
 
 
-def _sentence(results: Results, one: Record, told: Record) -> str:
-    """Return what is to be said of a method against the reference."""
-    who, other = results.label(one["method"]), results.label(one["reference"])
+def sentence(who: str, other: str, one: Record, told: Record) -> str:
+    """Return what is to be said of one method against another, a gain among those of `told`."""
     count = len(one["gains"])
     if not count:
         return f"{who} and {other} have no pair on which both were scored."
@@ -187,8 +200,8 @@ def _endless(one: Record) -> str:
     )
 
 
-def _best(results: Results, best: Record, count: int, told: Record) -> str:
-    first, second = results.label(best["method"]), results.label(best["reference"])
+def best_sentence(first: str, second: str, best: Record, count: int) -> str:
+    """Return what is to be said of the best of `count` methods against the second."""
     if best["mean"] is None:
         return f"The best of the {count} methods is {first}, before {second}."
     ahead = f"{abs(best['mean']):.{_decimals(best['mean'])}f} dB ahead of {second}"

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from html import escape
 
-from afmsr_core.report import figures, gains, pair_section, setup_tables, spectra, trust, words
+from afmsr_core.report import (
+    figures,
+    gains,
+    pair_section,
+    same_time,
+    setup_tables,
+    spectra,
+    trust,
+    words,
+)
 from afmsr_core.report.contents import Results, unique_slugs
 from afmsr_core.report.files import Files
 from afmsr_core.report.panels import panel, side_of
@@ -69,11 +78,14 @@ def page(results: Results, files: Files) -> str:
         (results.slug("set", name), f"Data set {name}" if name else "Results")
         for name in results.data_sets
     ]
+    if results.records("same_time"):
+        links.insert(0, ("same-time", same_time.HEADING))
     links += [("trust", "Trust"), ("failures", "Failures"), ("pairs", "Pairs")]
     links += [("made-with", "Methods, metrics, settings, versions")]
     parts = [
         _head(results, files),
         nav(links),
+        _same_time(results, files),
         *sections,
         trusted(results, files),
         _failures(results),
@@ -90,6 +102,10 @@ def _head(results: Results, files: Files) -> str:
     version = results.raw.get("afmsr") or "of unknown version"
     compared, *rest = [said for said, below in words.summary(results) if not below]
     parts = [f"<p>{escape(compared)}</p>"]
+    for said in same_time.first_words(results):
+        parts.append(
+            f'<div class="first"><h2>{escape(said.title)}</h2>{bullets(said.sentences)}</div>'
+        )
     for said in gains.first_words(results):
         drawn = figures.gained(results, said.data_set, said.protocol, MOST_ROWS)
         shown = files.write_figure(drawn) if drawn else ""
@@ -105,6 +121,11 @@ def _head(results: Results, files: Files) -> str:
     if alarm:
         parts.append(f'<p class="alarm">{escape(alarm)}</p>')
     return header(TITLE, made_with, "".join(parts) + bullets([one for one in rest if one != alarm]))
+
+
+def _same_time(results: Results, files: Files) -> str:
+    found = "".join(files.write_table(one) for one in same_time.tables(results))
+    return titled("same-time", same_time.HEADING, found) if found else ""
 
 
 def _failures(results: Results) -> str:

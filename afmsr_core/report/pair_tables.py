@@ -98,6 +98,8 @@ def facts(results: Results, pair: Record) -> Iterator[tuple[str, str]]:
             title = f", “{scan['title']}”" if scan.get("title") else ""
             hashed = f", sha256 {str(scan['sha256'])[:12]}…" if scan.get("sha256") else ""
             yield word, f"{scan.get('path')}{title}: {_size(scan)} px, {' × '.join(sides)}{hashed}"
+    if isinstance(pair.get("scale"), str):
+        yield "Line scan", f"upscaled {pair['scale'].replace('x', ' × ')}, columns × rows"
     if aligned := pair.get("alignment") or {}:
         yield "Alignment", _alignment(aligned)
         for warning in aligned.get("warnings") or []:

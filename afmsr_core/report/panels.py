@@ -136,15 +136,18 @@ def most_relief(truth: Floats, window: Window, size: int) -> Window:
 
 
 def _low_pixels(pair: Record, fields: Fields, sizes: Sequence[int]) -> list[str]:
-    """Return how many pixels of the low-resolution scan some widths are, in words."""
+    """Return how many pixels, or lines, of the low-resolution scan some widths are, in words."""
     low = pair.get("low") or {}
     try:
-        ratio = low["xreal"] / low["xres"] / fields.pixel_size[1]
+        # Along the axis on which it is coarser, which of a line scan is that across the lines.
+        pixel = max(low["xreal"] / low["xres"], low["yreal"] / low["yres"])
+        ratio = pixel / max(fields.pixel_size)
     except (KeyError, TypeError, ZeroDivisionError):
         return ["" for _ in sizes]
     if not 1 <= ratio < 100:
         return ["" for _ in sizes]
-    return [f" ({size / ratio:.0f} of the low)" for size in sizes]
+    of = "lines of the low" if isinstance(pair.get("scale"), str) else "of the low"
+    return [f" ({size / ratio:.0f} {of})" for size in sizes]
 
 
 def _physical(window: Window, pixel_size: tuple[float, float]) -> str:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from afmsr_core.quantity import counted
-from afmsr_core.report import floor, gains, trust
+from afmsr_core.report import floor, gains, same_time, trust
 from afmsr_core.report.contents import Record, Results
 
 __all__ = ["failures", "short", "summary"]
@@ -25,7 +25,7 @@ COMMAND = re.compile(r"(afmsr models fetch|pip install) ((?:-e )?'[^']+'|[\w,-]+
 def summary(results: Results) -> Iterator[tuple[str, list[str]]]:
     """Return the sentences of the summary, each with those that belong below it."""
     yield _what_was_compared(results), []
-    for said in gains.first_words(results):
+    for said in (*same_time.first_words(results), *gains.first_words(results)):
         yield said.title, said.sentences
     for data_set in results.data_sets:
         if least := floor.sentence(results, data_set):
@@ -34,6 +34,7 @@ def summary(results: Results) -> Iterator[tuple[str, list[str]]]:
         yield held, []
     if absent := _not_run(results):
         yield absent, []
+    yield from ((said, []) for said in _not_run_on_some(results))
     if doubtful := [str(pair.get("id")) for pair in results.pairs if _ambiguous(pair)]:
         yield (
             f"Periodic, so that it may be aligned a period off: {_list(doubtful)}; see “Pairs”.",
@@ -67,6 +68,23 @@ def _not_run(results: Results) -> str:
     return f"{'; '.join(told)}; each reason is under “Methods”."
 
 
+def _not_run_on_some(results: Results) -> Iterator[str]:
+    """Return which methods did not run on some pairs, a sentence for each kind of scan."""
+    scored = [pair for pair in results.pairs if pair.get("status") == "scored"]
+    groups: dict[str, list[Record]] = {}
+    for pair in scored:
+        if pair.get("not_run"):
+            groups.setdefault(str(pair.get("scale")), []).append(pair)
+    for pairs in groups.values():
+        reasons = {name: why for pair in pairs for name, why in pair["not_run"].items()}
+        first = next(iter(reasons.values()))
+        yield (
+            f"Not run on {counted(len(pairs), 'line scan')}: "
+            f"{_list([results.label(name) for name in reasons])}; {first}"
+            f"{', and so on' if len(reasons) > 1 else ''}."
+        )
+
+
 def _ambiguous(pair: Record) -> bool:
     return pair.get("status") == "scored" and bool((pair.get("alignment") or {}).get("ambiguous"))
 
@@ -83,11 +101,13 @@ def failures(results: Results) -> list[Record]:
 def _what_was_compared(results: Results) -> str:
     fates = [str(pair.get("status")) for pair in results.pairs]
     told = [f"{fates.count(fate)} {fate}" for fate in dict.fromkeys(["scored", *fates])]
-    named = [name for name in results.data_sets if name]
     sets = ""
-    if named:
-        counts = [f"{name} {len(results.pairs_of(name))}" for name in results.data_sets]
-        sets = f" in {counted(len(named), 'data set')} (scored: {', '.join(counts)})"
+    if any(results.data_sets):
+        counts = [
+            f"{name or 'without a name'} {len(results.pairs_of(name))}"
+            for name in results.data_sets
+        ]
+        sets = f" in {counted(len(counts), 'data set')} (scored: {', '.join(counts)})"
     plain = [results.label(m) for m in results.ran if m not in results.networks]
     networks = [results.label(m) for m in results.networks]
     parts = [

@@ -8,7 +8,7 @@ from afmsr_core.statistics.analysis import Analysis, MethodSummary, Settings, an
 from afmsr_core.statistics.bootstrap import bca_intervals
 from afmsr_core.statistics.effects import cliffs_delta, rank_biserial
 from afmsr_core.statistics.equivalence import MARGINS, Equivalence, Margin, tost
-from afmsr_core.statistics.gains import Gain, Gains, decibels, gains, ratio
+from afmsr_core.statistics.gains import Gain, Gains, decibels, gains, gains_of_each, ratio
 from afmsr_core.statistics.paired import PairedComparison, compare, holm, signed_rank_p
 from afmsr_core.statistics.ranks import Friedman, friedman
 from afmsr_core.statistics.result import P_FLOOR, PairMatrix, plain
@@ -40,6 +40,7 @@ __all__ = [
     "decibels",
     "friedman",
     "gains",
+    "gains_of_each",
     "holm",
     "no_difference",
     "one_way_tukey",

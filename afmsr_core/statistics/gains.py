@@ -19,7 +19,17 @@ from afmsr_core.statistics.paired import holm, signed_rank_p
 from afmsr_core.statistics.result import Floats, Result
 from afmsr_core.statistics.scores import Kind, vanishes
 
-__all__ = ["BEYOND", "UNKNOWN", "WITHIN", "Gain", "Gains", "decibels", "gains", "ratio"]
+__all__ = [
+    "BEYOND",
+    "UNKNOWN",
+    "WITHIN",
+    "Gain",
+    "Gains",
+    "decibels",
+    "gains",
+    "gains_of_each",
+    "ratio",
+]
 
 UNKNOWN, WITHIN, BEYOND = "unknown", "within", "beyond"
 """What chance allows of a gain: too few pairs to tell, that much, or less."""
@@ -169,6 +179,38 @@ def gains(
         against_reference=tuple(told),
         best=_best(table, methods, one, alpha),
     )
+
+
+def gains_of_each(
+    levels: ArrayLike,
+    methods: Sequence[str],
+    images: Sequence[str],
+    pairs: Sequence[tuple[str, str]],
+    *,
+    alpha: float = 0.05,
+    confidence: float = 0.95,
+) -> tuple[Gain, ...]:
+    """Compare each method with one of its own; all comparisons are one family for Holm.
+
+    Parameters
+    ----------
+    levels, methods, images, alpha, confidence
+        As of `gains`.
+    pairs : sequence of tuple of str
+        Method and what it is compared with. Those without an image in common are left out.
+
+    Examples
+    --------
+    >>> one, = gains_of_each([[30.0, 31.0]], ["coarse", "fine"], ["a"], [("fine", "coarse")])
+    >>> one.wins, one.mean
+    (1, 1.0)
+    """
+    table = np.asarray(levels, dtype=np.float64).reshape(len(images), len(methods))
+    columns = {name: table[:, index] for index, name in enumerate(methods)}
+    found = [
+        _gain(one, other, columns[one], columns[other], images, confidence) for one, other in pairs
+    ]
+    return tuple(_corrected([gain for gain in found if gain.gains], alpha))
 
 
 def _gain(

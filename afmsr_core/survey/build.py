@@ -100,9 +100,10 @@ def build_study(
     _check_texts("--title", [title])
     found = find_scenes(results, methods, crop)
     if not found.scenes:
+        why = next((f" ({pair}: {reason})" for pair, reason in found.left_out.items()), "")
         raise UsageError(
-            f"{results}: no pair has a result of each of {', '.join(found.methods)}; choose other "
-            f"--methods"
+            f"{results}: no pair has a result of each of {', '.join(found.methods)}{why}; choose "
+            f"other --methods"
         )
     secret = secrets.token_hex(SECRET_BYTES)
     drawn = secrets.randbits(SEED_BITS) if seed is None else seed

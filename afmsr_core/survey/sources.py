@@ -172,7 +172,9 @@ def _of_evaluation(folder: Path, methods: Sequence[str], crop: int | None) -> Fo
                 left_out[str(pair["id"])] = "its fields are not there; run afmsr-eval again"
                 continue
             if lacking := [name for name in names if name not in fields.of_methods]:
-                left_out[str(pair["id"])] = f"no aligned result of {', '.join(lacking)}"
+                reasons = {(pair.get("not_run") or {}).get(name) for name in lacking} - {None}
+                why = f": {'; '.join(sorted(map(str, reasons)))}" if reasons else ""
+                left_out[str(pair["id"])] = f"no aligned result of {', '.join(lacking)}{why}"
                 continue
             scenes[data_set, str(pair["id"])] = partial(scene_of, data_set, index)
     return Found(names, {m: results.label(m) for m in names}, scenes, left_out)

@@ -19,12 +19,22 @@ from afmsr_core.alignment import AlignmentSettings
 from afmsr_core.channel import Channel
 from afmsr_core.errors import AfmsrError, UsageError
 from afmsr_core.evaluation import methods_at_hand, runs
+from afmsr_core.grid import LINES_X4
 from afmsr_core.io.atomic import writing
 from afmsr_core.quantity import counted
 from afmsr_core.upscale import Settings, Upscaler
 from benchmarks.retrace import figures, table
 from benchmarks.retrace.pairs import SPLITS, read_pairs, trained_samples
-from benchmarks.retrace.score import BORDER, MAX_RESIDUAL, ROWS, RULE, Outcome, score_pair
+from benchmarks.retrace.score import (
+    BORDER,
+    LINES,
+    MAX_RESIDUAL,
+    ROWS,
+    RULE,
+    Outcome,
+    scale_of,
+    score_pair,
+)
 
 PACKAGES = ("numpy", "scipy", "opencv-python", "scikit-image", "onnxruntime", "torch", "torchsr")
 OURS = "afm"  # trained on part of the train split
@@ -35,8 +45,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = _parser().parse_args(argv)
     try:
         weights = _weights(args.weights)
-        names, missing = _methods(args.methods, weights)
-        ran = {name: _Method(name, weights.get(name), args.threads) for name in names}
+        of_squares = {n: file for n, file in weights.items() if not n.startswith(LINES)}
+        names, missing = _methods(args.methods, of_squares)
+        names += _of_lines(names) if args.lines else []
+        ran = {name: _Method(name, weights, args.threads) for name in names}
         outcomes = []
         pairs = read_pairs(args.corpus, args.split)
         for number, pair in enumerate(pairs, 1):
@@ -56,9 +68,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 class _Method:
     """A method, and what it ran with: engine, device, hash of the weights."""
 
-    def __init__(self, name: str, weights: Path | None, threads: int | None) -> None:
+    def __init__(self, name: str, weights: Mapping[str, Path], threads: int | None) -> None:
         self._upscaler = Upscaler(
-            Settings(method=name, restore_background=False, weights=weights, threads=threads)
+            Settings(
+                method=name.removeprefix(LINES),
+                restore_background=False,
+                weights=weights.get(name),
+                threads=threads,
+                scale=scale_of(name).option,  # whatever the shape of the truth's pixels
+            )
         )
         self.settings: dict[str, Any] = {}
 
@@ -74,6 +92,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--split", choices=SPLITS, default=SPLITS[0])
     parser.add_argument("--methods", metavar="A,B", help="default: all that can run here")
     parser.add_argument("--weights", nargs="+", action="extend", default=[], metavar="METHOD=FILE")
+    parser.add_argument(
+        "--lines", action="store_true",
+        help="also scans of all pixels of the lines, in the same scan time",
+    )  # fmt: skip
     parser.add_argument("--threads", type=int, help="of a network (default: all processors)")
     parser.add_argument(
         "--max-residual", type=float, default=MAX_RESIDUAL, metavar="PX",
@@ -91,7 +113,8 @@ def _weights(given: Sequence[str]) -> dict[str, Path]:
         name, sign, file = item.partition("=")
         if not (name and sign and file):
             raise UsageError(f"--weights {item}: give METHOD=FILE, such as carn_m=carn_m.pth")
-        files[methods.get(name).name] = Path(file)
+        lines = LINES if name.startswith(LINES) else ""
+        files[lines + methods.get(name.removeprefix(LINES)).name] = Path(file)
     return files
 
 
@@ -105,6 +128,16 @@ def _methods(asked: str | None, weights: Mapping[str, Path]) -> tuple[list[str],
     for name in names:
         runs(name, weights.get(name))
     return (names if table.REFERENCE in names else [table.REFERENCE, *names]), {}
+
+
+def _of_lines(names: Sequence[str]) -> list[str]:
+    """Return what the methods that take lines with all of their pixels are called on them."""
+    found = []
+    for name in names:
+        with suppress(UsageError):  # a network that was not trained for them
+            methods.get(name, LINES_X4)
+            found.append(f"{LINES}{name}")
+    return found
 
 
 def _report(
@@ -169,7 +202,7 @@ def _groups(
     scored = [one for one in outcomes if one.scores]
     if args.split == "dev":
         return [_Group(f"dev: {_size(scored)}", scored, names)]
-    others = [name for name in names if name != OURS]
+    others = [name for name in names if name.removeprefix(LINES) != OURS]
     groups = [_Group(f"train, methods not trained on it: {_size(scored)}", scored, others)]
     trained = trained_samples(args.corpus)
     unseen = [one for one in scored if one.pair.sample not in trained]
@@ -186,7 +219,7 @@ def _size(scored: Sequence[Outcome]) -> str:
 
 def _hero(names: Sequence[str]) -> str:
     """Return the method whose good and bad cases are shown: ours, or the first network."""
-    networks = [name for name in names if methods.get(name).kind == "network"]
+    networks = [name for name in names if table.kind_of(name) == "network"]
     rest = [name for name in names if name != table.REFERENCE]
     return OURS if OURS in names else (networks or rest or list(names))[0]
 

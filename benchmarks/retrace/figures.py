@@ -16,7 +16,7 @@ from afmsr_core.picture.panels import Panel
 from afmsr_core.picture.ranges import Range
 from afmsr_core.survey.drawing import CURVES, INK, canvas, finish
 from benchmarks.retrace.score import CEILING, Outcome
-from benchmarks.retrace.table import REFERENCE
+from benchmarks.retrace.table import REFERENCE, kind_of
 from training.pictures import worst_square
 
 if TYPE_CHECKING:
@@ -131,9 +131,7 @@ def _gain(one: Outcome, name: str) -> float:
 
 
 def _by_kind(methods: Sequence[str]) -> tuple[list[str], list[str]]:
-    from afmsr_core.methods import get
-
-    networks = [name for name in methods if get(name).kind == "network"]
+    networks = [name for name in methods if kind_of(name) == "network"]
     return networks, [n for n in methods if n not in networks and n != REFERENCE]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from afmsr_core.alignment import AlignmentSettings, align, warp
 from afmsr_core.alignment.maps import largest_rectangle
 from afmsr_core.channel import Channel
 from afmsr_core.errors import PairError
+from afmsr_core.grid import LINES_X4, SQUARE, Scale
 from afmsr_core.levelling import level
 from afmsr_core.simulation import Acquisition, coarse_scan
 from afmsr_core.surfaces import fit_plane
@@ -33,6 +35,12 @@ RULE = (
 ROWS = (1, 2)  # of every four: the two lines next to the middle, scored one by one and averaged
 BORDER = 8  # pixels at each edge of the common area: two of the low resolution see no neighbours
 CEILING = "retrace"  # the full-resolution retrace, scored like a method
+LINES = "lines "  # before the name of a method that sees all pixels of the lines
+ACQUISITIONS = {
+    SQUARE: partial(Acquisition, factor=SQUARE, dwell=2),
+    LINES_X4: partial(Acquisition, factor=LINES_X4, dwell=1),
+}
+"""By what a method makes of it: how the retrace is scanned, given the line of every four."""
 COMPUTED = ("psnr_nm", "ssim_nm", "rmse", "sq", "sdq")
 METRICS = ("psnr", "ssim", "rmse", "sq", "sdq", "sharpness")
 
@@ -97,7 +105,8 @@ def score_pair(
     pair : Pair
         Trace and retrace.
     methods : mapping of str to callable
-        From a levelled channel to one of four times the pixels along each axis.
+        From a levelled channel to one of four times the pixels along each axis; those called
+        ``lines ...`` to one of four times the lines.
     max_residual : float
         Of the rule, in pixels.
     """
@@ -112,14 +121,15 @@ def score_pair(
 
     warped: dict[tuple[str, int], Field] = {}
     for row in ROWS:
-        acquisition = Acquisition(row=row)
-        low = _coarse(pair, retrace, acquisition)
-        matrix = _registered(found.matrix, acquisition)
+        scans = {scale: scan(row=row) for scale, scan in ACQUISITIONS.items()}
+        low = {scale: _coarse(pair, retrace, scan) for scale, scan in scans.items()}
+        maps = {scale: _registered(found.matrix, scan) for scale, scan in scans.items()}
         for name, upscale in methods.items():
-            warped[name, row] = warp(upscale(low).heights, matrix, truth.shape)
+            scale = scale_of(name)
+            warped[name, row] = warp(upscale(low[scale]).heights, maps[scale], truth.shape)
         warped[CEILING, row] = warp(retrace, found.matrix, truth.shape)
-        squares = np.repeat(np.repeat(low.heights, 4, axis=0), 4, axis=1)
-        warped["low", row] = warp(squares, matrix, truth.shape, "linear")
+        squares = np.repeat(np.repeat(low[SQUARE].heights, 4, axis=0), 4, axis=1)
+        warped["low", row] = warp(squares, maps[SQUARE], truth.shape, "linear")
     valid = np.all([np.isfinite(one) for one in warped.values()], axis=0)
     top, left, height, width = largest_rectangle(valid)
     top, left, height, width = top + BORDER, left + BORDER, height - 2 * BORDER, width - 2 * BORDER
@@ -137,6 +147,11 @@ def score_pair(
         fields[name] = _less_plane(warped[name, ROWS[0]][inside], right)
     crop = (top, left, height, width)
     return Outcome(pair, "", found.as_dict(), crop, scores, fields)
+
+
+def scale_of(name: str) -> Scale:
+    """Return what a method of this name makes of one measured pixel."""
+    return LINES_X4 if name.startswith(LINES) else SQUARE
 
 
 def _levelled(heights: Field, pair: Pair) -> Channel:

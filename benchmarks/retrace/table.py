@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from afmsr_core.methods import get
+from afmsr_core.methods.registry import Kind
 from afmsr_core.statistics import Scores, compare
 from benchmarks.markdown import table
-from benchmarks.retrace.score import CEILING, Outcome
+from benchmarks.retrace.score import CEILING, LINES, Outcome
 
 REFERENCE = "bicubic"
 COLUMNS = (
@@ -50,7 +51,7 @@ def summarise(outcomes: Sequence[Outcome], methods: Sequence[str]) -> list[dict[
     scores = Scores(
         psnr,
         names,
-        ["network" if name == CEILING else get(name).kind for name in names],
+        ["network" if name == CEILING else kind_of(name) for name in names],
         higher_is_better=True,
         metric="psnr_nm",
         unit="dB",
@@ -75,6 +76,11 @@ def summarise(outcomes: Sequence[Outcome], methods: Sequence[str]) -> list[dict[
             row |= {"median": float(np.median(gain)), "wins": one.wins, "samples": one.units}
         rows.append({key: _plain(value) for key, value in row.items()})
     return rows
+
+
+def kind_of(name: str) -> Kind:
+    """Return of what kind a method is, on whichever scan."""
+    return get(name.removeprefix(LINES)).kind
 
 
 def markdown(rows: Sequence[dict[str, Any]]) -> str:
