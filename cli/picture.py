@@ -194,10 +194,10 @@ def _quantity(channel: Channel) -> str:
 
     In the range of the heights an amplitude or a half-width would be of one colour.
     """
-    from afmsr_core.io.results import is_extra
+    from afmsr_core.io.results import is_extra, scan_title
 
     if is_extra(channel) or (channel.is_height and not channel.shows_relief):
-        return channel.title.partition(" (x4 ")[0]
+        return scan_title(channel.title)
     return ""
 
 

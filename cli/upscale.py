@@ -31,6 +31,8 @@ examples:
   afmsr upscale scans/ -o results/ --level plane+rows-median --jobs 4
   afmsr upscale scan.gwy --confidence --report
       how far to trust each height, and a page that shows it: scan_x4.html
+  afmsr upscale lines.gwy
+      512 points on each of 128 lines over a square: four lines for each, 512 x 512
   afmsr upscale scans/ -o results/ --with-retrace auto
       trace and retrace as one scan: less noise, and no scars that only one of them has
   afmsr upscale scans/ -o results/ --summary results.csv

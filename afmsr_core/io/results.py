@@ -29,6 +29,7 @@ __all__ = [
     "is_extra",
     "is_result",
     "results_in",
+    "scan_title",
     "write_results",
 ]
 
@@ -154,6 +155,17 @@ def is_result(channels: Iterable[Channel]) -> bool:
     return any(
         channel.last_step("upscale") or _UPSCALED.search(channel.title) for channel in channels
     )
+
+
+def scan_title(title: str) -> str:
+    """Return the title of a channel without what is said there of how it was upscaled.
+
+    Examples
+    --------
+    >>> scan_title("Height (x4 afm)"), scan_title("Height (lines x4, afm)"), scan_title("Height")
+    ('Height', 'Height', 'Height')
+    """
+    return _UPSCALED.split(title)[0].rstrip()
 
 
 def conversion(channel: Channel, digest: str) -> Channel:

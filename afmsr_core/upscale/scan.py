@@ -124,9 +124,12 @@ def upscale(
     Examples
     --------
     >>> import numpy as np
-    >>> fine = upscale(np.eye(3), pixel_size=(100, 50), unit="nm", method="bilinear")
+    >>> fine = upscale(np.eye(3), pixel_size=(100, 80), unit="nm", method="bilinear")
     >>> fine.heights.shape, fine.xreal, fine.dx, fine.dy
-    ((12, 12), 150.0, 12.5, 25.0)
+    ((12, 12), 240.0, 20.0, 25.0)
+    >>> lines = upscale(np.eye(3), pixel_size=(100, 25), unit="nm", method="bilinear")
+    >>> lines.heights.shape, lines.dx, lines.dy
+    ((12, 3), 25.0, 25.0)
     """
     grid = Grid(scale, pixels)
     given = as_channel(scan, channel=channel, size=size, pixel_size=pixel_size, unit=unit)

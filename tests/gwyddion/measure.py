@@ -120,7 +120,7 @@ def pieces(runs: int) -> None:
         "  worker: the same and ONNX Runtime": "import gwyddion_plugin.worker.answers, "
         "cv2, onnxruntime",
         "  worker: the same and the network": "from afmsr_core.upscale import *; "
-        "import cv2; Upscaler(Settings())",
+        "import cv2; Upscaler(Settings(scale='4'))",
     }
     took: dict[str, list[float]] = {name: [] for name in parts}
     quiet = os.environ | {"ORT_DISABLE_TELEMETRY": "1"}
