@@ -17,12 +17,10 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from afmsr_core import methods
 from afmsr_core.batch import dask
 from afmsr_core.errors import AfmsrError, ReadError
 from afmsr_core.evaluation.pair import Evaluator, Outcome
-from afmsr_core.evaluation.run import PACKAGES, keep, key_of
-from afmsr_core.methods.weights import locate
+from afmsr_core.evaluation.run import PACKAGES, keep, key_of, weights_of
 from afmsr_core.metrics.parameters import sha256_of
 
 if TYPE_CHECKING:
@@ -178,9 +176,8 @@ def _absolute(settings: EvaluationSettings) -> EvaluationSettings:
 def _identity(settings: EvaluationSettings, pickled: bytes) -> str:
     """Return a hash of the settings and of the networks' files, which may change under a name."""
     digest = hashlib.sha256(pickled)
-    for name in settings.methods:
-        if isinstance(method := methods.get(name), methods.Network):
-            digest.update(sha256_of(locate(method, settings.weights.get(name))).encode())
+    for path in weights_of(settings):
+        digest.update(sha256_of(path).encode())
     return digest.hexdigest()
 
 

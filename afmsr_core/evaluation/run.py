@@ -39,7 +39,7 @@ from afmsr_core.methods import registry
 from afmsr_core.methods.weights import locate
 from afmsr_core.metrics.parameters import MA, NIQE, sha256_of
 from afmsr_core.pairing import Pair
-from afmsr_core.trust.calibration import SHIPPED
+from afmsr_core.trust.calibration import FILES
 
 __all__ = [
     "begin",
@@ -50,6 +50,7 @@ __all__ = [
     "outcome_of",
     "outdated",
     "runs",
+    "weights_of",
 ]
 
 FORMAT = 1
@@ -329,15 +330,19 @@ def _versions() -> Mapping[str, str]:
     return found
 
 
-def _decisive(settings: EvaluationSettings) -> str:
-    """Return what decides the scores of all pairs, as text."""
-    files = [
+def weights_of(settings: EvaluationSettings) -> list[Path]:
+    """Return the files of all networks of an evaluation, of one name those for every scale."""
+    return [
         locate(network, settings.weights.get(network.name))
-        for network in registry.networks()  # of one name, those for every scale
+        for network in registry.networks()
         if network.name in settings.methods
     ]
-    calibration = settings.calibration or SHIPPED
-    files += [calibration] if calibration.is_file() else []
+
+
+def _decisive(settings: EvaluationSettings) -> str:
+    """Return what decides the scores of all pairs, as text."""
+    calibrations = [settings.calibration] if settings.calibration else FILES.values()
+    files = [*weights_of(settings), *(path for path in calibrations if path.is_file())]
     chosen = metrics.resolve(settings.metrics)
     for parameters in (NIQE, MA):
         with contextlib.suppress(MissingWeightsError, WeightsError):  # no score, and a reason
