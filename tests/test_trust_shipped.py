@@ -1,4 +1,4 @@
-"""The calibration that ships was made for the weights that ship, on samples set aside for it."""
+"""The calibrations that ship were made for the weights that ship, on samples set aside for them."""
 
 from __future__ import annotations
 
@@ -6,21 +6,30 @@ import hashlib
 
 import pytest
 
-from afmsr_core.trust.calibration import SHIPPED, Calibration
+from afmsr_core.grid import SQUARE, Scale
+from afmsr_core.trust.calibration import FILES, Calibration
+
+AT = pytest.mark.parametrize("scale", FILES, ids=lambda scale: scale.option)
 
 
-@pytest.mark.parametrize("weights", ["afm.onnx", "afm.safetensors"])
-def test_it_was_made_for_these_weights(weights: str) -> None:
-    digest = hashlib.sha256((SHIPPED.parent / weights).read_bytes()).hexdigest()
-    assert Calibration.read(SHIPPED).fits("afm", digest), (
-        f"{weights} has changed: run `python -m benchmarks.trust --corpus CORPUS calibrate`"
+@AT
+@pytest.mark.parametrize("form", ["onnx", "safetensors"])
+def test_it_was_made_for_these_weights(scale: Scale, form: str) -> None:
+    path = FILES[scale]
+    weights = path.with_name(path.name.replace("_calibration.json", f".{form}"))
+    digest = hashlib.sha256(weights.read_bytes()).hexdigest()
+    assert Calibration.read(path).fits("afm", digest, scale), (
+        f"{weights.name} has changed: run `python -m benchmarks.trust --corpus CORPUS --scale "
+        f"{scale.option} calibrate`"
     )
 
 
-def test_it_says_what_it_was_made_from() -> None:
+@AT
+def test_it_says_what_it_was_made_from(scale: Scale) -> None:
     from training.corpus import SET_ASIDE
 
-    made = Calibration.read(SHIPPED)
-    assert made.samples == len(SET_ASIDE) and "set aside" in made.made_from
+    made = Calibration.read(FILES[scale])
+    assert made.samples == (8 if scale == SQUARE else len(SET_ASIDE))
+    assert "set aside" in made.made_from and made.scale == scale.option
     assert made.scales(0.5) < made.scales(0.68) < made.scales(0.9) < made.scales(0.95)
     assert sum(made.level.values()) == pytest.approx(1.0)

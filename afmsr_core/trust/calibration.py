@@ -246,6 +246,7 @@ def calibrate(
     weights_sha256: Sequence[str],
     made_from: str = "",
     scale: Scale = SQUARE,
+    guarantee: bool = True,
 ) -> Calibration:
     """Learn a calibration.
 
@@ -257,6 +258,9 @@ def calibrate(
         As in :class:`Calibration`.
     scale : Scale
         At which the method made all of them.
+    guarantee : bool
+        Whether intervals are made wider, where there are samples enough, for a guarantee that
+        holds for their number. Without, they hold as often as they say for samples such as these.
 
     Raises
     ------
@@ -291,9 +295,9 @@ def calibrate(
                 shares.append(np.full(one.error.size, 1 / counts[sample] / one.error.size))
     n = len(samples)
     ratio, share = np.concatenate(ratios), np.concatenate(shares) / n
-    quantiles = {}
+    quantiles, guaranteed = {}, guarantee and n >= EXACT
     for coverage in COVERAGES:
-        level = coverage * (n + 1) / n if n >= EXACT else coverage
+        level = coverage * (n + 1) / n if guaranteed else coverage
         quantiles[f"{coverage:g}"] = _quantile(ratio, share, level)
     model = _fit(observations)
     return Calibration(
@@ -307,7 +311,7 @@ def calibrate(
         quantiles=quantiles,
         samples=n,
         scans=len(observations),
-        guaranteed=n >= EXACT,
+        guaranteed=guaranteed,
         made_from=made_from,
         scale=scale.option,
     )

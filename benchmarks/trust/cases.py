@@ -52,28 +52,35 @@ class Method:
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """One coarse scan of one real scan."""
+    """One coarse scan of one real scan.
+
+    The result lies `offset` fine pixels off its truth, rows and columns.
+    """
 
     scan: Scan
     condition: str
     truth: Field
     coarse: Field
-    acquisition: Acquisition
+    scale: Scale = SQUARE
+    offset: tuple[float, float] = (0.0, 0.0)
     halved: bool = False
 
     @cached_property
     def noise(self) -> Noise:
         """Of the coarse scan, estimated from itself."""
-        return noise_of(self.coarse, self.acquisition.factor.cell)
+        return noise_of(self.coarse, self.scale.cell)
 
     def registered(self, heights: Field) -> Field:
         """Move a result onto the truth, less the border."""
-        moved = ndimage.shift(heights, self.acquisition.offset, mode="nearest")
-        return self.inside(moved)
+        if self.offset == (0.0, 0.0):
+            return self.inside(heights)
+        return self.inside(ndimage.shift(heights, self.offset, mode="nearest"))
 
     def registered_map(self, field: Field) -> Field:
         """Move a map of positive numbers likewise; linearly, so that it stays positive."""
-        return self.inside(ndimage.shift(field, self.acquisition.offset, order=1, mode="nearest"))
+        if self.offset == (0.0, 0.0):
+            return self.inside(field)
+        return self.inside(ndimage.shift(field, self.offset, order=1, mode="nearest"))
 
     def inside(self, field: Field) -> Field:
         """Return a field less the border."""
@@ -86,7 +93,7 @@ class Case:
 
     def gathered(self, method: Callable[[Field], Field]) -> tuple[Field, Evidence]:
         """Run the method for its evidence; returns its result on its own grid too."""
-        return gather(self.coarse, method, self.noise, self.acquisition.factor)
+        return gather(self.coarse, method, self.noise, self.scale)
 
 
 def cases(
@@ -106,7 +113,32 @@ def cases(
                 acquisition = acquired(scale, row, noise=noise, line_noise=lines)
                 rng = np.random.default_rng([index, number, half])
                 coarse = coarse_scan(truth, acquisition, rng).astype(np.float64)
-                yield Case(scan, name, truth, coarse, acquisition, half)
+                yield Case(scan, name, truth, coarse, scale, acquisition.offset, half)
+
+
+def own_cases(
+    scans: Sequence[Scan], conditions: Sequence[tuple[str, int, float, float]], scale: Scale
+) -> Iterator[Case]:
+    """Yield line scans whose truth was measured at the very pixels of their results.
+
+    Twice as many lines are left out, so that there is a true one a half, one and a half ... lines
+    of the result away from every scanned one, and nothing need be moved. Moved by half a pixel, a
+    result has a quarter, or half, of its pixels on scanned lines, where it has hardly an error: a
+    calibration that was learnt so promised 90 % and held 86 % on the pixels of results themselves.
+    """
+    lines = 2 * scale.rows
+    for index, scan in enumerate(scans):
+        fine = _middle(scan.levelled, 2 * SIDE)
+        count, points = len(fine) // lines - 1, fine.shape[1] // 2
+        if count * scale.rows < LEAST or points < LEAST or count < LEAST // FACTOR:
+            continue
+        for number, (name, row, noise, offsets) in enumerate(conditions):
+            first = scale.rows - 2 + row  # one of the two in the middle
+            how = Acquisition(Scale(lines, 2), first, 1, noise, offsets)
+            made = coarse_scan(fine, how, np.random.default_rng([index, number, 2]))[:count]
+            truth = fine[first - scale.rows + 1 :: 2, ::2][: count * scale.rows, :points]
+            coarse = made[:, :points].astype(np.float64)
+            yield Case(scan, name, np.ascontiguousarray(truth), coarse, scale)
 
 
 def acquired(scale: Scale = SQUARE, row: int = 1, **more: float) -> Acquisition:
@@ -122,9 +154,9 @@ def finer(fine: Field, factor: int) -> Field:
     return _whole(rows.reshape(len(rows), -1, factor).mean(axis=2))
 
 
-def _middle(fine: Field) -> Field:
-    top, left = (max(0, (n - SIDE) // 2) for n in fine.shape)
-    return _whole(fine[top : top + SIDE, left : left + SIDE])
+def _middle(fine: Field, side: int = SIDE) -> Field:
+    top, left = (max(0, (n - side) // 2) for n in fine.shape)
+    return _whole(fine[top : top + side, left : left + side])
 
 
 def _whole(fine: Field) -> Field:

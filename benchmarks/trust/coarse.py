@@ -116,7 +116,7 @@ def taken(scan: Scan, truth: Field, scale: Scale) -> Case:
     """Return a coarse scan without noise."""
     acquisition = acquired(scale)
     made = coarse_scan(truth, acquisition, np.random.default_rng(0))
-    return Case(scan, "clean", truth, made.astype(np.float64), acquisition)
+    return Case(scan, "clean", truth, made.astype(np.float64), scale, acquisition.offset)
 
 
 def _judged(case: Case, method: Method) -> Judged:
@@ -183,7 +183,7 @@ def _fitted(folder: Path, scale: Scale) -> str:
 
 
 def _bicubic(case: Case) -> Field:
-    method = registry.get("bicubic", case.acquisition.factor)
+    method = registry.get("bicubic", case.scale)
     if not isinstance(method, Interpolation):
         raise TypeError("bicubic is no interpolation")
     return interpolate(case.coarse, method)

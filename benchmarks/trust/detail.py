@@ -20,7 +20,7 @@ METHODS = ("bicubic", "lanczos4", "afm")
 
 def compared(case: Case, result: Field) -> Detail:
     """Compare a registered result with the truth, by the noise of both scans."""
-    noise, scale = noise_of(case.truth).white, case.acquisition.factor
+    noise, scale = noise_of(case.truth).white, case.scale
     return compare_detail(result, case.right, noise, case.noise.pixel, scale.rows, cell=scale.cell)
 
 
