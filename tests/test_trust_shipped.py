@@ -7,9 +7,10 @@ import hashlib
 import pytest
 
 from afmsr_core.grid import SQUARE, Scale
+from afmsr_core.methods import registry
 from afmsr_core.trust.calibration import FILES, Calibration
 
-AT = pytest.mark.parametrize("scale", FILES, ids=lambda scale: scale.option)
+AT = pytest.mark.parametrize("scale", registry.scales("afm"), ids=lambda scale: scale.option)
 
 
 @AT

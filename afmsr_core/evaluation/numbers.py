@@ -49,6 +49,7 @@ def numbers_in(
         return {"reason": "no method was scored in heights"}
     rule = found[RULE]
     low, relief = scene.low, scene.relief
+    aspect = low.dx / low.dy if scene.scale.sideways else low.dy / low.dx
     try:
         of_low = numbers_of(relief, (low.dy, low.dx), rule, low.unit == "nm")
     except FieldError as error:
@@ -59,11 +60,11 @@ def numbers_in(
         "low": of_low,
         "methods": {name: one[OF_RESULT] for name, one in shared.items() if OF_RESULT in one},
         "truth": found[OF_PAIR],
-        "sq_bias_of_levelling": levelling_bias(scene.upright(relief), level),
+        "sq_bias_of_levelling": levelling_bias(scene.upright(relief), level, aspect),
     }
 
 
 def quality_in(scene: Scene, truth: Field) -> dict[str, Any]:
     """Return what coarse scan and truth, cropped, tell of their own quality."""
-    low, high = (quality_of(scene.upright(field)) for field in (scene.relief, truth))
-    return {"low": low, "truth": high}
+    low = quality_of(scene.upright(scene.relief), scene.scale.cell)
+    return {"low": low, "truth": quality_of(scene.upright(truth))}

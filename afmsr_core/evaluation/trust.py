@@ -62,7 +62,7 @@ def detail_in(
     """
     try:
         noise = noise_of(scene.upright(truth)).white
-        noise_of_scan = noise_of(scene.upright(scene.relief)).pixel
+        noise_of_scan = noise_of(scene.upright(scene.relief), scene.scale.cell).pixel
     except FieldError as error:
         return {"reason": str(error)}
     methods, of_truth, channel = {}, detail_of(scene.upright(truth), scale), scene.high
@@ -213,7 +213,8 @@ def scale_of_error(scene: Scene, result: Field, calibration: Calibration) -> Fie
         match_plane(level, heights)
         return level
 
-    _, evidence = gather(relief, method, noise_of(relief), scene.scale.upright)
+    noise = noise_of(relief, scene.scale.cell)
+    _, evidence = gather(relief, method, noise, scene.scale.upright)
     return scene.upright(calibration.scale_of(evidence))
 
 
