@@ -32,6 +32,8 @@ def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         coarse = coarse_scan(fine, Acquisition(dwell=4, noise=0.2), rng)
         for name, heights in (("high", fine), ("low", np.asarray(coarse, float))):
             io.write(folder / f"s{number}_{name}.npy", [Channel(heights, 1000.0, 1000.0)])
+    lines = Channel(fine[1::4], 1000.0, 1000.0)  # of the last: for another network
+    io.write(folder / f"s{PAIRS - 1}_lines.npy", [lines])
     return folder
 
 
@@ -47,6 +49,7 @@ def test_tuned_weights_run_and_are_judged_apart(pairs: Path, shipped: Path, tmp_
     result = tune(pairs, shipped, TUNING, tmp_path, report=lines.append)
     split = result["pairs"]
     assert not set(split["judged"]) & (set(split["trained"]) | set(split["stopped"]))
+    assert "a line scan" in result["left_out"].pop(f"lines/s{PAIRS - 1}")
     assert sum(map(len, split.values())) + len(result["left_out"]) == PAIRS
     assert result["stopping_gain_db"] > 0 and lines
     for psnr in result["judged"].values():

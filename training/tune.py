@@ -190,6 +190,11 @@ def measured_pair(pair: Pair, bicubic: Upscaler) -> Measured:
     """
     low, high = (io.select(io.read(path), pair.channel)[0] for path in (pair.low, pair.high))
     check_pair(low, high)
+    if bicubic.scale(low).lines:
+        raise PairError(
+            f"{pair.id}: a line scan, and the network that is tuned makes 4x along both axes; "
+            f"leave it out"
+        )
     upscaled = bicubic(low)
     found = align(
         levelled(high.heights),
