@@ -157,6 +157,7 @@ def test_run_prints_tables_and_writes_scores_and_figures(
     printed = capsys.readouterr().out
     assert "dev: 5 scans of 5 samples" in printed
     assert "| afm |" in printed and "| lines bicubic |" in printed
+    assert "| 512 x 128, cubic between lines |" in printed and "| 128 x 128, afm |" in printed
     assert "- s5 (sample 5): " in printed
     names = ["cases.png", "cases.svg", "gains.png", "gains.svg", "scores.json"]
     assert sorted(path.name for path in folders[0].iterdir()) == names

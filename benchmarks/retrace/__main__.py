@@ -156,6 +156,8 @@ def _report(
     print(f"not run, no weights: {', '.join(missing) or 'none'}\n")
     for group in groups:
         print(f"### {group.title}\n\n{table.markdown(group.summary)}")
+        if args.lines:
+            print(table.same_time(group.summary))
         print(table.per_scan(group.outcomes, group.methods))
     print(f"{table.NOTE}\n")
     print(f"Dropped:\n\n{table.dropped(outcomes)}")

@@ -8,16 +8,26 @@ from typing import Any
 
 import numpy as np
 
+from afmsr_core.grid import LINES_X4, SQUARE
 from afmsr_core.methods import get
 from afmsr_core.methods.registry import Kind
 from afmsr_core.statistics import Scores, compare
 from benchmarks.markdown import table
-from benchmarks.retrace.score import CEILING, LINES, Outcome
+from benchmarks.retrace.score import CEILING, LINES, Outcome, scale_of
 
 REFERENCE = "bicubic"
 COLUMNS = (
     *("method", "PSNR, dB", "gain over bicubic, dB: mean [95 %]", "median", "wins", "SSIM"),
     *("RMSE, nm", "RMSE / bicubic", "Sq bias", "Sdq bias", "sharpness"),
+)
+SIZES = {SQUARE: "128 x 128", LINES_X4: "512 x 128"}
+BETWEEN_LINES = {
+    f"{LINES}bilinear": "linear between lines",
+    f"{LINES}bicubic": "cubic between lines",
+}
+SAME_TIME = (
+    *("from the same scan time", "PSNR gain over bicubic of 128 x 128, dB: mean [95 %]"),
+    *("median", "wins", "SSIM gain"),
 )
 NOTE = (
     "PSNR, gain, SSIM and sharpness are means over scans; RMSE and the biases of Sq and Sdq are "
@@ -86,6 +96,23 @@ def kind_of(name: str) -> Kind:
 def markdown(rows: Sequence[dict[str, Any]]) -> str:
     """Return the rows of :func:`summarise` as a Markdown table."""
     return table(COLUMNS, map(_cells, rows)) + "\n"
+
+
+def same_time(rows: Sequence[dict[str, Any]]) -> str:
+    """Return what a scan of the same time gives, square or of all pixels of its lines, as Markdown.
+
+    `rows` are those of :func:`summarise`. Sizes are those for a truth of 512 x 512.
+    """
+    base = next(row for row in rows if row["method"] == REFERENCE)
+    told = []
+    for row in rows:
+        name = row["method"]
+        if name not in (REFERENCE, CEILING):
+            size = SIZES[scale_of(name)]
+            shown = f"{size}, {BETWEEN_LINES.get(name) or name.removeprefix(LINES)}"
+            *_, gain, median, wins, _ = _cells(row)[:6]
+            told.append((shown, gain, median, wins, f"{row['ssim'] - base['ssim']:+.3f}"))
+    return table(SAME_TIME, told) + "\n"
 
 
 def per_scan(outcomes: Sequence[Outcome], methods: Sequence[str]) -> str:
