@@ -10,6 +10,7 @@ import importlib.util
 import sys
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -54,15 +55,16 @@ _rates: dict[tuple[str, Scale], float] = {}
 
 
 def _upscaler(settings: Settings, channel: Channel) -> Upscaler:
-    """Return what upscales a channel.
+    """Return what upscales a channel, its network loaded: no run is measured with the loading.
 
     Raises
     ------
     AfmsrError
         If the method lacks something for it.
     """
-    _require(_method(settings.method, choose(channel, settings.scale).scale))
-    return _loaded(settings)
+    scale = choose(channel, settings.scale).scale
+    _require(_method(settings.method, scale))
+    return _loaded(replace(settings, scale=scale.option))
 
 
 @lru_cache(maxsize=2)
@@ -331,8 +333,6 @@ def _retrace(request: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
 
 
 def _preview(request: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
-    from dataclasses import replace
-
     from gwyddion_plugin.worker import preview_pictures
 
     folder, channel = _given(request)
