@@ -6,6 +6,7 @@ which method, comes nearer to the truth?
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -86,7 +87,7 @@ def _of_one_time(records: Sequence[Record]) -> Iterator[tuple[Record, Record]]:
 
 
 def _truth(record: Record) -> tuple[str, str]:
-    return str(record["high"]["path"]), str(record["high"]["title"])
+    return os.path.normpath(record["high"]["path"]), str(record["high"]["title"])
 
 
 def _sideways(record: Record) -> bool:
