@@ -364,7 +364,7 @@ def test_the_second_run_does_nothing_and_another_calibration_does(
     assert found is not None
     other = tmp_path / "calibration.json"
     other.write_text(found.as_json().replace('"samples": ', '"samples": 1'), encoding="utf-8")
-    monkeypatch.setattr(run_room, "SHIPPED", other)
+    monkeypatch.setitem(run_room.FILES, SQUARE, other)
     assert outdated(pair, chosen, folder)
 
 

@@ -89,20 +89,16 @@ def intervals(folder: Path, more: Mapping[str, Path]) -> str:
     for scale, path in FILES.items():
         calibration, method = Calibration.read(path), Method("afm", scale=scale)
         scans = corpus.dev_scans(folder)
-        moved = [
-            judged(case, method, calibration) for case in cases(scans, CONDITIONS, scale=scale)
-        ]
-        found = moved
-        told.append(f"# {scale.titled('afm')}\n")
-        if scale.lines:
-            of = own_cases(scans, CONDITIONS, scale)
-            found = [judged(case, method, calibration) for case in of]
-            mean, low, high = _mean(moved, lambda one: one.coverage["0.9"])
-            told.append(
-                f"On the pixels of the result itself, where the truth was measured too. Moved by "
-                f"half a pixel onto full scans, {_size(moved)}, 90 % intervals hold in {mean:.1%} "
-                f"[{low:.1%}, {high:.1%}].\n"
-            )
+        moved, found = (
+            [judged(case, method, calibration) for case in of]
+            for of in (cases(scans, CONDITIONS, scale=scale), own_cases(scans, CONDITIONS, scale))
+        )
+        mean, low, high = _mean(moved, lambda one: one.coverage["0.9"])
+        told.append(
+            f"# {scale.titled('afm')}\n\nOn the pixels of the result itself, where the truth was "
+            f"measured too. Moved by half a pixel onto full scans, {_size(moved)}, the 90 % "
+            f"interval holds in {mean:.1%} [{low:.1%}, {high:.1%}].\n"
+        )
         told += [_coverage(found, calibration), _ranking(found), _rest(found)]
     return "\n".join(told)
 

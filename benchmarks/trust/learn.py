@@ -9,30 +9,19 @@ from pathlib import Path
 
 import numpy as np
 
-from afmsr_core.grid import LINES_X2, LINES_X4, SQUARE, Scale
+from afmsr_core.grid import SQUARE, Scale
 from afmsr_core.io.atomic import writing
 from afmsr_core.trust.calibration import FILES, Calibration, Observation, calibrate, observe
 from afmsr_core.trust.evidence import LENGTHS
 from benchmarks.markdown import head, line
-from benchmarks.trust.cases import AUGMENTED, Case, Method, cases, own_cases
+from benchmarks.trust.cases import AUGMENTED, Case, Method, own_cases
 from training import corpus
 
-MADE_FROM = {
-    SQUARE: "the permissive samples set aside in training/corpus.py, scanned again with every "
-    "fourth line (two of the four, a dwell of two pixels), without noise and with two levels of "
-    "it, large scans at half their pixels too",
-    LINES_X4: "the permissive samples set aside in training/corpus.py, scanned again with every "
-    "eighth line (two of the eight) and every second point of it, without noise and with two "
-    "levels of it",
-    LINES_X2: "the permissive samples set aside in training/corpus.py, scanned again with every "
-    "fourth line (two of the four) and every second point of it, without noise and with two "
-    "levels of it",
-}
-
-
-SPLITS = {SQUARE: ("train",), LINES_X4: corpus.SPLITS, LINES_X2: corpus.SPLITS}
-"""Whose samples that are set aside count: those that came when square pixels had their tables do
-not change them."""
+MADE_FROM = (
+    "the permissive samples set aside in training/corpus.py, scanned again with every {}th line "
+    "(two of the {}), without noise and with two levels of it; truth are the lines between them "
+    "where the result has its own"
+)
 
 
 def observed(case: Case, method: Method, seed: int) -> Observation:
@@ -46,13 +35,13 @@ def observed(case: Case, method: Method, seed: int) -> Observation:
 def learn(folder: Path, scale: Scale = SQUARE) -> Calibration:
     """Calibrate the default network at a scale and write the file that ships."""
     method, target = Method("afm", scale=scale), FILES[scale]
-    scans = corpus.set_aside_scans(folder, SPLITS[scale])
-    moved = not scale.lines
-    of = cases(scans, AUGMENTED, True) if moved else own_cases(scans, AUGMENTED, scale)
+    scans = corpus.set_aside_scans(folder, corpus.SPLITS)
+    of = own_cases(scans, AUGMENTED, scale)
     found = [observed(case, method, seed) for seed, case in enumerate(of)]
     torch_form = target.with_name(target.name.replace("_calibration.json", ".safetensors"))
     digests = [method.sha256, hashlib.sha256(torch_form.read_bytes()).hexdigest()]
-    made = calibrate(found, method.name, digests, MADE_FROM[scale], scale, guarantee=False)
+    made_from = MADE_FROM.format(2 * scale.rows, 2 * scale.rows)
+    made = calibrate(found, method.name, digests, made_from, scale, guarantee=False)
     with writing(target, force=True) as file:
         file.write(made.as_json().encode())
     print(f"## {scale.titled(made.method)}\n")
