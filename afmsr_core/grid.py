@@ -347,9 +347,12 @@ class Grid:
                 f"nothing more; give {wider} or fewer{other}"
             )
         if self.pixels < least:
+            fewer = f"fewer than the {least}"
+            if scale.lines:
+                fewer = f"fewer lines than the {scan.xres if scale.sideways else scan.yres}"
             raise UsageError(
-                f"{scan.where}: {self.pixels} pixels are fewer than the {least} that were "
-                f"measured; give {least} or more"
+                f"{scan.where}: {self.pixels} pixels are {fewer} that were measured; give {least} "
+                f"or more"
             )
         share = self.pixels / wider
         return max(1, round(made[0] * share)), max(1, round(made[1] * share))

@@ -1,36 +1,50 @@
-"""Our own network, trained on AFM scans; the default, and shipped with afmsr."""
+"""Our own networks, trained on AFM scans; the default, and shipped with afmsr."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
+from afmsr_core.grid import LINES_X2, LINES_X4, SQUARE, Scale
+from afmsr_core.methods import shipped
 from afmsr_core.methods.registry import Network, WeightsFile
 
 __all__ = ["METHODS"]
 
 
-def _build() -> Any:
+def _build(scale: Scale) -> Any:
     from afmsr_core.methods.afm_network import AfmNetwork
 
-    return AfmNetwork()
+    return AfmNetwork(scale=scale)
 
 
-METHODS = (
-    Network(
+def _network(file: str, scale: Scale, count: int) -> Network:
+    return Network(
         name="afm",
         label="AFM (ours)",
         summary="trained on AFM scans as instruments take them; small, no download",
         source="afmsr; residual blocks as EDSR's, Lim 2017, doi 10.1109/CVPRW.2017.151",
         licence="MIT",
-        count=262_944,
+        scale=scale,
+        count=count,
         colours=1,
         base="bicubic",
-        weights=WeightsFile("afm.safetensors"),
-        build=_build,
-        onnx="afm.onnx",
+        weights=WeightsFile(f"{file}.safetensors"),
+        build=partial(_build, scale),
+        onnx=f"{file}.onnx",
         halo=30,
         align=1,
-        working_bytes=2048,
+        working_bytes=2048 // scale.cell,  # the same for a square of the field
         trained_on="heights",
-    ),
+    )
+
+
+_LINES = (
+    _network("afm_lines4", LINES_X4, 263_808),
+    _network("afm_lines2", LINES_X2, 259_776),
+)
+
+METHODS = (
+    _network("afm", SQUARE, 262_944),
+    *(one for one in _LINES if shipped.path(one.weights.name).is_file()),  # when they are trained
 )
