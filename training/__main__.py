@@ -120,9 +120,17 @@ def main() -> int:
     chosen.add_argument("--scans", choices=list(SPLITS), default="dev", help="(%(default)s)")
     chosen.add_argument("--max-side", type=int, help="leave out scans with a longer side")
     scores = commands.add_parser("score", help="PSNR, SSIM, sharpness", parents=[judging, chosen])
+    scores.add_argument(
+        "--scale", choices=("4", "1x4", "1x2"), default="4",
+        help="1x4 and 1x2: of line scans, against square scans of the same time (%(default)s)",
+    )  # fmt: skip
     scores.set_defaults(run=_score)
     page = commands.add_parser("card", help="score, and write the model card", parents=[judging])
     page.add_argument("folder", type=Path, help="of the training")
+    page.add_argument(
+        "--lines", type=Path, metavar="FOLDER",
+        help="card of the networks for line scans: FOLDER of 1x2, the other of 1x4",
+    )  # fmt: skip
     page.add_argument(
         "--slow", action="append", default=[], metavar="METHOD", help="only on small scans"
     )
@@ -269,6 +277,15 @@ def _scans(args: argparse.Namespace) -> list[corpus.Scan]:
 
 def _score(args: argparse.Namespace) -> int:
     scans = _scans(args)
+    if args.scale != "4":
+        from training.fit import SCALES
+        from training.lines import REFERENCE, same_time
+
+        print(f"{len(scans)} {args.scans} scans\n")
+        for condition in CONDITIONS:
+            scored = same_time(scans, condition, SCALES[args.scale])
+            print(f"{condition}\n\n{table(scored, REFERENCE)}")
+        return 0
     scores = _scores(scans, _methods(args))
     print(f"{len(scans)} {args.scans} scans\n")
     for condition, by_method in scores.items():
@@ -279,6 +296,8 @@ def _score(args: argparse.Namespace) -> int:
 
 
 def _card(args: argparse.Namespace) -> int:
+    if args.lines:
+        return _line_card(args)
     from training.card import SMALL, Judged, card
     from training.pictures import draw
     from training.quality import niqe_model, quality, quality_table
@@ -302,6 +321,29 @@ def _card(args: argparse.Namespace) -> int:
     recipe = json.loads((args.folder / "recipe.json").read_text(encoding="utf-8"))
     text = card(judged, pictures, corpus.training_scans(args.corpus), DATA, recipe)
     (DATA / "afm.md").write_text(text, encoding="utf-8")
+    print(text)
+    return 0
+
+
+def _line_card(args: argparse.Namespace) -> int:
+    from training.fit import SCALES
+    from training.line_card import JudgedLines, line_card
+    from training.lines import same_time
+
+    folders = {SCALES["1x4"]: args.folder, SCALES["1x2"]: args.lines}
+    judged = []
+    for scale in folders:
+        for split, scans_of in SPLITS.items():
+            scans = scans_of(args.corpus)
+            scores = {condition: same_time(scans, condition, scale) for condition in CONDITIONS}
+            judged.append(JudgedLines(split, scale, scans, scores))
+    recipes = {
+        scale: json.loads((folder / "recipe.json").read_text(encoding="utf-8"))
+        for scale, folder in folders.items()
+    }
+    trained = corpus.training_scans(args.corpus, corpus.SPLITS)
+    text = line_card(judged, trained, DATA, recipes)
+    (DATA / "afm_lines.md").write_text(text, encoding="utf-8")
     print(text)
     return 0
 

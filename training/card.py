@@ -108,7 +108,6 @@ def card(
         if "blend" in recipe
         else "The shipped weights are those of one training"
     )
-    credits = "\n".join(f"- {line}" for line in sorted({_credit(scan) for scan in trained}))
     return f"""# Model card: afm
 
 The default network of afmsr. {parameters:,} parameters: {blocks} plain residual blocks of
@@ -183,9 +182,11 @@ Set aside and never trained on, for calibration: {"; ".join(sorted(SET_ASIDE))}.
 
 Trained on scans under permissive licences only, with thanks to those who published them:
 
-{credits}
+{credits_of(trained)}
 """
 
 
-def _credit(scan: Scan) -> str:
-    return f"{scan.source} ({scan.licence.split(' (')[0]}): {scan.sample}"
+def credits_of(scans: Sequence[Scan]) -> str:
+    """Return a Markdown list of the sources of some scans."""
+    lines = {f"- {s.source} ({s.licence.split(' (')[0]}): {s.sample}" for s in scans}
+    return "\n".join(sorted(lines))

@@ -40,6 +40,8 @@ class Score:
         Structural similarity with the truth's range as data range.
     sharpness : float
         Spectral sharpness: mean of ln |DFT| less that of the truth; 0 is as sharp as the truth.
+    sq : float
+        Sq over that of the truth.
     shift : tuple of float
         (rows, columns) in fine pixels that would register the result best with the truth.
     """
@@ -47,6 +49,7 @@ class Score:
     psnr: float
     ssim: float
     sharpness: float
+    sq: float
     shift: tuple[float, float]
 
 
@@ -125,6 +128,7 @@ def _compare(result: NDArray[np.float64], truth: NDArray[np.float64]) -> Score:
         psnr=20 * np.log10(peak / rmse),
         ssim=float(structural_similarity(inner, inner_truth, data_range=peak)),
         sharpness=_log_spectrum(inner / peak) - _log_spectrum(inner_truth / peak),
+        sq=float(inner.std() / inner_truth.std()),
         shift=best_shift(result, truth),
     )
 
@@ -138,6 +142,7 @@ def _mean(scores: Sequence[Score]) -> Score:
         psnr=float(np.mean([s.psnr for s in scores])),
         ssim=float(np.mean([s.ssim for s in scores])),
         sharpness=float(np.mean([s.sharpness for s in scores])),
+        sq=float(np.mean([s.sq for s in scores])),
         shift=(
             float(np.mean([s.shift[0] for s in scores])),
             float(np.mean([s.shift[1] for s in scores])),

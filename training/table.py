@@ -11,21 +11,23 @@ from training.score import Score
 REFERENCE = "bicubic"
 HEADER = (
     "| method | PSNR, dB | gain over bicubic: mean [95 %] | median | wins | SSIM gain "
-    "| sharpness | shift, px |\n|---|---|---|---|---|---|---|---|\n"
+    "| sharpness | error of Sq | shift, px |\n|---|---|---|---|---|---|---|---|---|\n"
 )
 SEED = 0
 RESAMPLES = 10_000
 
 
-def table(scores: Mapping[str, Sequence[Score]]) -> str:
+def table(scores: Mapping[str, Sequence[Score]], reference: str = REFERENCE) -> str:
     """Return a Markdown table of the scores of one condition.
 
     Parameters
     ----------
     scores : mapping of str to sequence of Score
-        From :func:`training.score.score`, bicubic among them.
+        From :func:`training.score.score`, `reference` among them.
+    reference : str
+        What gains are over.
     """
-    return HEADER + "".join(_row(name, scores) for name in scores)
+    return HEADER + "".join(_row(name, scores, reference) for name in scores)
 
 
 def wins(scores: Mapping[str, Sequence[Score]], name: str) -> float:
@@ -38,8 +40,8 @@ def wins(scores: Mapping[str, Sequence[Score]], name: str) -> float:
     return float(np.mean(beaten))
 
 
-def _row(name: str, scores: Mapping[str, Sequence[Score]]) -> str:
-    ours, reference = scores[name], scores[REFERENCE]
+def _row(name: str, scores: Mapping[str, Sequence[Score]], over: str) -> str:
+    ours, reference = scores[name], scores[over]
     gain = np.array([a.psnr - b.psnr for a, b in zip(ours, reference, strict=True)])
     ssim = np.mean([a.ssim - b.ssim for a, b in zip(ours, reference, strict=True)])
     low, high = _interval(gain)
@@ -48,7 +50,8 @@ def _row(name: str, scores: Mapping[str, Sequence[Score]]) -> str:
         f"| {name} | {np.mean([s.psnr for s in ours]):.2f} "
         f"| {gain.mean():+.2f} [{low:+.2f}, {high:+.2f}] | {np.median(gain):+.2f} "
         f"| {np.mean(gain > 0):.0%} | {ssim:+.4f} "
-        f"| {np.mean([s.sharpness for s in ours]):+.2f} | {shift:.3f} |\n"
+        f"| {np.mean([s.sharpness for s in ours]):+.2f} "
+        f"| {np.median([abs(s.sq - 1) for s in ours]):.1%} | {shift:.3f} |\n"
     )
 
 
