@@ -31,6 +31,7 @@ PAPERS = {
     "CONTRIBUTING.md": "developers/contributing.md",
     "SECURITY.md": "developers/security.md",
     "afmsr_core/data/afm.md": "model-card.md",
+    "afmsr_core/data/afm_lines.md": "model-card-lines.md",
 }
 PAGES = PAPERS | {"docs/python.ipynb": NOTEBOOK}
 _LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s]+)\)")
