@@ -22,7 +22,7 @@ from afmsr_core.evaluation.pair import Evaluator
 from afmsr_core.pairing import Pair
 from afmsr_core.survey.sources import find_scenes
 
-METHODS = ("bilinear", "bicubic")
+METHODS = ("bicubic", "afm")
 SIZE = 128
 PAIRS = 2
 
@@ -96,10 +96,10 @@ def test_the_report_says_which_scan_is_better(folder: Path, results: dict[str, A
     (gain,) = (
         one
         for one in results["same_time"][0]["judged"]["nm"]["of_methods"]
-        if one["method"] == "lines bicubic"
+        if one["method"] == "lines afm"
     )
     verb = {(2, 0): "beats", (0, 2): "loses to", (1, 1): "and"}[gain["wins"], gain["losses"]]
-    assert f"128 x 32 with bicubic {verb} 32 x 32 with bicubic" in page
+    assert f"128 x 32 with AFM (ours) {verb} 32 x 32 with AFM (ours)" in page
     table = (folder / "pairs-results/tables/same-time-1.csv").read_text(encoding="utf-8")
     assert table.splitlines()[1].startswith("32 x 32 with bicubic,0.0")
     assert len(table.splitlines()) == 1 + 2 * len(METHODS)
