@@ -148,7 +148,7 @@ def _readers() -> dict[str, str | None]:
 
 
 def _try_default() -> str:
-    """Upscale a few pixels with the default method: the one check that counts."""
+    """Upscale a few pixels and a few lines with the default method: the check that counts."""
     import numpy as np
 
     from afmsr_core.channel import Channel
@@ -156,7 +156,8 @@ def _try_default() -> str:
     from afmsr_core.upscale import upscale
 
     try:
-        upscale(Channel(np.eye(16), 160.0, 160.0))
+        for height in (160.0, 320.0, 640.0):  # square pixels, lines x2, lines x4
+            upscale(Channel(np.eye(16), 160.0, height))
     except Exception as error:  # whatever it is, this is the page that must tell it
         return f"broken: {error}" if isinstance(error, AfmsrError) else f"broken: {error!r}"
     return "works"

@@ -20,6 +20,7 @@ from test_cli_eval_dask import DEATHS, Cluster, until
 from test_many_scans import content, scans
 
 from afmsr_cli.main import main
+from afmsr_core import io
 from afmsr_core.batch import cluster, dask
 from afmsr_core.batch.cluster import SCANS_A_TASK
 from afmsr_core.batch.many import each
@@ -56,6 +57,9 @@ def test_the_same_files_and_a_broken_one_is_named(
 ) -> None:
     paths = scans(tmp_path / "in", COUNT)
     paths[5].write_bytes(b"broken")
+    (square,) = io.read(paths[2])
+    io.write(paths[2], square.replace(yreal=4 * square.yreal), force=True)  # a line scan
+    io.write(paths[3], square.replace(xreal=2 * square.xreal), force=True)  # and one that is turned
     common = ["upscale", str(tmp_path / "in"), "--threads", "1", "--quiet"]
     tables = tmp_path / "here.csv", tmp_path / "there.csv"
     assert main([*common, "-o", str(tmp_path / "here"), "--summary", str(tables[0])]) == 1
@@ -65,6 +69,10 @@ def test_the_same_files_and_a_broken_one_is_named(
     assert tables[0].read_text() == tables[1].read_text().replace("/there/", "/here/")
     assert paths[5].name in capsys.readouterr().err
     assert outputs(tmp_path / "here") == outputs(tmp_path / "there")
+    titles = [io.read(tmp_path / "there" / f"{path.stem}_x4.gwy")[-1].title for path in paths[1:4]]
+    assert [title.rpartition("(")[2] for title in titles] == [
+        "x4 afm)", "lines x4, afm)", "lines x2, afm)",
+    ]  # fmt: skip
     assert main([*common, *there, "--resume"]) == 1  # only the broken one is tried again
 
 

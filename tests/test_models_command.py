@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import shutil
 import subprocess
@@ -62,7 +63,9 @@ def test_list_for_machines(run: Run, mirror: str, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setitem(models.PARTS, "torch", ("no-such-package",))
     _, out, _ = run("list", "--json")
     found = {entry["name"]: entry for entry in json.loads(out)}
-    assert tuple(found) == (*registry.names(), "niqe-parameters", "ma-parameters")
+    lines = ("afm for lines x4", "afm for lines x2")
+    assert tuple(found) == (*registry.names(), *lines, "niqe-parameters", "ma-parameters")
+    assert [found[name]["scale"] for name in ("afm", *lines)] == [4, "1x4", "1x2"]
     assert found["bicubic"]["ready"] is True
     assert found["afm"]["weights"] == "shipped"
     assert found["carn"]["weights"] == "in cache"
@@ -122,7 +125,9 @@ def test_verify_tells_what_changed(run: Run, mirror: str, cache: Path) -> None:
 def test_verify_looks_at_what_is_here(run: Run, mirror: str) -> None:
     run("fetch", "carn", "--mirror", mirror)
     _, out, _ = run("verify", "--json")
-    assert {entry["name"] for entry in json.loads(out)} == {"carn", "afm", "afm as ONNX"}
+    ours = [f"afm{lines}" for lines in ("", " for lines x4", " for lines x2")]
+    shipped = {f"{name}{kind}" for name in ours for kind in ("", " as ONNX")}
+    assert {entry["name"] for entry in json.loads(out)} == {"carn", *shipped}
 
 
 @pytest.mark.parametrize("kind", ["recorded", "put there by hand"])
@@ -143,21 +148,21 @@ def test_verify_covers_what_ships(
 ) -> None:
     """One bit of a weight: both files load as before, and give other heights."""
     status, out, _ = run("verify", "afm")
-    assert status == 0 and out.count("unchanged") == 2
+    assert status == 0 and out.count("unchanged") == 6
     folder = tmp_path / "data"
     shutil.copytree(shipped.path(""), folder)
     monkeypatch.setattr(shipped, "_DATA", folder)
-    for name in ("afm.onnx", "afm.safetensors"):
-        data = bytearray((folder / name).read_bytes())
+    for file in (*folder.glob("*.onnx"), *folder.glob("*.safetensors")):
+        data = bytearray(file.read_bytes())
         data[len(data) // 2] ^= 0x40
-        (folder / name).write_bytes(data)
+        file.write_bytes(data)
     status, out, _ = run("verify", "afm")
-    assert status == 4 and out.count("wrong") == 2 and out.count("install afmsr again") == 2
-    for engine in ("onnx", "torch"):
+    assert status == 4 and out.count("wrong") == 6 and out.count("install afmsr again") == 6
+    for engine, scale in itertools.product(("onnx", "torch"), registry.scales("afm")):
         with pytest.raises(
             WeightsError, match=r"has changed: .* was published; install afmsr again"
         ):
-            open_engine(registry.get("afm"), engine=engine)  # type: ignore[arg-type]
+            open_engine(registry.get("afm", scale), engine=engine)  # type: ignore[arg-type]
 
 
 def test_path(run: Run, cache: Path, mirror: str) -> None:

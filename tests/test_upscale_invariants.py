@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 
 from afmsr_core.channel import Channel
 from afmsr_core.errors import FieldError, UsageError
+from afmsr_core.grid import choose
 from afmsr_core.upscale import Settings, Upscaler, upscale
 
 METHODS = ("bicubic", "afm")
+SCALES = st.sampled_from(["4", "1x4", "1x2"])
 SPECS = ("none", "plane", "poly2", "poly5", "rows-median", "plane+rows-median-diff")
 # Heights differ by up to this share of their magnitude after a handful of sums in doubles.
 ROUNDING = 1e-12
@@ -88,13 +90,14 @@ def channels(draw: st.DrawFn, smallest: int = 1) -> Channel:
 
 @pytest.mark.parametrize("method", METHODS)
 @QUICK
-@given(channel=channels())
-def test_size_place_units_mask_and_gaps_are_kept(method: str, channel: Channel) -> None:
-    result = up(channel, method)
+@given(channel=channels(), asked=SCALES)
+def test_size_place_units_mask_and_gaps_are_kept(method: str, channel: Channel, asked: str) -> None:
+    result = up(channel, method, scale=asked)
+    scale = choose(channel, asked).scale
     for name in ("xreal", "yreal", "xoff", "yoff", "unit", "lateral_unit", "number"):
         assert getattr(result, name) == getattr(channel, name), name
-    assert result.heights.shape == (4 * channel.yres, 4 * channel.xres)
-    block = np.ones((4, 4), bool)
+    assert result.heights.shape == scale.shape(channel.yres, channel.xres)
+    block = np.ones(scale, bool)
     gaps = ~np.isfinite(channel.heights)
     np.testing.assert_array_equal(np.isnan(result.heights), np.kron(gaps, block))
     assert np.isfinite(result.heights[~np.kron(gaps, block)]).all()
@@ -103,7 +106,7 @@ def test_size_place_units_mask_and_gaps_are_kept(method: str, channel: Channel) 
     else:
         assert result.mask is not None
         np.testing.assert_array_equal(result.mask, np.kron(channel.mask, block))
-    assert result.title == f"Height (x4 {method})"
+    assert result.title == f"Height ({scale.titled(method)})"
 
 
 def test_the_input_is_not_changed() -> None:
@@ -130,11 +133,13 @@ def test_infinite_pixels_count_as_not_measured() -> None:
 @pytest.mark.parametrize("spec", SPECS)
 @pytest.mark.parametrize("method", METHODS)
 @settings(parent=QUICK, max_examples=12)
-@given(channel=channels(smallest=2))
-def test_plane_and_mean_are_those_of_the_input(method: str, spec: str, channel: Channel) -> None:
+@given(channel=channels(smallest=2), asked=SCALES)
+def test_plane_and_mean_are_those_of_the_input(
+    method: str, spec: str, channel: Channel, asked: str
+) -> None:
     options = {"mask": "exclude"} if channel.mask is not None and not channel.mask.all() else {}
     try:
-        result = up(channel, method, level=spec, **options)
+        result = up(channel, method, level=spec, scale=asked, **options)
     except FieldError:  # the mask left nothing to level by, which is refused
         return
     before, after = channel.heights, result.heights
@@ -178,21 +183,25 @@ def test_a_tilt_much_larger_than_the_relief_costs_the_relief_nothing() -> None:
     value=st.floats(-1e9, 1e9, allow_subnormal=False),
     yres=st.integers(1, 20),
     xres=st.integers(1, 20),
+    asked=SCALES,
 )
 def test_a_constant_field_stays_exactly_constant(
-    method: str, value: float, yres: int, xres: int
+    method: str, value: float, yres: int, xres: int, asked: str
 ) -> None:
+    scan = Channel(np.full((yres, xres), value), 5.0, 7.0)
     for spec in ("plane", "none", "rows-median"):
-        result = up(Channel(np.full((yres, xres), value), 5.0, 7.0), method, level=spec)
+        result = up(scan, method, level=spec, scale=asked)
         assert (result.heights == value).all()
 
 
 @pytest.mark.parametrize("method", ["bilinear", "bicubic", "lanczos4", "afm"])
 @pytest.mark.parametrize("shape", [(1, 1), (1, 2), (1, 40), (40, 1), (3, 5), (2, 2), (17, 16)])
-def test_every_shape_is_upscaled(method: str, shape: tuple[int, int]) -> None:
+@pytest.mark.parametrize("asked", ["4", "1x4", "1x2"])
+def test_every_shape_is_upscaled(method: str, shape: tuple[int, int], asked: str) -> None:
     heights = np.random.default_rng(3).normal(size=shape)
-    result = up(Channel(heights, 10.0, 10.0), method).heights
-    assert result.shape == (4 * shape[0], 4 * shape[1])
+    scan = Channel(heights, 10.0, 10.0)
+    result = up(scan, method, scale=asked).heights
+    assert result.shape == choose(scan, asked).scale.shape(*shape)
     assert np.isfinite(result).all()
     assert result.mean() == pytest.approx(heights.mean(), abs=1e-12)
 

@@ -6,7 +6,6 @@ from functools import partial
 from typing import Any
 
 from afmsr_core.grid import LINES_X2, LINES_X4, SQUARE, Scale
-from afmsr_core.methods import shipped
 from afmsr_core.methods.registry import Network, WeightsFile
 
 __all__ = ["METHODS"]
@@ -39,12 +38,8 @@ def _network(file: str, scale: Scale, count: int) -> Network:
     )
 
 
-_LINES = (
-    _network("afm_lines4", LINES_X4, 263_808),
-    _network("afm_lines2", LINES_X2, 259_776),
-)
-
 METHODS = (
     _network("afm", SQUARE, 262_944),
-    *(one for one in _LINES if shipped.path(one.weights.name).is_file()),  # when they are trained
+    _network("afm_lines4", LINES_X4, 263_808),
+    _network("afm_lines2", LINES_X2, 259_776),
 )
