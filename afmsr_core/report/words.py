@@ -74,12 +74,13 @@ def _not_run_on_some(results: Results) -> Iterator[str]:
     groups: dict[str, list[Record]] = {}
     for pair in scored:
         if pair.get("not_run"):
-            groups.setdefault(str(pair.get("scale")), []).append(pair)
-    for pairs in groups.values():
+            kind = "line scan" if isinstance(pair.get("scale"), str) else "square scan"
+            groups.setdefault(kind, []).append(pair)
+    for kind, pairs in groups.items():
         reasons = {name: why for pair in pairs for name, why in pair["not_run"].items()}
         first = next(iter(reasons.values()))
         yield (
-            f"Not run on {counted(len(pairs), 'line scan')}: "
+            f"Not run on {counted(len(pairs), kind)}: "
             f"{_list([results.label(name) for name in reasons])}; {first}"
             f"{', and so on' if len(reasons) > 1 else ''}."
         )
