@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from screen import LATE, Screen, missing_tools, wait_for
 
+from afmsr_core import io
 from afmsr_core.io.gwy import GwyFile
 from gwyddion_plugin.exchange import dump, menu, settings
 from gwyddion_plugin.exchange.dump import RawField
@@ -37,13 +38,13 @@ pytestmark = pytest.mark.skipif(
 class Program:
     """A running Gwyddion with one file, whose plug-in is bound to a key."""
 
-    def __init__(self, gwyddion: str, home, screen: Screen, folder: Path) -> None:
+    def __init__(self, gwyddion: str, home, screen: Screen, folder: Path, scan: Path) -> None:
         self.screen, self.home = screen, home
         keys = home.gwyddion_dir / "ui" / "accel_map"
         keys.parent.mkdir()
         keys.write_text(ACCELERATOR)
         self.file = folder / "scan.gwy"
-        shutil.copy(EXAMPLE, self.file)
+        shutil.copy(scan, self.file)
         home.variables["DISPLAY"] = screen.display
         options = ["--new-instance", "--no-splash", "--disable-gl"]
         self.process = subprocess.Popen(
@@ -87,11 +88,11 @@ class Program:
 def program(gwyddion, home, screen, tmp_path) -> Iterator:
     running = []
 
-    def start(home=home) -> Program:
+    def start(home=home, scan: Path = EXAMPLE) -> Program:
         if not home.gwyddion_dir.exists():
             home.gwyddion_dir.mkdir()
             home.install()
-        running.append(Program(gwyddion, home, screen, tmp_path))
+        running.append(Program(gwyddion, home, screen, tmp_path, scan))
         return running[-1]
 
     yield start
@@ -101,8 +102,17 @@ def program(gwyddion, home, screen, tmp_path) -> Iterator:
     wait_for(lambda: not screen.windows(DIALOG) and not screen.windows(WINDOW), "a clean screen")
 
 
-def test_ok_adds_a_channel_and_ctrl_f_another(program, screen, gwyddion):
-    running = program()
+@pytest.fixture
+def line_scan(tmp_path: Path) -> Path:
+    """Every fourth line of the fine scan that ships with afmsr, with every point: 512 x 128 px."""
+    (fine,) = io.read(EXAMPLE.with_name("example_high.gsf"))
+    scan = tmp_path / "lines.gwy"
+    GwyFile.new([fine.replace(heights=fine.heights[2::4])]).save(scan)
+    return scan
+
+
+def test_ok_adds_a_channel_and_ctrl_f_another(program, screen, gwyddion, line_scan):
+    running = program(scan=line_scan)
     dialog = running.start_plugin()
     running.preview()
     screen.photograph(PICTURES / "dialog.png", dialog)
@@ -121,7 +131,7 @@ def test_ok_adds_a_channel_and_ctrl_f_another(program, screen, gwyddion):
         assert (channel.xreal, channel.unit) == (original.xreal, "nm")
         assert channel.heights.mean() == pytest.approx(original.heights.mean(), rel=1e-9)
     np.testing.assert_array_equal(added[0].heights, added[1].heights)
-    given = GwyFile.open(EXAMPLE).channel(0)
+    given = GwyFile.open(line_scan).channel(0)
     np.testing.assert_array_equal(original.heights, given.heights)
     checked = running.home.call(gwyddion, "--check", running.file)
     assert (checked.returncode, checked.stderr) == (0, "")

@@ -233,7 +233,8 @@ def test_half_a_request_and_then_the_end(worker: Worker, tmp_path: Path, said: b
     environment = dict(os.environ, HOME=str(tmp_path))
     other = Worker(environment, tmp_path / "stderr")
     out, _ = other.process.communicate(said, timeout=LATE)
-    assert other.process.returncode == 0
+    # A request that has begun and goes on for longer than a client waits is broken off.
+    assert other.process.returncode in ((0, 1) if said.endswith(b"\n") else (0,))
     answers = [json.loads(one)["type"] for one in out.splitlines()]
     # A client whose input ends is gone: a whole request that has not begun by then is dropped.
     assert answers == ["error"] * bool(said) or (answers == [] and said.endswith(b"\n"))
