@@ -424,8 +424,8 @@ def _plane_around(fine: Heights, measured: Pixels, datum: float) -> Plane:
     sum_yy = lines @ y**2 + n * np.mean(within_y**2) / yres**2
     normal = np.array([[n, sum_x, sum_y], [sum_x, sum_xx, sum_xy], [sum_y, sum_xy, sum_yy]])
     # Along an axis on which they span a single position there is no slope, as of `fit_plane`.
-    spread = [across > 1 or np.count_nonzero(columns) > 1, down > 1 or np.count_nonzero(lines) > 1]
-    known = np.flatnonzero([True, *spread])
+    spans = [np.count_nonzero(columns) * across > 1, np.count_nonzero(lines) * down > 1]
+    known = np.flatnonzero(np.array([True, *spans]))
     moments, change = np.array([0.0, moment_x, moment_y]), np.zeros(3)
     part = normal[np.ix_(known, known)] * (down * across)
     change[known] = np.linalg.solve(part, moments[known])
