@@ -17,6 +17,7 @@ from afmsr_core.averaging import fineness
 from afmsr_core.channel import Channel
 from afmsr_core.errors import FieldError, UsageError, WeightsError
 from afmsr_core.grid import LINES_X2, LINES_X4, SQUARE, Grid, Scale, choose, scale_of
+from afmsr_core.inference.tiling import MEMORY_BUDGET, Tiles
 from afmsr_core.large_field import LargeField
 from afmsr_core.levelling import level
 from afmsr_core.methods import Network, registry, shipped
@@ -213,6 +214,21 @@ def test_tiles_give_the_whole(factor: Scale, points: int) -> None:
     for tile in (32, 50):
         tiled = Upscaler(Settings(threads=1, tile=tile))(scan)
         assert np.abs(tiled.heights - whole.heights).max() <= 1e-5 * np.ptp(whole.heights)
+
+
+@pytest.mark.parametrize("factor", FACTORS)
+def test_tiles_are_square_and_fit_the_budget(factor: Scale) -> None:
+    network = registry.get("afm", factor)
+    assert isinstance(network, Network)
+    tiles = Tiles.for_network(network)
+    pixels = (tiles.side + 2 * tiles.halo) ** 2 * tiles.cell
+    assert 0.9 * MEMORY_BUDGET <= pixels * network.working_bytes <= 1.1 * MEMORY_BUDGET
+    rows, points, _, seen = next(tiles.cover(10_000, 100_000))
+    assert points.stop == factor.cell * rows.stop
+    assert seen.stop - points.stop == factor.cell * tiles.halo
+    assert next(Tiles.for_network(network, shape=(100, 403)).cover(100, 403))[:2] == (
+        slice(0, 100), slice(0, 403),
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("method", ["bicubic", "afm"])
