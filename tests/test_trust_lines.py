@@ -290,3 +290,30 @@ def test_the_command_tells_and_verifies_a_line_scan(
     assert "no finer than those that were upscaled" in capsys.readouterr().err
     assert main(["verify", str(made), str(tmp_path / "zoom.gwy"), "--scale", "1x"]) == 2
     assert "such as 1x4" in capsys.readouterr().err
+
+
+def test_a_lab_calibrates_its_own_line_scans_apart_from_square_ones(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pairs = tmp_path / "pairs"
+    pairs.mkdir()
+    for seed in range(4):
+        truth = Channel(5 * hills(20 + seed, 3.0), 1000.0, 1000.0, title="Height")
+        afmsr.write(pairs / f"s{seed}_high.gwy", truth)
+        scan = truth.replace(heights=truth.heights[1::4])
+        if seed == 3:  # the last of them, with its lines down
+            scan = truth.replace(heights=truth.heights[:, 1::4])
+        afmsr.write(pairs / f"s{seed}_low.gwy", scan)
+    ours = tmp_path / "ours.json"
+    command = ["calibrate", str(pairs), "-o", str(ours), "--method", "bicubic", "--each", "--quiet"]
+    assert main(command) == 0
+    assert "lines x4, bicubic, 4 pairs of 4 samples" in capsys.readouterr().out
+    made = Calibration.read(ours)
+    assert made.scale == "1x4" and made.row_distance > 0
+    truth = Channel(5 * hills(30, 3.0), 1000.0, 1000.0, title="Height")
+    afmsr.write(pairs / "square_high.gwy", truth)
+    afmsr.write(pairs / "square_low.gwy", truth.replace(heights=truth.heights[1::4, 1::4]))
+    assert main([*command, "--force"]) == 1
+    told = capsys.readouterr()
+    assert "upscaled with --scale 4, those before it with 1x4" in told.err
+    assert Calibration.read(ours).samples == 4

@@ -159,8 +159,8 @@ def _fitted(folder: Path, scale: Scale) -> str:
 
     Those of line scans to both kinds of them.
     """
-    aside = corpus.set_aside_scans(folder)
-    scans = [*aside, *corpus.training_scans(folder)]
+    aside = corpus.set_aside_scans(folder, corpus.SPLITS)
+    scans = [*corpus.set_aside_scans(folder), *corpus.training_scans(folder)]
     rows, targets, samples = [], [], []
     for one in (LINES_X4, LINES_X2) if scale.lines else (SQUARE,):
         for case in decimated(scans, one):

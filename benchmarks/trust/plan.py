@@ -169,9 +169,9 @@ def _reading(found: Sequence[Planned]) -> str:
 
 
 def _fitted(folder: Path) -> str:
-    """Learn factors and ranges again: the network's on the samples set aside alone."""
-    aside = list(planned(corpus.set_aside_scans(folder), tuple(READ)))
-    others = list(planned(corpus.training_scans(folder), ("bicubic", "lines")))
+    """Learn factors and ranges again: the networks' on the samples set aside alone."""
+    aside = list(planned(corpus.set_aside_scans(folder, corpus.SPLITS), tuple(READ)))
+    others = list(planned(corpus.training_scans(folder), ("bicubic",)))
     own = {
         read: _quantile((one for one in aside if one.read == read and one.finer == 1), 0.5)
         for read in READ
@@ -185,7 +185,7 @@ def _fitted(folder: Path) -> str:
         ranges[finer] = (round(low, 2), round(high, 2))
     samples = len({one.scan.sample for one in (*aside, *others)})
     return (
-        f"Learnt on {samples} samples of the train split: factors "
+        f"Learnt on {samples} samples that are not of the dev split: factors "
         f"{ {read: round(value, 2) for read, value in factors.items()} }, in the product "
         f"{FACTORS}; ranges {ranges}, in the product {LIKELY}.\n"
     )
