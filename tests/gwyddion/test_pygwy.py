@@ -401,7 +401,7 @@ def _line_scan(host: Host) -> Channel:
 
 
 def test_a_line_scan_gets_four_lines_of_each(host: Host) -> None:
-    host.home.choose(method="bicubic")
+    host.home.choose(method="bicubic", confidence=True)
     scan = _line_scan(host)
     user = ["wait for methods", "wait a second", "look", {"_Method:": "EDSR (not"}, "look",
             {"_Method:": "bicubic"}, "gtk-ok"]  # fmt: skip
@@ -416,8 +416,16 @@ def test_a_line_scan_gets_four_lines_of_each(host: Host) -> None:
     assert (new["data"]["xres"], new["data"]["yres"]) == (128, 128)
     assert new["data/title"] == "Z (lines x4, bicubic)"
     assert 'scale="1x4"' in new["data/log"]
-    expected = upscale(scan, method="bicubic").heights * METRE
+    result = upscale(scan, method="bicubic")
+    expected = result.heights * METRE
     np.testing.assert_allclose(_values(new["data"]), expected, rtol=0, atol=1e-17)
+    found = assess(scan, result, Settings(method="bicubic"))
+    for number, one in ((2, found.confidence), (3, found.residual)):
+        extra = _added(report, number)
+        assert extra["data/title"] == one.title
+        assert (extra["data"]["xoff"], extra["data"]["xreal"]) == (1e-6, 2e-6)
+        values = _values(extra["data"]) / METRE
+        np.testing.assert_allclose(values, one.heights, rtol=1e-5, atol=1e-6)
 
 
 def test_the_scale_can_be_forced_and_is_remembered(host: Host) -> None:
