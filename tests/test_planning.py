@@ -79,6 +79,36 @@ def test_points_cost_time_point_by_point_only() -> None:
     assert "times the time of this scan" in str(by_point).splitlines()[0]
 
 
+@pytest.mark.parametrize("offsets", [0.0, 1.0, 20.0])
+def test_line_by_line_all_points_of_the_lines_are_advised(offsets: float) -> None:
+    quick = scan()
+    wander = np.random.default_rng(3).normal(0.0, offsets, (64, 1))  # as relief across the lines
+    found = afmsr.plan(quick.replace(heights=quick.heights + wander), mode="contact")
+    best = min(found.settings, key=lambda one: (one.lines != 64, one.error, -one.points))
+    assert best.read == "lines" and found.best.read == "lines"
+    assert found.chosen is None or found.chosen.read == "lines"
+    at = {one.read: one.error for one in found.settings if one.lines == 64}
+    assert at["lines"] <= at["afm"] < at["bicubic"]
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_line_scan_plans_as_the_square_scan_with_as_many_lines(turned: bool) -> None:
+    lines = Channel(relief(64, 256), 1000.0, 1000.0, title="Height")
+    square = Channel(relief(64, 64), 1000.0, 1000.0, title="Height")
+    quick = lines.turned() if turned else lines
+    one, other = afmsr.plan(quick), afmsr.plan(square)
+    assert (one.lines, one.points) == (64, 256)
+    assert one.coarseness.expected_error < other.coarseness.expected_error
+    told = {(s.lines, s.points, s.read): s.error for s in one.settings}
+    assert told.keys() == {(s.lines, s.points, s.read) for s in other.settings}
+    for setting in other.settings:
+        if setting.lines <= 64:
+            key = setting.lines, setting.points, setting.read
+            assert told[key] == pytest.approx(setting.error, rel=0.15)
+    own = [s for s in one.settings if (s.lines, s.read) == (64, "lines")]
+    assert own[0].error == pytest.approx(one.coarseness.expected_error, rel=1e-9)
+
+
 def test_pixels_are_square_on_the_area_whatever_those_of_the_scan() -> None:
     found = afmsr.plan(scan(32, 128, xreal=2000.0))
     for one in found.settings:
@@ -231,7 +261,7 @@ def test_every_mode_is_told_in_the_help(capsys: pytest.CaptureFixture[str]) -> N
 def test_real_scans_have_about_the_error_that_was_planned(judged_scans: list[Any]) -> None:
     from benchmarks.trust.plan import planned
 
-    found = [one for one in planned(judged_scans, ("bicubic",)) if one.finer <= FINER]
+    found = [one for one in planned(judged_scans, ("bicubic", "lines")) if one.finer <= FINER]
     ratio = np.log([one.expected / one.error for one in found])
     assert len(found) >= 16 and abs(np.median(ratio)) < np.log(1.3)
     assert np.mean(np.abs(ratio) < np.log(2.0)) > 0.85

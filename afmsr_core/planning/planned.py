@@ -18,8 +18,8 @@ from afmsr_core.grid import Scale, choose
 from afmsr_core.io.line_rate import line_rate_of_file
 from afmsr_core.io.units import from_file
 from afmsr_core.levelling import level as levelled
-from afmsr_core.planning.expected import Quick
-from afmsr_core.planning.result import FINER, MODES, Plan, Setting
+from afmsr_core.planning.expected import MORE_POINTS, Quick
+from afmsr_core.planning.result import FINER, MODES, READ, Plan, Setting
 from afmsr_core.trust.coarseness import MAX_SIDE, OFFERED, Coarseness, judge
 from afmsr_core.trust.noise import noise_of
 
@@ -37,9 +37,6 @@ ENOUGH = 1.05
 
 FEWEST = 32
 """Lines of the smallest setting that is told, unless the scan has fewer; the check begins at 24."""
-
-MORE_POINTS = 4
-"""Points along a line per line, where they cost no time: as many as upscaling would make."""
 
 _NO_HEIGHTS = (
     "errors and ranges were checked on heights, and this channel is none: take them as a hint"
@@ -136,7 +133,8 @@ def plan(
             f"{quick.where}: an area of {quick.xres} x {quick.yres} px that is so long and narrow "
             f"has no settings of {FEWEST // 2} to {MAX_SIDE} square pixels a side; crop it first"
         )
-    settings = tuple(sorted(found, key=lambda one: (one.time, one.error)))
+    order = tuple(READ)[::-1]  # of the same time and error, all points of a line come first
+    settings = tuple(sorted(found, key=lambda one: (one.time, one.error, order.index(one.read))))
     asked = _asked(error, quick, asked_of.sq)
     return Plan(
         scan=quick.where,
