@@ -27,6 +27,16 @@ if TYPE_CHECKING:
 __all__ = ["add_parser", "main", "run"]
 
 CONFIG = "afmsr-eval.toml"
+ENVIRONMENT = {
+    # Fields are small here: a second thread of a library only waits, at full load.
+    **{"OPENBLAS_NUM_THREADS": "1", "OPENCV_FOR_THREADS_NUM": "1"},
+    # Else glibc gives the memory of most fields back, and the system clears it for the next one.
+    # It is read where a process starts, so this is for those that are started from here; 32 MiB
+    # is the most that glibc takes, and larger fields are given back as before.
+    **{"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str(1 << 30)},
+}
+"""Of an evaluation, where the user has not set it."""
+
 MANY = 6
 """Pairs from which a second process repays its start of two seconds."""
 DESCRIPTION = (
@@ -121,8 +131,8 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Evaluate everything that was asked for."""
-    # NumPy's products are small here: a second thread of theirs only waits, at full load.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
     from afmsr_core import evaluation
     from afmsr_core.pairing import find_pairs
 
