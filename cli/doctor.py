@@ -26,6 +26,7 @@ PARTS: dict[str, tuple[str, ...]] = {
         "onnxruntime",
         "gwyfile",
         "gsffile",
+        "platformdirs",
         "pooch",
         "matplotlib",
         "argcomplete",

@@ -85,9 +85,9 @@ def kept(what: str, told: str | None) -> Path | None:
 
 def _folders() -> Iterator[Path]:
     with suppress(Exception):  # what tells the folders of the system may be what is broken
-        import pooch
+        import platformdirs
 
-        yield Path(pooch.os_cache("afmsr")).expanduser() / "logs"
+        yield Path(platformdirs.user_cache_dir("afmsr")).expanduser() / "logs"
     import tempfile
 
     with suppress(OSError):
