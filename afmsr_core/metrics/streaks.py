@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import partial
+from functools import partial, reduce
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -110,12 +110,12 @@ def find_scars(heights: ArrayLike, rule: Rule | None = None) -> tuple[Scar, ...]
     """
     rule = rule or Rule()
     heights = np.asarray(heights, dtype=np.float64)
-    sigma = line_noise(heights)
+    sigma, both = line_noise(heights), (heights, -heights)
     places = [
         Scar(row, width, start, stop, 0.0)
         for width in range(1, rule.width + 1)
-        for sign in (1.0, -1.0)
-        for row, start, stop in _runs(_rise(sign * heights, width) / sigma, rule)
+        for field in both
+        for row, start, stop in _runs(_rise(field, width) / sigma, rule)
     ]
     measured = zip(places, heights_of(places, heights), strict=True)
     scars = [replace(scar, height=float(height)) for scar, height in measured]
@@ -217,20 +217,22 @@ def _rise(heights: Floats, width: int) -> Floats:
     Shape (lines - width - 1, pixels), for the first line 1 and so on.
     """
     lines = len(heights)
-    inside = np.min([heights[1 + k : lines - width + k] for k in range(width)], axis=0)
+    inside = reduce(np.minimum, (heights[1 + k : lines - width + k] for k in range(width)))
     return np.asarray(inside - np.maximum(heights[: lines - width - 1], heights[width + 1 :]))
 
 
 def _runs(rise: Floats, rule: Rule) -> list[tuple[int, int, int]]:
     """Return row, start and stop of each run of pixels that the rule accepts."""
     with np.errstate(invalid="ignore"):
-        above = np.pad(rise > rule.low, ((0, 0), (1, 1)))
-        peaks = np.pad(np.cumsum(rise > rule.high, axis=1), ((0, 0), (1, 0)))
+        high = rise > rule.high
+        found = np.flatnonzero(high.any(axis=1))  # few lines have a scar
+        above = np.pad(rise[found] > rule.low, ((0, 0), (1, 1)))
+    peaks = np.pad(np.cumsum(high[found], axis=1), ((0, 0), (1, 0)))
     edges = np.diff(above.astype(np.int8), axis=1)
     rows, starts = np.nonzero(edges == 1)
     stops = np.nonzero(edges == -1)[1]
     good = (stops - starts >= rule.length) & (peaks[rows, stops] > peaks[rows, starts])
-    places = np.stack([rows + 1, starts, stops], axis=1)[good]
+    places = np.stack([found[rows] + 1, starts, stops], axis=1)[good]
     return [(row, start, stop) for row, start, stop in places.tolist()]
 
 
