@@ -278,10 +278,11 @@ def fit_polynomial(heights: ArrayLike, degree: int, valid: Pixels | None = None)
             f"choose another channel or mask"
         )
     # A centre that is exact for a constant field; what is fitted is the small rest.
-    low = np.where(used, heights, np.inf).min()
-    high = np.where(used, heights, -np.inf).max()
+    complete = bool(used.all())
+    low = (heights if complete else np.where(used, heights, np.inf)).min()
+    high = (heights if complete else np.where(used, heights, -np.inf)).max()
     centre = 0.5 * low + 0.5 * high
-    rest = np.where(used, heights, centre) - centre
+    rest = (heights if complete else np.where(used, heights, centre)) - centre
 
     weights = used.astype(np.float64)
     down, r_down, y_domain = _orthonormal(weights.sum(axis=1), degree)
@@ -296,12 +297,12 @@ def fit_polynomial(heights: ArrayLike, degree: int, valid: Pixels | None = None)
     inverse = np.linalg.pinv(
         gram[j[:, None], j, i[:, None], i], rcond=RANK_TOLERANCE, hermitian=True
     )
-    total = np.zeros((ny, nx))
-    for _ in range(1 + REFINEMENTS):
-        change = np.zeros((ny, nx))
+    total, change = np.zeros((ny, nx)), np.zeros((ny, nx))
+    for step in range(1 + REFINEMENTS):
+        if step:
+            rest -= (down @ change @ across.T) * weights
         change[j, i] = inverse @ (down.T @ rest @ across)[j, i]
         total += change
-        rest -= (down @ change @ across.T) * weights
     coefficients = np.linalg.solve(r_down, np.linalg.solve(r_across, total.T).T)
     coefficients[0, 0] += centre
     return Polynomial(coefficients, x_domain, y_domain)
