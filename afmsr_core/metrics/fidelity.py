@@ -25,6 +25,9 @@ SAMPLE = SSIM_WINDOW**2 / (SSIM_WINDOW**2 - 1)
 K1, K2 = 0.01, 0.03
 """Of the range: what keeps both quotients finite (Wang et al., section III.B)."""
 
+DIFFERENCE = "difference"
+"""Where a context keeps that of result and truth."""
+
 PAPER = "Beilstein J. Nanotechnol. 2025, 16, 1129, doi 10.3762/bjnano.16.83"
 WANG = "Wang et al., IEEE Trans. Image Process. 2004, 13, 600, doi 10.1109/TIP.2003.819861"
 OURS = "afmsr, docs/metrics.md"
@@ -185,6 +188,11 @@ def _ssim(result: Field, truth: Field, context: Context) -> Value:
 
 def _common(result: Field, truth: Field, context: Context) -> tuple[Field, dict[str, Any]]:
     """Return the difference at the pixels that both have, and what it rests on."""
+    difference, details = context.once(DIFFERENCE, partial(_difference, result, truth, context))
+    return difference, dict(details)
+
+
+def _difference(result: Field, truth: Field, context: Context) -> tuple[Field, dict[str, Any]]:
     used = finite_in(result, truth)
     if context.removed is None or not used.any():
         raise FieldError("no pixel is finite in result and truth; crop where both were measured")
