@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -18,7 +19,7 @@ from afmsr_core.grid import LINES_X2, LINES_X4, SQUARE, Scale
 from afmsr_core.metrics.numbers import numbers_of_both, quality_of
 from afmsr_core.trust.assessment import Assessment, assess
 from afmsr_core.trust.bias import levelling_bias
-from afmsr_core.trust.calibration import Calibration, Observation, calibrate, observe
+from afmsr_core.trust.calibration import FILES, Calibration, Observation, calibrate, observe
 from afmsr_core.trust.coarseness import judge
 from afmsr_core.trust.consistency import Consistency, projected, sampled
 from afmsr_core.trust.detail import coarse_gain
@@ -317,3 +318,25 @@ def test_a_lab_calibrates_its_own_line_scans_apart_from_square_ones(
     told = capsys.readouterr()
     assert "upscaled with --scale 4, those before it with 1x4" in told.err
     assert Calibration.read(ours).samples == 4
+
+
+@LINES
+def test_real_line_scans_have_the_error_and_the_intervals_that_are_told(
+    judged_scans: list[Any], scale: Scale
+) -> None:
+    from benchmarks.trust.cases import CONDITIONS, Method, own_cases
+
+    method, made = Method("afm", scale=scale), Calibration.read(FILES[scale])
+    held = []
+    for case in own_cases(judged_scans, CONDITIONS, scale):
+        result, evidence = case.gathered(method)
+        assert made.fits("afm", method.sha256, scale)
+        error = case.inside(result) - case.right
+        told = judge(case.coarse, case.noise, scale=scale).expected_error
+        if case.condition == "clean":
+            relative = float(np.sqrt(np.mean(error**2)) / np.std(case.coarse))
+            assert told == pytest.approx(relative, rel=0.7)
+        half = case.inside(made.scales(0.9) * made.scale_of(evidence))
+        held.append(float(np.mean(np.abs(error) <= half)))
+    assert len(held) == 2 * len(judged_scans)
+    assert 0.8 < np.mean(held) < 0.99 and min(held) > 0.6

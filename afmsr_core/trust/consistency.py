@@ -145,7 +145,7 @@ def consistency(
     FieldError
         If the result has other pixels.
     """
-    again = sampled(result.heights, scale)
+    again = sampled(np.asarray(result.heights), scale)
     if again.shape != measured.shape:
         raise FieldError(
             f"{result.where}: a scan of {measured.shape[1]} x {measured.shape[0]} px has no "
