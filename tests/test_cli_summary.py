@@ -19,7 +19,7 @@ SIDE = 48
 
 def scan(seed: int, title: str = "Height", unit: str = "nm") -> Channel:
     heights = np.random.default_rng(seed).normal(size=(SIDE, SIDE)).cumsum(axis=1)
-    return Channel(heights, 2000.0, 1000.0, title=title, unit=unit)
+    return Channel(heights, 2000.0, 2000.0, title=title, unit=unit)
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,7 @@ import pytest
 from afmsr_cli.main import main
 from afmsr_core import io
 from afmsr_core.channel import Channel
+from afmsr_core.grid import SQUARE
 from afmsr_core.levelling import level
 from afmsr_core.simulation.pair import simulate_pair
 from afmsr_core.simulation.specimens import SPECIMENS
@@ -260,8 +261,8 @@ def test_what_gwyddion_hands_out(tmp_path: Path) -> None:
 
 def test_the_preview_shows_what_was_measured() -> None:
     found = without_unmeasured(stopped(0.0))
-    for at in (None, [64, 90]):
-        crop = preview_pictures.Crop.around(found, at)
+    for at in (None, (64.0, 90.0)):
+        crop = preview_pictures.Crop.around(found, SQUARE, at)
         assert crop.top == 0 and np.isfinite(crop.of(found)[:40]).all()
 
 
