@@ -40,7 +40,8 @@ METHODS = ("bicubic", "afm")  # of the square scan
 LINES = "afm on full lines"
 SHARES = (0.5, 0.75)  # of the way from the smallest gain to the largest: what the README shows
 SIDE = 128  # pixels of the full scan that are shown, from its middle
-DPI, WIDTH = 130.0, 200.0  # mm
+DPI, WIDTH = 130.0, 180.0  # mm
+WIDER = 230.0  # of the README, which has five panels in a row
 Heights = NDArray[np.float64]
 INSIDE = np.s_[BORDER:-BORDER, BORDER:-BORDER]
 
@@ -114,7 +115,8 @@ def main(corpus: Path) -> None:
     shown = [Shown.of(scan) for scan in usable]
     ranked = sorted(shown, key=lambda one: one.gain(LINES))
     chosen = [ranked[round(share * (len(ranked) - 1))] for share in SHARES]
-    _save([panel for one in chosen for panel in _fields(one, whole=False)], "real_scan.png")
+    panels = [panel for one in chosen for panel in _fields(one, whole=False)]
+    _save(panels, "real_scan.png", width=WIDER, columns=len(panels) // len(chosen))
     for number, one in enumerate(ranked, 1):
         print(f"{number:2} of {len(ranked)}: {one.gain(LINES):+.2f} dB, {one.words}")
     for share, one in zip(SHARES, chosen, strict=True):
@@ -122,9 +124,11 @@ def main(corpus: Path) -> None:
     _gallery(sorted(shown, key=lambda one: one.gain()))
 
 
-def _save(panels: Sequence[Panel], name: str) -> None:
+def _save(
+    panels: Sequence[Panel], name: str, width: float = WIDTH, columns: int | None = None
+) -> None:
     """Draw panels into docs/images; as WebP, a fifth of the bytes."""
-    png = drawn(panels, width=WIDTH, dpi=DPI)
+    png = drawn(panels, width=width, dpi=DPI, columns=columns)
     if name.endswith(".png"):
         (IMAGES / name).write_bytes(png)
     else:
@@ -169,17 +173,19 @@ def _fields(one: Shown, whole: bool) -> list[Panel]:
     bicubic = panel(one.results["bicubic"], "Bicubic", "interpolation")
     upscaled = panel(one.results["afm"], "Upscaled by afm", f"{one.gain():+.1f} dB over bicubic")
     errors = [
-        panel(one.error(name), f"Error of {name}", f"RMSE {one.rmse(name):.3g} nm").replace(
-            shown=wrong, palette=ERROR
-        )
+        panel(
+            one.error(name),
+            f"Error of {name if whole else name.split()[0]}",
+            f"RMSE {one.rmse(name):.3g} nm",
+        ).replace(shown=wrong, palette=ERROR)
         for name in judged
     ]
     if not whole:
         drawn_out = np.repeat(one.lines, FACTOR, axis=0)
         return [
-            scan.replace(subtitle="every 4th line and point"),
+            scan.replace(title="Square scan", subtitle="4th lines and points"),
             panel(drawn_out, "Full lines", "the same scan time"),
-            panel(one.results[LINES], "Upscaled by afm", f"{one.gain(LINES):+.1f} dB"),
+            panel(one.results[LINES], "Upscaled by afm", f"full lines, {one.gain(LINES):+.1f} dB"),
             *errors,
         ]
     return [scan, bicubic, upscaled, panel(one.fine, "Full scan", "the truth"), *errors]
