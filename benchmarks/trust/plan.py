@@ -158,7 +158,8 @@ def _reading(found: Sequence[Planned]) -> str:
     own = [one for one in found if one.lines == one.quick]
     for _, group in itertools.groupby(own, key=lambda one: (one.scan.id, one.quick)):
         of = list(group)
-        taken, best = min(of, key=lambda one: one.expected), min(of, key=lambda one: one.error)
+        taken = min(of, key=lambda one: (one.expected, one.read != "lines"))  # as planned
+        best = min(of, key=lambda one: one.error)
         right.append(taken is best)
         cost.append(taken.error / best.error)
     return (
