@@ -23,6 +23,7 @@ __all__ = [
     "check_scale",
     "choose",
     "from_option",
+    "is_about_square",
     "is_sideways",
     "scale_of",
 ]
@@ -164,6 +165,11 @@ def is_sideways(scan: Pixels) -> bool:
     return _lengths_known(scan) and scan.dx > scan.dy and _ratio(scan) >= ABOUT_SQUARE
 
 
+def is_about_square(field: Pixels) -> bool:
+    """Whether pixels count as square; those of a field whose sides are no lengths do."""
+    return not _lengths_known(field) or _ratio(field) <= ABOUT_SQUARE
+
+
 def choose(scan: Pixels, asked: str = AUTO) -> Choice:
     """Choose the scale for a scan, by the shape of its pixels unless one is asked for.
 
@@ -214,8 +220,8 @@ def choose(scan: Pixels, asked: str = AUTO) -> Choice:
     if ratio > TOO_LONG:
         return Choice(
             SQUARE,
-            f"{pixels}: too long for a line scan, whose pixels lines x4 would make square, so x4 "
-            f"along both axes",
+            f"{pixels}: pixels of more than {TOO_LONG:g} to 1 are too long for lines x4 to make "
+            f"them square, so x4 along both axes",
         )
     upright = LINES_X2 if ratio < NEARER_FOUR else LINES_X4
     scale = upright.turned if is_sideways(scan) else upright

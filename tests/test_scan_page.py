@@ -44,7 +44,7 @@ def scan_of(rows: int = 64, columns: int = 128, **more: Any) -> afmsr.Channel:
     return afmsr.Channel(heights, **(told | more))
 
 
-SCAN = scan_of(xoff=5e4, yoff=-200.0, title=TITLE)
+SCAN = scan_of(xoff=5e4, yoff=-200.0, yreal=640.0, title=TITLE)
 MASK = np.zeros(SCAN.heights.shape, bool)
 MASK[10:20, 30:60] = True
 SCAN = SCAN.replace(mask=MASK)

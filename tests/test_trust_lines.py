@@ -236,6 +236,16 @@ def test_an_interval_is_of_its_own_scale(scale: Scale, tmp_path: Path) -> None:
     assert not assessed(square, made).calibrated
 
 
+def test_an_interval_of_pixels_that_are_not_square_only_ranks_them() -> None:
+    """It was learnt on square ones; a forced scale, or a strip, makes others."""
+    settings = Settings(scale="4")
+    scan = line_scan(LINES_X4)
+    found = assess(scan, Upscaler(settings)(scan), settings)
+    assert not found.calibrated and "results of square pixels" in found.record["warning"]
+    square = Channel(hills()[:96, :96], 500.0, 500.0)
+    assert assess(square, Upscaler(settings)(square), settings).calibrated
+
+
 @LINES
 def test_a_scan_whose_lines_run_down_is_judged_as_one_whose_lines_run_across(
     scale: Scale,

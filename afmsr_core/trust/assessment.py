@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from afmsr_core import __version__
 from afmsr_core.channel import Channel, Step
 from afmsr_core.errors import UsageError
-from afmsr_core.grid import Scale, choose
+from afmsr_core.grid import Scale, choose, is_about_square
 from afmsr_core.io.results import HALF_WIDTH, RESIDUAL, UNCERTAINTY
 from afmsr_core.levelling import level
 from afmsr_core.trust.calibration import Calibration, shipped
@@ -137,7 +137,8 @@ def assess(
     calibration = calibration or shipped(scale)
     name = upscaler.method.name
     fits = calibration is not None and calibration.fits(name, digest, scale)
-    calibrated = fits and low.shows_relief  # calibrations are made on heights
+    shaped = is_about_square(result)
+    calibrated = fits and shaped and low.shows_relief  # as the scans that it was learnt on
     if calibration is None:
         width = evidence.maps["disagreement"]  # nothing better is known
     else:
@@ -176,6 +177,12 @@ def assess(
             f"the interval is not calibrated for {what} with these weights: it "
             f"ranks pixels, its nm mean nothing; run `afmsr calibrate PAIRS -o FILE` and give "
             f"--calibration FILE"
+        )
+    elif not shaped:
+        record["warning"] = (
+            f"the interval is calibrated on results of square pixels, and these are of "
+            f"{result.dx:.3g} x {result.dy:.3g} {result.lateral_unit}: it ranks pixels, its values "
+            f"mean nothing; leave out --scale, or scan lines two or four points apart"
         )
     elif not calibrated:
         record["warning"] = (
