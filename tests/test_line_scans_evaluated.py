@@ -100,7 +100,9 @@ def test_the_report_says_which_scan_is_better(folder: Path, results: dict[str, A
     table = (folder / "pairs-results/tables/same-time-1.csv").read_text(encoding="utf-8")
     assert table.splitlines()[1].startswith("32 x 32 with bicubic,0.0")
     assert len(table.splitlines()) == 1 + 2 * len(METHODS)
-    assert "128 px of the high-resolution scan" in page or "lines of the low" in page
+    chart = (folder / "pairs-results/figures/same-time-1.svg").read_text(encoding="utf-8")
+    assert "◂ 32 x 32 better" in chart and "128 x 32 better ▸" in chart
+    assert "square scans: Heights in nm" in page and "lines: Heights in nm" in page
 
 
 def test_a_survey_shows_line_scans(folder: Path) -> None:
@@ -128,6 +130,7 @@ def test_a_network_for_squares_is_left_out_and_told(folder: Path, tmp_path: Path
             assert "makes 4x along both axes" in why and why in score["reason"]
     page = (tmp_path / "results/report.html").read_text(encoding="utf-8")
     assert "Not run on 2 line scans: NinaSR-B0; ninasr_b0 makes 4x along both axes" in page
+    assert "128 x 32 with NinaSR-B0" not in page
     left_out = find_scenes(tmp_path / "results", ("bicubic", "ninasr_b0")).left_out
     assert set(left_out) == {"lines/typical-0001", "lines/typical-0002"}
     assert all("makes 4x along both axes" in why for why in left_out.values())

@@ -24,6 +24,7 @@ __all__ = [
     "Record",
     "Results",
     "Score",
+    "of_lines",
     "read_results",
     "slug",
     "unique_slugs",
@@ -37,6 +38,9 @@ FORMAT = 1
 
 PROTOCOLS: Mapping[str, str] = {"nm": "heights in nm", "paper": "8-bit grey values, the paper's"}
 """Protocols in the order of the report."""
+
+SQUARES, UNNAMED = "square scans", "without a name"
+"""What the pairs of no data set are called beside line scans, and beside other data sets."""
 
 
 @dataclass(frozen=True)
@@ -156,9 +160,17 @@ class Results:
         """Return the name of a file of a data set; no two data sets share one."""
         return slug(start, unique_slugs(self.data_sets)[data_set] if data_set else "", *more)
 
+    def called(self, data_set: str) -> str:
+        """Return what a data set is called; empty if there is but one, without a name."""
+        if data_set or not any(self.data_sets):
+            return data_set
+        if any(map(of_lines, self.pairs)) and not any(map(of_lines, self.pairs_of(""))):
+            return SQUARES
+        return UNNAMED
+
     def of(self, data_set: str) -> str:
         """Return the end of a caption on a data set; empty where sets have no names."""
-        return f", {data_set}" if data_set else ""
+        return f", {name}" if (name := self.called(data_set)) else ""
 
     def pairs_of(self, data_set: str, status: str | None = "scored") -> list[Record]:
         """Return the pairs of a data set, by default those that were scored."""
@@ -321,6 +333,11 @@ def read_results(folder: Path) -> Results:
             f"{path}: has the format {found!r}, this version reads {FORMAT}; run afmsr-eval again"
         )
     return Results(folder, raw)
+
+
+def of_lines(pair: Record) -> bool:
+    """Return whether the coarse scan of a pair is a line scan."""
+    return isinstance(pair.get("scale"), str)
 
 
 def slug(*words: str) -> str:

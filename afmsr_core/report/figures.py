@@ -1,4 +1,4 @@
-"""The figures of scores: gains over the reference, and every metric pair by pair."""
+"""The figures of scores: gains of methods and of line scans, and every metric pair by pair."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from afmsr_core.report.contents import Floats, Metric, Record, Results
 from afmsr_core.report.table import number
 from afmsr_core.webpage.chart import LETTER, Axes, Chart, Figure
 
-__all__ = ["LEGEND", "boxes", "gained", "kinds"]
+__all__ = ["LEGEND", "boxes", "chart_of_gains", "gained", "kinds"]
 
 LEGEND = (
     "Dots: one pair each. Ring and bar: mean with its 95 % interval. +1 dB is an RMS error 11 % "
@@ -55,22 +55,60 @@ def gained(results: Results, data_set: str, protocol: str, most: int) -> Figure 
     Where more than `most` methods ran, it shows those that are networks, if any is.
     """
     told = gains.of_data_set(results, data_set, protocol)
-    every = [one for one in told.get("against_reference") or [] if one["gains"]]
-    if not every:
+    every = {one["method"]: one for one in told.get("against_reference") or []}
+    reference = results.label(told["reference"]) if every else ""
+    limits = floor.most_to_gain(results, data_set) if protocol == "nm" else {}
+    name = results.slug("gains", data_set, protocol)
+    return chart_of_gains(results, name, every, (reference, "method"), most, limits)
+
+
+def chart_of_gains(
+    results: Results,
+    name: str,
+    gains_of: Mapping[str, Record],
+    sides: tuple[str, str],
+    most: int,
+    limits: Mapping[str, float] | None = None,
+) -> Figure | None:
+    """Return gains of the second side over the first: a row a method, a dot a pair.
+
+    Parameters
+    ----------
+    results : Results
+        With the labels of the methods.
+    name : str
+        Of the figure's file.
+    gains_of : mapping of str to Record
+        The gains in dB, by the name of the method.
+    sides : tuple of str
+        What is better where a gain is below 0, and where it is above.
+    most : int
+        Methods above which only networks are shown.
+    limits : mapping of str to float, optional
+        What no method can gain on each pair, in dB.
+
+    Returns
+    -------
+    Figure or None
+        None if no method has a gain.
+    """
+    networks = results.networks
+    shown = [method for method, one in gains_of.items() if one["gains"]]
+    if not shown:
         return None
-    every.sort(key=lambda one: one["method"] not in results.networks)
-    if len(every) > most:
-        every = [one for one in every if one["method"] in results.networks] or every
-    reference = results.label(told["reference"])
+    shown.sort(key=lambda method: method not in networks)
+    if len(shown) > most:
+        shown = [method for method in shown if method in networks] or shown
+    every = [gains_of[method] for method in shown]
+    reference, limits = sides[0], limits or {}
     ends = [v for one in every for v in (*one["gains"], one["low"], one["high"]) if v is not None]
     low, high = min(-REACH, *ends), max(REACH, *ends)
-    limits = floor.most_to_gain(results, data_set) if protocol == "nm" else {}
     middle = float(np.median(list(limits.values()))) if limits else high
     if high < middle < low + WIDER * (high - low):  # to be seen, but not to rule the scale
         high = middle
     beyond = sum(gain > high for gain in limits.values())
     room = 0.06 * (high - low)
-    labels = [results.label(one["method"]) for one in every]
+    labels = [results.label(method) for method in shown]
     left = LETTER * max(map(len, (*labels, LIMIT[0]) if limits else labels)) + 14
     right = 118.0
     height = ROW * (len(every) + bool(limits))
@@ -90,19 +128,18 @@ def gained(results: Results, data_set: str, protocol: str, most: int) -> Figure 
     zero = axes.x(0)
     chart.line(zero, 18, zero, 24 + height, "zero")
     chart.text(zero - 6, 14, f"◂ {reference} better", "soft", "end")
-    chart.text(zero + 6, 14, "method better ▸", "soft")
+    chart.text(zero + 6, 14, f"{sides[1]} better ▸", "soft")
     styles = kinds(results)
-    for place, (label, one) in enumerate(zip(labels, every, strict=True)):
-        _gain(chart, axes, 24 + ROW * (place + 0.5), label, one, styles[one["method"]])
-    for place, one in enumerate(every):
+    for place, (method, label, one) in enumerate(zip(shown, labels, every, strict=True)):
         y = 24 + ROW * (place + 0.5)
+        _gain(chart, axes, y, label, one, styles[method])
         mean = f"{gains.signed(one['mean'])} dB, " if one["mean"] is not None else ""
         result = f"{mean}{one['wins']} of {len(one['gains'])}"
         chart.text(WIDTH - right + 10, y - 2, result, "bold")
         chart.text(WIDTH - right + 10, y + 11, CHANCE[one["chance"]], "soft")
     if limits:
         _limits(chart, axes, 24 + height - ROW / 2, limits, high)
-    return Figure(results.slug("gains", data_set, protocol), "", [chart])
+    return Figure(name, "", [chart])
 
 
 def _limits(

@@ -112,7 +112,7 @@ def sentence(results: Results, data_set: str) -> str:
     many = len(shares) > 1
     spread = f" ({min(shares):.0f} % to {max(shares):.0f} %)" if many else ""
     where = f" on the median of {counted(len(shares), 'pair')}{spread}" if many else ""
-    of = f" of {data_set}" if data_set else ""
+    of = f" of {name}" if (name := results.called(data_set)) else ""
     return (
         f"The truth{of} is a scan, too: its own noise makes up {least}{np.median(shares):.0f} % of "
         f"the squared error of {who}{where}, so no method can gain more than "

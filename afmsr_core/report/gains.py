@@ -48,21 +48,16 @@ class FirstWords:
     ----------
     data_set, protocol : str
         Whose words these are.
-    heading : str
-        What is judged, such as "Heights in nm".
+    title : str
+        What is judged, such as "Heights in nm", and of which data set, if there are several.
     sentences : list of str
         One for each network, or for each method where no network ran; then the best method.
     """
 
     data_set: str
     protocol: str
-    heading: str
+    title: str
     sentences: list[str]
-
-    @property
-    def title(self) -> str:
-        """What is judged, and of which data set, if they have names."""
-        return f"{self.data_set}: {self.heading}" if self.data_set else self.heading
 
 
 def of_data_set(results: Results, data_set: str, protocol: str) -> Record:
@@ -77,7 +72,10 @@ def first_words(results: Results) -> Iterator[FirstWords]:
         for protocol in scales(results):
             said = list(_sentences(results, data_set, protocol))
             if said:
-                yield FirstWords(data_set, protocol, _heading(results, protocol), said)
+                title = ": ".join(
+                    filter(None, (results.called(data_set), _heading(results, protocol)))
+                )
+                yield FirstWords(data_set, protocol, title, said)
 
 
 def scales(results: Results) -> list[str]:
@@ -110,7 +108,7 @@ def _sentences(results: Results, data_set: str, protocol: str) -> Iterator[str]:
     best = told.get("best")
     if best and len(every) > 1:
         first, second = results.label(best["method"]), results.label(best["reference"])
-        yield best_sentence(first, second, best, len(every) + 1)
+        yield best_sentence(first, second, best, f"the {len(every) + 1} methods")
 
 
 def _never_ran(results: Results, data_set: str, method: str) -> bool:
@@ -200,14 +198,12 @@ def _endless(one: Record) -> str:
     )
 
 
-def best_sentence(first: str, second: str, best: Record, count: int) -> str:
-    """Return what is to be said of the best of `count` methods against the second."""
+def best_sentence(first: str, second: str, best: Record, of: str) -> str:
+    """Return what is to be said of the best against the second; `of` says of what all."""
     if best["mean"] is None:
-        return f"The best of the {count} methods is {first}, before {second}."
+        return f"The best of {of} is {first}, before {second}."
     ahead = f"{abs(best['mean']):.{_decimals(best['mean'])}f} dB ahead of {second}"
-    return (
-        f"The best of the {count} methods is {first}, {ahead}; {_chance(best, len(best['gains']))}."
-    )
+    return f"The best of {of} is {first}, {ahead}; {_chance(best, len(best['gains']))}."
 
 
 def signed(value: float) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 
 from afmsr_core.report import (
@@ -17,9 +18,10 @@ from afmsr_core.report import (
 from afmsr_core.report.contents import Results, unique_slugs
 from afmsr_core.report.files import Files
 from afmsr_core.report.panels import panel, side_of
-from afmsr_core.report.sections import data_set, example, fields_of, trusted
+from afmsr_core.report.sections import data_set, example, fields_of, title_of, trusted
 from afmsr_core.report.table import BESIDE, Cell, Table, as_html
 from afmsr_core.report.tiles import Panel
+from afmsr_core.webpage.chart import Figure
 from afmsr_core.webpage.html import bullets, details, document, header, linked, nav, shipped, titled
 
 __all__ = ["page"]
@@ -74,10 +76,7 @@ def page(results: Results, files: Files) -> str:
         sections.append(data_set(results, files, name, panels.get(chosen), why, found))
     if curves:
         files.write("tables/spectra.csv", spectra.as_csv(results, curves))
-    links = [
-        (results.slug("set", name), f"Data set {name}" if name else "Results")
-        for name in results.data_sets
-    ]
+    links = [(results.slug("set", name), title_of(results, name)) for name in results.data_sets]
     if results.records("same_time"):
         links.insert(0, ("same-time", same_time.HEADING))
     links += [("trust", "Trust"), ("failures", "Failures"), ("pairs", "Pairs")]
@@ -102,18 +101,12 @@ def _head(results: Results, files: Files) -> str:
     version = results.raw.get("afmsr") or "of unknown version"
     compared, *rest = [said for said, below in words.summary(results) if not below]
     parts = [f"<p>{escape(compared)}</p>"]
-    for said in same_time.first_words(results):
-        parts.append(
-            f'<div class="first"><h2>{escape(said.title)}</h2>{bullets(said.sentences)}</div>'
-        )
-    for said in gains.first_words(results):
-        drawn = figures.gained(results, said.data_set, said.protocol, MOST_ROWS)
-        shown = files.write_figure(drawn) if drawn else ""
-        told = bullets(said.sentences)
-        if len(said.sentences) > MOST_SAID:  # the chart tells the same of each
-            *each, best = said.sentences
-            told = f"<div>{bullets([best])}{details('Method by method', bullets(each))}</div>"
-        parts.append(f'<div class="first"><h2>{escape(said.title)}</h2>{told}{shown}</div>')
+    for one in same_time.comparisons(results):
+        if said := [*one.sentences()]:
+            parts.append(_first(files, one.title, said, one.chart(MOST_ROWS)))
+    for words_on in gains.first_words(results):
+        drawn = figures.gained(results, words_on.data_set, words_on.protocol, MOST_ROWS)
+        parts.append(_first(files, words_on.title, words_on.sentences, drawn))
     if len(parts) > 1:
         parts.append(f'<p class="notes">{escape(figures.LEGEND)}</p>')
     made_with = f"afmsr {version}" + (f", {created}" if created else "")
@@ -123,8 +116,18 @@ def _head(results: Results, files: Files) -> str:
     return header(TITLE, made_with, "".join(parts) + bullets([one for one in rest if one != alarm]))
 
 
+def _first(files: Files, title: str, sentences: Sequence[str], drawn: Figure | None) -> str:
+    """Return a block of the first screen: what is said, and the chart beside it."""
+    shown = files.write_figure(drawn) if drawn else ""
+    told = bullets(sentences)
+    if len(sentences) > MOST_SAID:  # the chart tells the same of each
+        *each, best = sentences
+        told = f"<div>{bullets([best])}{details('Method by method', bullets(each))}</div>"
+    return f'<div class="first"><h2>{escape(title)}</h2>{told}{shown}</div>'
+
+
 def _same_time(results: Results, files: Files) -> str:
-    found = "".join(files.write_table(one) for one in same_time.tables(results))
+    found = "".join(files.write_table(one.table()) for one in same_time.comparisons(results))
     return titled("same-time", same_time.HEADING, found) if found else ""
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from afmsr_core.quantity import readable
-from afmsr_core.report.contents import Record, Results, slug
+from afmsr_core.report.contents import Record, Results, of_lines, slug
 from afmsr_core.report.table import MISSING, Cell, Table, digits, number
 from afmsr_core.report.tables import groups
 
@@ -98,7 +98,7 @@ def facts(results: Results, pair: Record) -> Iterator[tuple[str, str]]:
             title = f", “{scan['title']}”" if scan.get("title") else ""
             hashed = f", sha256 {str(scan['sha256'])[:12]}…" if scan.get("sha256") else ""
             yield word, f"{scan.get('path')}{title}: {_size(scan)} px, {' × '.join(sides)}{hashed}"
-    if isinstance(pair.get("scale"), str):
+    if of_lines(pair):
         yield "Line scan", f"upscaled {pair['scale'].replace('x', ' × ')}, columns × rows"
     if aligned := pair.get("alignment") or {}:
         yield "Alignment", _alignment(aligned)

@@ -9,7 +9,7 @@ import numpy as np
 from afmsr_core.picture.palettes import DEFAULT, DIFFERENCE
 from afmsr_core.picture.ranges import Range
 from afmsr_core.quantity import readable
-from afmsr_core.report.contents import Fields, Floats, Record, Results, slug
+from afmsr_core.report.contents import Fields, Floats, Record, Results, of_lines, slug
 from afmsr_core.report.tiles import Panel, Window, colour_bar, tile
 from afmsr_core.surfaces import fit_plane
 
@@ -146,7 +146,7 @@ def _low_pixels(pair: Record, fields: Fields, sizes: Sequence[int]) -> list[str]
         return ["" for _ in sizes]
     if not 1 <= ratio < 100:
         return ["" for _ in sizes]
-    of = "lines of the low" if isinstance(pair.get("scale"), str) else "of the low"
+    of = "lines of the low" if of_lines(pair) else "of the low"
     return [f" ({size / ratio:.0f} {of})" for size in sizes]
 
 

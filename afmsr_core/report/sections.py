@@ -26,7 +26,7 @@ from afmsr_core.report.spectra import Curves
 from afmsr_core.report.tiles import Panel
 from afmsr_core.webpage.html import details, notes, titled
 
-__all__ = ["data_set", "example", "fields_of", "trusted"]
+__all__ = ["data_set", "example", "fields_of", "title_of", "trusted"]
 
 NUMBER = re.compile(r"(?<![\w.])\d+(?:\.\d+)?(?![\w.]*\w)")
 """A number that stands by itself in a note."""
@@ -68,8 +68,12 @@ def data_set(
     if curves:
         drawn = spectra.figure(results, name, curves)
         inner.append(f"<h3>Power spectra</h3>{files.write_figure(drawn)}")
-    title = f"Data set {name}" if name else "Results"
-    return titled(results.slug("set", name), title, "".join(inner))
+    return titled(results.slug("set", name), title_of(results, name), "".join(inner))
+
+
+def title_of(results: Results, name: str) -> str:
+    """Return the title of the section of a data set."""
+    return f"Data set {name}" if name else (results.called(name) or "results").capitalize()
 
 
 def _chapter(results: Results, files: Files, name: str, protocol: str) -> str:
@@ -148,7 +152,7 @@ def trusted(results: Results, files: Files) -> str:
         told = [numbers.reported(results, name), numbers.quality(results, name), lost]
         least = floor.table(results, name)
         if any((*told, held, least)) and len(results.data_sets) > 1:
-            inner.append(f"<h3>{escape(name or 'No data set')}</h3>")
+            inner.append(f"<h3>{escape(results.called(name))}</h3>")
         if least:
             said = escape(floor.sentence(results, name))
             inner.append(f'<div class="screen"><p>{said}</p>{files.write_table(least)}</div>')

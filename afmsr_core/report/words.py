@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from afmsr_core.quantity import counted
 from afmsr_core.report import floor, gains, same_time, trust
-from afmsr_core.report.contents import Record, Results
+from afmsr_core.report.contents import Record, Results, of_lines
 
 __all__ = ["failures", "short", "summary"]
 
@@ -25,8 +25,11 @@ COMMAND = re.compile(r"(afmsr models fetch|pip install) ((?:-e )?'[^']+'|[\w,-]+
 def summary(results: Results) -> Iterator[tuple[str, list[str]]]:
     """Return the sentences of the summary, each with those that belong below it."""
     yield _what_was_compared(results), []
-    for said in (*same_time.first_words(results), *gains.first_words(results)):
-        yield said.title, said.sentences
+    for one in same_time.comparisons(results):
+        if said := [*one.sentences()]:
+            yield one.title, said
+    for words_on in gains.first_words(results):
+        yield words_on.title, words_on.sentences
     for data_set in results.data_sets:
         if least := floor.sentence(results, data_set):
             yield least, []
@@ -74,7 +77,7 @@ def _not_run_on_some(results: Results) -> Iterator[str]:
     groups: dict[str, list[Record]] = {}
     for pair in scored:
         if pair.get("not_run"):
-            kind = "line scan" if isinstance(pair.get("scale"), str) else "square scan"
+            kind = "line scan" if of_lines(pair) else "square scan"
             groups.setdefault(kind, []).append(pair)
     for kind, pairs in groups.items():
         reasons = {name: why for pair in pairs for name, why in pair["not_run"].items()}
@@ -105,8 +108,7 @@ def _what_was_compared(results: Results) -> str:
     sets = ""
     if any(results.data_sets):
         counts = [
-            f"{name or 'without a name'} {len(results.pairs_of(name))}"
-            for name in results.data_sets
+            f"{results.called(name)} {len(results.pairs_of(name))}" for name in results.data_sets
         ]
         sets = f" in {counted(len(counts), 'data set')} (scored: {', '.join(counts)})"
     plain = [results.label(m) for m in results.ran if m not in results.networks]
