@@ -30,7 +30,7 @@ Scores = dict[str, dict[str, float]]  # by scan and method, as SQUARE and LINES 
 SQUARE, LINES = "square", "lines"
 """Before the name of a method: which of the two scans it upscaled, as in ``"lines afm"``."""
 
-METRICS = frozenset(("rmse", "ssim_nm"))
+LIKENESS = "ssim_nm"
 
 
 def same_time_of(
@@ -110,13 +110,14 @@ def _compared(
             scored[str(lines["id"])] = _scores(square, lines, settings.methods, folder)
         except AfmsrError as error:
             left_out[str(lines["id"])] = str(error)
-    judged = {"nm": _judged(scored, "rmse", settings)}
+    judged = {"nm": _judged(scored, "high", settings)}
     if any("exact" in values for one in scored.values() for values in one.values()):
         judged["exact"] = _judged(scored, "exact", settings)
     ssim: dict[str, list[float]] = {}
     for one in scored.values():
         for name, values in one.items():
-            ssim.setdefault(name, []).append(values["ssim_nm"])
+            if LIKENESS in values:
+                ssim.setdefault(name, []).append(values[LIKENESS])
     means = {name: float(np.mean(values)) for name, values in ssim.items()}
     return {"judged": judged, "ssim": means, "left_out": left_out}
 
@@ -161,6 +162,9 @@ def _reference(settings: EvaluationSettings) -> str:
 def _scores(square: Record, lines: Record, names: Sequence[str], folder: Path) -> Scores:
     """Return the errors and SSIM of every method on both scans, on the pixels that both cover.
 
+    Tilt and bow are no part of an error: every scan has its own, so they would decide which of two
+    scans is better, though they say nothing of how these were taken.
+
     Raises
     ------
     FieldError
@@ -178,12 +182,15 @@ def _scores(square: Record, lines: Record, names: Sequence[str], folder: Path) -
         truth, pixel = fields["high"][window], (fields["pixel_size"][0], fields["pixel_size"][1])
         for name in filter(fields.__contains__, names):
             result = fields[name][window]
-            told = metrics.evaluate(result, truth, pixel, "nm", only=METRICS)
-            values = {key: value.value for key, value in told.items() if value.value is not None}
-            if "exact" in fields:
-                values["exact"] = error_against(result, fields["exact"][window])
-            if values.keys() >= METRICS:
-                found[f"{scan} {name}"] = values
+            values: dict[str, float] = {
+                judge: error_against(result, fields[judge][window])
+                for judge in ("high", "exact")
+                if judge in fields
+            }
+            alike = metrics.evaluate(result, truth, pixel, "nm", only={LIKENESS})[LIKENESS].value
+            if alike is not None:
+                values[LIKENESS] = alike
+            found[f"{scan} {name}"] = values
     return found
 
 

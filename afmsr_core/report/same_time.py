@@ -122,7 +122,8 @@ class Comparison:
             rows=[*rows.values()],
             remarks=[
                 f"Gain over {self._called(reference)}: 20 times the logarithm of the ratio of the "
-                "RMS errors, on the pixels that both scans cover.",
+                "RMS errors, on the pixels that both scans cover, without tilt and bow, of which "
+                "every scan has its own.",
                 *(
                     f"Not compared: {pair}: {why}"
                     for pair, why in (self.record.get("left_out") or {}).items()
