@@ -265,6 +265,21 @@ def test_bicubic_is_what_the_command_makes(tmp_path: Path, options: list[str]) -
 
 
 @pytest.mark.parametrize("turned", [False, True], ids=["lines across", "lines down"])
+def test_fewer_points_than_a_line_has_have_a_page(tmp_path: Path, turned: bool) -> None:
+    scan = scan_of(32, 128, xreal=1600.0)
+    scan = scan.turned() if turned else scan
+    fine = afmsr.upscale(scan, method="lanczos4", pixels=50)
+    other = scan.replace(heights=-scan.heights, title="Another")
+    afmsr.write(tmp_path / "few.gwy", [other, scan, fine.replace(title="Of some (x4)")])
+    found = subject_of_file(tmp_path / "few.gwy")
+    assert found.scan.title == scan.title and found.warnings == ()
+    assert found.bicubic is not None and found.bicubic.heights.shape == (50, 50)
+    assert "50 x 50 in the result" in page(found)
+    with pytest.raises(FieldError, match="cannot be made from"):
+        subject_of(afmsr.upscale(scan_of(32, 64), pixels=32), scan_of(64, 128))
+
+
+@pytest.mark.parametrize("turned", [False, True], ids=["lines across", "lines down"])
 def test_the_page_of_a_line_scan_is_true_to_its_area(
     tab: Tab, tmp_path: Path, turned: bool
 ) -> None:

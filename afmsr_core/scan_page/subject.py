@@ -263,13 +263,17 @@ def _upscaled(channel: Channel) -> int:
 
 
 def _fits(result: Channel, scan: Channel) -> bool:
-    """Whether a result may be made from a scan: same area and units, no fewer pixels."""
+    """Whether a result may be made from a scan: same area and units, no fewer pixels.
+
+    Along the lines of a line scan, where none are added, fewer may have been asked for.
+    """
     sides = ((result.xreal, scan.xreal), (result.yreal, scan.yreal))
+    rows, columns = scale_of(result)
     return (
         all(abs(one - other) <= SAME_AREA * other for one, other in sides)
         and (result.unit, result.lateral_unit) == (scan.unit, scan.lateral_unit)
-        and result.xres >= scan.xres
-        and result.yres >= scan.yres
+        and (result.xres >= scan.xres or columns == 1)
+        and (result.yres >= scan.yres or rows == 1)
     )
 
 
@@ -282,16 +286,13 @@ def _shape(channel: Channel) -> str:
 
 def _likeness(result: Channel, scan: Channel, spec: str = "plane") -> float:
     """Return the correlation of a scan with what its result has at the measured pixels."""
-    again = averaged(result, scan.heights.shape).heights
-    fields = [
-        level(scan.replace(heights=heights, mask=None), spec).channel.heights
-        for heights in (again, scan.heights)
-        if np.isfinite(heights).any()
-    ]
+    shape = min(result.yres, scan.yres), min(result.xres, scan.xres)
+    both = [averaged(one.replace(mask=None), shape) for one in (result, scan)]
+    fields = [level(one, spec).channel.heights for one in both if np.isfinite(one.heights).any()]
     if len(fields) < 2:
         return -1.0
-    both = np.isfinite(fields[0]) & np.isfinite(fields[1])
-    one, other = (field[both] for field in fields)
+    known = np.isfinite(fields[0]) & np.isfinite(fields[1])
+    one, other = (field[known] for field in fields)
     if one.size < 2 or not (one.std() > 0 and other.std() > 0):
         return 0.0
     return float(np.corrcoef(one, other)[0, 1])
