@@ -353,11 +353,11 @@ class Grid:
                 f"nothing more; give {wider} or fewer{other}"
             )
         if self.pixels < least:
-            fewer = f"fewer than the {least}"
-            if scale.lines:
-                fewer = f"fewer lines than the {scan.xres if scale.sideways else scan.yres}"
+            fewer = f"are fewer than the {least}"
+            if scale.lines:  # whose longer side may be that along the lines
+                fewer = f"leave fewer lines than the {scan.xres if scale.sideways else scan.yres}"
             raise UsageError(
-                f"{scan.where}: {self.pixels} pixels are {fewer} that were measured; give {least} "
+                f"{scan.where}: {self.pixels} pixels {fewer} that were measured; give {least} "
                 f"or more"
             )
         share = self.pixels / wider

@@ -74,6 +74,7 @@ def test_a_line_a_channel_with_the_numbers_of_json(
         assert noisy == ("noise" in found["advice"])
     settings = json.loads(rows[1]["settings"])
     assert settings["method"] == rows[1]["method"] == "bicubic"
+    assert rows[1]["scale"] == "4"
     assert rows[1]["afmsr"] == afmsr.__version__
     assert upscale(folder, tmp_path / "more", "--summary", tmp_path / "two.csv", "--jobs", 2) == 1
     for one, other in zip(rows, rows_of(tmp_path / "two.csv"), strict=True):

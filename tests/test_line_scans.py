@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import shutil
 from pathlib import Path
@@ -350,8 +351,9 @@ def folder(tmp_path: Path) -> Path:
 def test_the_command_line_says_which_it_took_and_why(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], jobs: str
 ) -> None:
+    table = tmp_path / "all.csv"
     command = ["upscale", str(folder), "-o", str(tmp_path / "out"), "--json", "--jobs", jobs]
-    assert main(command) == 0
+    assert main([*command, "--summary", str(table)]) == 0
     told = capsys.readouterr()
     assert (
         "Height to 101 x 120 px (afm; 101 x 30 px of 4 x 16 nm: every point of a line was "
@@ -362,6 +364,8 @@ def test_the_command_line_says_which_it_took_and_why(
     assert {name: one["scale"] for name, one in found.items()} == {
         "lines": "1x4", "square": 4, "twice": "1x2", "turned": "4x1",
     }  # fmt: skip
+    with table.open(newline="", encoding="utf-8") as rows:
+        assert [row["scale"] for row in csv.DictReader(rows)] == ["1x4", "4", "4x1", "1x2"]
     assert "scale_because" not in found["square"]
     for name, one in found.items():
         made = io.read(tmp_path / "out" / f"{name}_x4.gwy")[-1]

@@ -116,6 +116,7 @@ COLUMNS = {
     "columns": "columns of result (px)",
     "rows": "rows of result (px)",
     "method": "method",
+    "scale": "scale",
     "level": "level",
     "settings": "settings",
     "warnings": "warnings",
@@ -159,6 +160,7 @@ def _of_channel(channel: Mapping[str, Any]) -> dict[str, Any]:
         "columns": channel["xres"],
         "rows": channel["yres"],
         "method": channel["method"],
+        "scale": channel["scale"],
         "level": settings.get("level", ""),
         "settings": json.dumps(settings, ensure_ascii=False),
     }
