@@ -183,8 +183,8 @@ def _fields(one: Shown, whole: bool) -> list[Panel]:
     if not whole:
         drawn_out = np.repeat(one.lines, FACTOR, axis=0)
         return [
-            scan.replace(title="Square scan", subtitle="4th lines and points"),
-            panel(drawn_out, "Full lines", "the same scan time"),
+            scan.replace(title="Square scan", subtitle="1/16 of the pixels"),
+            panel(drawn_out, "Full lines", "1/4, in the same time"),
             panel(one.results[LINES], "Upscaled by afm", f"full lines, {one.gain(LINES):+.1f} dB"),
             *errors,
         ]
