@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from afmsr_core import __version__
 from afmsr_core.channel import Channel, Step
 from afmsr_core.errors import UsageError
-from afmsr_core.grid import scale_of
+from afmsr_core.grid import SQUARE, scales_of
 from afmsr_core.large_field import LargeField, bands, empty_field
 
 __all__ = ["averaged", "fineness"]
@@ -89,9 +90,11 @@ def averaged(fine: Channel, shape: tuple[int, int]) -> Channel:
 def fineness(result: Channel) -> tuple[float, float]:
     """Return how many pixels a result has for one that was measured: down and across.
 
-    As its history tells, which files keep; those of square pixels at 4x if that tells nothing.
+    As its history tells, which files keep, of all that was upscaled and averaged; those of square
+    pixels at 4x if that tells nothing.
     """
-    down, across = map(float, scale_of(result))
+    made = scales_of(result) or (SQUARE,)
+    down, across = (float(math.prod(side)) for side in zip(*made, strict=True))
     for step in result.history:
         if step.name == STEP:
             down *= _share(step, "rows")

@@ -26,6 +26,7 @@ __all__ = [
     "is_about_square",
     "is_sideways",
     "scale_of",
+    "scales_of",
 ]
 
 FINEST = 4  # pixels along an axis, at most, that a method makes of one that was measured
@@ -257,14 +258,19 @@ def from_option(option: str) -> Scale:
     return _OPTIONS[option]
 
 
+def scales_of(result: Channel) -> tuple[Scale, ...]:
+    """Return the scale of each upscaling in the history of a channel, the first of them first."""
+    recorded = (step.settings.get("scale") for step in result.history if step.name == "upscale")
+    return tuple(_RECORDED.get(str(one), SQUARE) for one in recorded)
+
+
 def scale_of(result: Channel) -> Scale:
     """Return the scale that a result was made with, before anything was averaged.
 
     As its history tells, which files keep; :data:`SQUARE` if that tells nothing.
     """
-    step = result.last_step("upscale")
-    recorded = None if step is None else step.settings.get("scale")
-    return _RECORDED.get(str(recorded), SQUARE)
+    made = scales_of(result)
+    return made[-1] if made else SQUARE
 
 
 # --- how many pixels are asked for ------------------------------------------------------------

@@ -99,7 +99,7 @@ def run(args: argparse.Namespace) -> int:
         for number, pair in enumerate(found.pairs):
             try:
                 low, high = _read(pair, progress)
-                scale = _check_scale(scale, upscaler.scale(low).upright)
+                taken = _check_scale(scale, upscaler.scale(low).upright)
                 low_first, high_first = (copies.first(one, pair) for one in (low, high))
                 if low_first is high_first is not pair:
                     progress.say(
@@ -112,6 +112,7 @@ def run(args: argparse.Namespace) -> int:
                 sample = own[pair.id] = own[other.id]
                 one, digest = _observed(pair, (low, high), sample, upscaler, args.level, number)
                 observations.append(one)
+                scale = taken
                 progress.done(f"{pair.id}: sample {sample}")
             except Exception as error:  # whatever happens to a pair, the others are used
                 failed += 1

@@ -109,6 +109,14 @@ def test_python_gives_as_many_as_were_asked_for(
         assert f"80 x 36 px averaged by area to {size}" in step.effect
 
 
+def test_upscaled_twice_it_is_as_fine_as_both_make_it() -> None:
+    scan = Channel(np.eye(8), 80.0, 160.0)  # lines x2
+    once = afmsr.upscale(scan, method="bilinear", pixels=12)
+    assert once.heights.shape == (12, 6) and fineness(once) == (1.5, 0.75)
+    twice = afmsr.upscale(once, method="bilinear", scale=2)
+    assert twice.heights.shape == (24, 12) and fineness(twice) == (3.0, 1.5)
+
+
 @pytest.mark.parametrize(
     ("grid", "told"),
     [
