@@ -163,6 +163,14 @@ def test_what_is_measured_along_the_lines_costs_nothing() -> None:
     assert across.verdict == "too coarse" and across.pixels[0] == SIDE and across.pixels[1] > 48
 
 
+def test_many_points_of_a_line_are_no_reason_to_scan_a_smaller_area() -> None:
+    bent = np.broadcast_to(np.sin(np.arange(64) * 1.6)[:, None], (64, 4096))
+    found = judge(bent, Noise(0.0, 0.0, None, "scan"), scale=LINES_X4)
+    assert found.verdict != "fine" and found.pixels[0] == 4096 and found.pixels[1] < 4096
+    assert found.advice.endswith("pixels on the same area would do") and not found.out_of_reach
+    assert found.turned.advice.endswith("would do")
+
+
 def test_levelling_takes_less_from_a_scan_whose_pixels_are_longer() -> None:
     relief = hills(7, 3.0)
     square, lines = levelling_bias(relief, "plane"), levelling_bias(relief[::4], "plane", 4.0)

@@ -47,7 +47,7 @@ def _fine_enough(subject: Subject, known: Trusted) -> str:
         return f"The scan is fine enough: expect the result to be wrong {share}"
     columns, rows = found.pixels
     cure = f"{columns} x {rows} pixels on the same area would do"
-    if max(found.pixels) >= MAX_SIDE:
+    if found.out_of_reach:
         cure = f"even {MAX_SIDE} pixels a side may not do, so scan a smaller area"
     noisy = not found.more_pixels_help
     if noisy:

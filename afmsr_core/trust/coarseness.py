@@ -100,6 +100,8 @@ class Coarseness:
     pixels : tuple of int
         Columns and rows that would make the scan fine; what it has, if it is. Of a line scan only
         the lines become more.
+    most : float or None
+        The larger of the sides of `pixels` that become more. None in records of earlier versions.
     """
 
     verdict: str
@@ -113,6 +115,7 @@ class Coarseness:
     steepest: float | None
     edge: float
     pixels: tuple[int, int]
+    most: float | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return everything, JSON-serialisable."""
@@ -134,6 +137,11 @@ class Coarseness:
         return self.noise_share <= MOSTLY_NOISE * self.expected_error
 
     @property
+    def out_of_reach(self) -> bool:
+        """Whether more pixels are needed than instruments take; points of a line are no matter."""
+        return (self.most or max(self.pixels)) >= MAX_SIDE
+
+    @property
     def percent(self) -> str:
         """The expected error in percent of Sq."""
         if self.expected_error < LEAST_TOLD:
@@ -152,7 +160,7 @@ class Coarseness:
         if not self.more_pixels_help:
             return f"{told}, mostly noise; average or scan more slowly"
         columns, rows = self.pixels
-        if max(self.pixels) >= MAX_SIDE:
+        if self.out_of_reach:
             return f"{told}; even {MAX_SIDE} pixels a side may not do, so scan a smaller area"
         return f"{told}; {columns} x {rows} pixels on the same area would do"
 
@@ -198,7 +206,8 @@ def judge(
     factor = 1.0
     if verdict != "fine":
         factor = (expected / FINE) ** (1 / power(e1, e2))
-    wanted = _side(columns, 1.0 if scale.lines else factor), _side(rows, factor)
+    lines = _side(rows, factor)
+    wanted = columns if scale.lines else _side(columns, factor), lines
     at_nyquist, aliased = _spectrum(relief)
     angles = _slopes(relief, pixel_size)
     return Coarseness(
@@ -213,6 +222,7 @@ def judge(
         steepest=angles[1],
         edge=_edge(relief),
         pixels=wanted,
+        most=float(lines if scale.lines else max(wanted)),
     )
 
 
