@@ -76,7 +76,10 @@ def test_points_cost_time_point_by_point_only() -> None:
         assert one.time == one.lines * one.points / 64
     assert {s.error for s in by_line.settings} == {s.error for s in by_point.settings}
     assert by_point.chosen is not None and by_point.chosen.points == by_point.chosen.lines
-    assert "times the time of this scan" in str(by_point).splitlines()[0]
+    assert "times that of this scan" in str(by_point).splitlines()[0]
+    (same,) = (s for s in by_point.settings if (s.lines, s.points, s.read) == (64, 64, "afm"))
+    as_long = afmsr.plan(scan(), error=f"{100 * same.error}%", mode="force-map")
+    assert "in the time of this scan; likely" in str(as_long).splitlines()[0]
 
 
 @pytest.mark.parametrize("offsets", [0.0, 1.0, 20.0])

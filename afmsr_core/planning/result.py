@@ -207,7 +207,8 @@ def _time(plan: Plan, one: Setting) -> str:
     rate = plan.lines_per_second
     if one.seconds is None or rate is None:
         if MODES[plan.mode]:
-            return f"{one.time / plan.lines:.2g} times the time of this scan"
+            share = f"{one.time / plan.lines:.2g}"
+            return "the time of this scan" if share == "1" else f"{share} times that of this scan"
         return f"the time of {one.lines} lines"
     told = f"{rate:.3g}"
     return f"{duration(one.seconds)} at {told} {'line/s' if told == '1' else 'lines/s'}"

@@ -157,7 +157,8 @@ def settings_of(choices):
     """Return the settings of a request."""
     steps = [step for step in (choices["background"], choices["rows"]) if step != "none"]
     return {
-        "method": choices["method"], "scale": choices["scale"], "level": "+".join(steps) or "none", "mask": choices["mask"],
+        "method": choices["method"], "scale": choices["scale"],
+        "level": "+".join(steps) or "none", "mask": choices["mask"],
         "restore_background": choices["restore_background"],
     }
 
