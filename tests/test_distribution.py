@@ -21,7 +21,7 @@ PAPERS = {
     *("README.md", "LICENSE", "CHANGELOG.md", "CITATION.cff", "SECURITY.md"),
     *("setup.cfg", "pyproject.toml", "MANIFEST.in", "install_plugin.py"),
 }
-LIMIT = 6e6  # bytes of a wheel, over half of them the network, twice, and the example
+LIMIT = 8e6  # bytes of a wheel, most of them three networks, each twice, and the example
 
 
 def files() -> list[str]:

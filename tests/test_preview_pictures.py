@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from afmsr_core.channel import Channel
+from afmsr_core.grid import SQUARE
 from afmsr_core.picture.palettes import palette, unmeasured_colour
 from afmsr_core.picture.ranges import Range
 from gwyddion_plugin.worker.preview_pictures import Crop, write
@@ -32,7 +33,7 @@ def test_the_pictures_show_the_area_as_it_is(
     heights = np.tile(np.linspace(0.0, 2150.0, 160), (120, 1))
     heights[60:64] = np.nan
     relief = Channel(heights, *size)
-    shown = Crop.around(relief)
+    shown = Crop.around(relief, SQUARE)
     seen = shown.seen(relief)
     fine = seen.replace(heights=seen.heights.repeat(4, axis=0).repeat(4, axis=1))
     names = write(tmp_path, relief, shown, fine)
