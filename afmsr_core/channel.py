@@ -177,9 +177,9 @@ class Channel:
                 f"found shape {heights.shape}"
             )
         object.__setattr__(self, "heights", heights)
-        for name in ("xreal", "yreal"):
+        for name, pixels in (("xreal", heights.shape[1]), ("yreal", heights.shape[0])):
             size = float(getattr(self, name))
-            if not (np.isfinite(size) and size > 0):
+            if not (np.isfinite(size) and size / pixels > 0):
                 raise FieldError(
                     f"{self.where}: physical size {name} must be positive, found {size}; "
                     f"set it in Gwyddion with Dimensions and Units"

@@ -78,6 +78,11 @@ def test_the_shape_of_a_pixel_decides(longer: float, scale: Scale) -> None:
         assert choose(square).scale == SQUARE
 
 
+def test_a_pixel_without_a_size_is_refused() -> None:
+    with pytest.raises(FieldError, match="size xreal must be positive, found 5e-324"):
+        Channel(np.zeros((4, 4)), 5e-324, 1.0)
+
+
 def test_the_number_of_pixels_does_not_decide() -> None:
     strip = Channel(np.zeros((128, 512)), 2000.0, 500.0)
     assert choose(strip) == (SQUARE, "")

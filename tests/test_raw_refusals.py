@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
+import cv2
 import numpy as np
 import pytest
 
@@ -284,6 +285,18 @@ def test_a_size_of_zero_is_final(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     (tmp_path / "a.spm").write_bytes(BRUKER)
     with pytest.raises(FieldError, match="no size"):
         io.read(tmp_path / "a.spm")
+
+
+def test_no_picture_is_a_scan_of_impossible_size(tmp_path: Path) -> None:
+    """gwyddionpy takes a BMP for a file of Burleigh, and 54 bytes of its pixels for numbers."""
+    pixels = np.random.default_rng(0).integers(0, 256, (48, 64, 3), dtype=np.uint8)
+    (tmp_path / "a.bmp").write_bytes(cv2.imencode(".bmp", pixels)[1].tobytes())
+    try:
+        found = io.read(tmp_path / "a.bmp")
+    except ReadError:
+        return
+    for one in found:
+        assert one.lateral_unit == "" or 1e-3 < min(one.xreal, one.yreal) < 1e9
 
 
 # --- what readers say ----------------------------------------------------------------------

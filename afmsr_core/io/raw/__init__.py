@@ -77,6 +77,7 @@ def read(path: str | Path) -> Channels:
         try:
             found = reader.read(path, known is not None)
             channels = corrected(path, reader.name, found.channels)
+            _check_sizes(path, reader.name, channels)
         except ReadError as error:  # not a FieldError: the next reader might invent a size
             failures[reader.name] = error
         else:
@@ -122,6 +123,27 @@ def _read_by(own: OwnReader, path: Path) -> Sequence[Channel]:
     if not getattr(own, "IN_CHILD", False):
         return own.read(path)
     return CHILD.read(path, own.__name__, f"the reader of {own.NAME}", limit_of(path)).channels
+
+
+def _check_sizes(path: Path, reader: str, channels: Sequence[Channel]) -> None:
+    """Refuse what a reader made of a file of another format, such as gwyddionpy of a BMP picture.
+
+    Raises
+    ------
+    UnknownFormatError
+        If no channel has sides that can be scanned.
+    """
+    sides = [(one.xreal, one.yreal) for one in channels if one.lateral_unit == "nm"]
+    if sides and not any(min(pair) >= LEAST and max(pair) <= MOST for pair in sides):
+        width, height = sides[0]
+        raise UnknownFormatError(
+            f"{path.name}: {reader} reads a scan of {width:.3g} x {height:.3g} nm, which no "
+            f"instrument makes; save it as .gwy or .gsf with the program that opens it"
+        )
+
+
+LEAST, MOST = 1e-3, 1e9
+"""Sides of a scan in nm, far beyond those there are: a hundredth of an atom, and a metre."""
 
 
 def _recorded(channels: Sequence[Channel], reader: str, version: str, format: str) -> Channels:
