@@ -31,6 +31,8 @@ SQUARE, LINES = "square", "lines"
 """Before the name of a method: which of the two scans it upscaled, as in ``"lines afm"``."""
 
 LIKENESS = "ssim_nm"
+JUDGES = ("high", "exact")
+"""Among the fields of a pair: the fine scan, and, where it is known, what the tip traces."""
 
 
 def same_time_of(
@@ -160,7 +162,7 @@ def _reference(settings: EvaluationSettings) -> str:
 
 
 def _scores(square: Record, lines: Record, names: Sequence[str], folder: Path) -> Scores:
-    """Return the errors and SSIM of every method on both scans, on the pixels that both cover.
+    """Return the errors and SSIM of every method on both scans, on the pixels that both measured.
 
     Tilt and bow are no part of an error: every scan has its own, so they would decide which of two
     scans is better, though they say nothing of how these were taken.
@@ -174,21 +176,26 @@ def _scores(square: Record, lines: Record, names: Sequence[str], folder: Path) -
     (top, left), (bottom, right) = np.max(corners, axis=0)[0], np.min(corners, axis=0)[1]
     if bottom <= top or right <= left:
         raise FieldError("the two scans show no part of the truth together; drop one of them")
-    found: Scores = {}
+    shown: dict[str, dict[str, Field]] = {}
     for scan, record in ((SQUARE, square), (LINES, lines)):
         first = _corners(record["crop"])[0]
         window = np.s_[top - first[0] : bottom - first[0], left - first[1] : right - first[1]]
         fields = _fields(folder, record)
-        truth, pixel = fields["high"][window], (fields["pixel_size"][0], fields["pixel_size"][1])
+        pixel = (fields["pixel_size"][0], fields["pixel_size"][1])
+        judged = {name: fields[name] for name in (*names, *JUDGES) if name in fields}
+        shown[scan] = {name: field[window] for name, field in judged.items()}
+    every = [field for fields in shown.values() for field in fields.values()]
+    measured = np.isfinite(every).all(axis=0)
+    found: Scores = {}
+    for scan, fields in shown.items():
+        truths = {
+            judge: np.where(measured, fields[judge], np.nan) for judge in JUDGES if judge in fields
+        }
         for name in filter(fields.__contains__, names):
-            result = fields[name][window]
-            values: dict[str, float] = {
-                judge: error_against(result, fields[judge][window])
-                for judge in ("high", "exact")
-                if judge in fields
-            }
-            alike = metrics.evaluate(result, truth, pixel, "nm", only={LIKENESS})[LIKENESS].value
-            if alike is not None:
+            result = fields[name]
+            values = {judge: error_against(result, truth) for judge, truth in truths.items()}
+            told = metrics.evaluate(result, truths["high"], pixel, "nm", only={LIKENESS})
+            if (alike := told[LIKENESS].value) is not None:
                 values[LIKENESS] = alike
             found[f"{scan} {name}"] = values
     return found
