@@ -133,7 +133,10 @@ so such a scan costs the time of a square one with as many lines.
 
 - What lies between two lines was not measured; the network fills in what is usual on the samples
   it knows. Check what matters with a zoom scan.
-- A particle that only one line crosses looks like a scar, and may be flattened like one.
+- A particle that only one line crosses looks like a scar, and may be flattened like one. So may
+  ridges that run nearly along the lines and are as thin as lines are apart: on 1 of 56 simulated
+  scans (a membrane, `afmsr simulate --preset ideal --seed 23 --low 512x128`) the error was half as
+  large again as that of cubic interpolation between the lines.
 - It moves features by up to {shift:.3f} px in the median, best fit.
 - Trained on {len(trained)} fields of {len({scan.sample for scan in trained})} samples, of heights
   only. It lost to bicubic of the square scan of the same time, without noise, on:
