@@ -311,9 +311,11 @@ class Grid:
 
     def __post_init__(self) -> None:
         if str(self.scale) not in (AUTO, *_FEWER, *_OPTIONS):
+            why = f"the methods make {FINEST}x, and more pixels would show nothing more"
+            if "x" in str(self.scale):
+                why = "two or four lines are made of each, and a scan whose lines run down is turned"
             raise UsageError(
-                f"scale {self.scale}: the methods make {FINEST}x, and more pixels would show "
-                f"nothing more; choose {AUTO}, 1, 2, 3, {', '.join(_OPTIONS)}"
+                f"scale {self.scale}: {why}; choose {AUTO}, 1, 2, 3, {', '.join(_OPTIONS)}"
             )
         if self.pixels is None:
             return

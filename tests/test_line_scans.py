@@ -126,6 +126,9 @@ def test_other_scales_are_refused_with_those_there_are(scale: Any) -> None:
         afmsr.upscale(scan_of(), scale=scale)
     with pytest.raises(UsageError, match="choose auto, 4, 1x4, 1x2"):
         Upscaler(Settings(scale=str(scale)))
+    if "x" in str(scale):
+        with pytest.raises(UsageError, match="whose lines run down is turned"):
+            Grid(scale)
 
 
 # --- what is made ----------------------------------------------------------------------------
