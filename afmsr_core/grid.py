@@ -313,7 +313,7 @@ class Grid:
         if str(self.scale) not in (AUTO, *_FEWER, *_OPTIONS):
             why = f"the methods make {FINEST}x, and more pixels would show nothing more"
             if "x" in str(self.scale):
-                why = "two or four lines are made of each, and a scan whose lines run down is turned"
+                why = "two or four lines are made of each; a scan whose lines run down is turned"
             raise UsageError(
                 f"scale {self.scale}: {why}; choose {AUTO}, 1, 2, 3, {', '.join(_OPTIONS)}"
             )
