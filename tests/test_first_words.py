@@ -104,7 +104,7 @@ CASES = {
 def test_the_sentence_of_a_network(case: str, tmp_path: Path) -> None:
     ratios, said = CASES[case]
     first, *_ = gains.first_words(results(tmp_path, ratios))
-    assert first.heading == "Heights in nm" and first.sentences[0] == said
+    assert first.title == "Heights in nm" and first.sentences[0] == said
 
 
 def test_mean_interval_and_chance_are_those_of_the_paired_t_test(tmp_path: Path) -> None:
@@ -125,7 +125,7 @@ def test_mean_interval_and_chance_are_those_of_the_paired_t_test(tmp_path: Path)
 def test_a_result_without_error_counts_as_won_and_not_in_the_mean(tmp_path: Path) -> None:
     found = results(tmp_path, WIN[:6], psnr=[31.0, 31.0, np.inf, 31.0, 30.5, 31.5])
     heights, grey = gains.first_words(found)
-    assert grey.heading == "8-bit grey values, as in the paper"
+    assert grey.title == "8-bit grey values, as in the paper"
     assert grey.sentences[0].startswith("afm beats bicubic on all 6 pairs, +1.00 dB in the mean [")
     assert "1 pair without any error counts as won or lost, but not in the mean." in (
         grey.sentences[0])  # fmt: skip

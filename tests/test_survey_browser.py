@@ -42,7 +42,7 @@ def tab(tmp_path: Path) -> Iterator[Tab]:
 
 def join(tab: Tab, server: Server, rater: str) -> None:
     tab.go(server.links[rater])
-    tab.until("document.querySelector('.lead a')")
+    tab.until("document.activeElement.matches('.lead a')")  # which may be after it is there
 
 
 def at(tab: Tab, number: int) -> None:
