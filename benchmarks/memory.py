@@ -97,7 +97,7 @@ def timed(what, call):
     return within
 
 upscaler = corridor.Upscaler(corridor.Settings(method=method, threads=threads))
-engine = upscaler._engine(upscaler.method)
+engine = upscaler.engines.of(upscaler.method)
 engine.run = timed("network", engine.run)
 corridor.level = timed("levelling", corridor.level)
 corridor.interpolate_part = timed("interpolation", corridor.interpolate_part)

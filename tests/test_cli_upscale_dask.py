@@ -116,7 +116,7 @@ def test_a_dead_workers_scans_are_done_by_another(tmp_path: Path, running: Clust
 def test_a_worker_with_other_weights_is_refused(tmp_path: Path, running: Cluster) -> None:
     jobs = [Job(path, tmp_path / "out" / path.name) for path in scans(tmp_path / "in", 1)]
     upscaler = Upscaler(Settings(threads=1))
-    upscaler._engine(upscaler.method).weights_sha256 = "0" * 64  # type: ignore[arg-type] # as if
+    upscaler.engines.of(upscaler.method).weights_sha256 = "0" * 64  # type: ignore[arg-type] # as if
     with pytest.raises(AfmsrError, match="has other weights of afm"):
         list(cluster.on_cluster(jobs, upscaler, Work(), running.address, print))
 

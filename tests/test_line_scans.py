@@ -407,11 +407,11 @@ def test_only_what_is_needed_is_loaded() -> None:
     upscaler = Upscaler(Settings(threads=1))
     upscaler(scan_of())
     upscaler(scan_of().turned())
-    assert list(upscaler._engines) == [LINES_X4]
+    assert upscaler.engines.loaded == (LINES_X4,)
     upscaler(scan_of(SQUARE))
-    assert list(upscaler._engines) == [LINES_X4, SQUARE]
+    assert upscaler.engines.loaded == (LINES_X4, SQUARE)
     assert upscaler.weights_sha256(LINES_X2) == shipped.expected_hash("afm_lines2.onnx")
-    assert upscaler.weights_sha256() == upscaler._engines[SQUARE].weights_sha256
+    assert upscaler.weights_sha256() == upscaler.engines.of(upscaler.method).weights_sha256
 
 
 @pytest.mark.parametrize("name", ["afm.onnx", "afm_lines4.onnx", "afm_lines2.onnx"])

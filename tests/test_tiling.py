@@ -183,7 +183,7 @@ def test_the_processor_takes_over_from_a_device_without_memory() -> None:
 
 def test_the_provenance_names_the_device_that_did_the_work() -> None:
     worker = Upscaler(Settings(threads=1))
-    worker._engines[SQUARE] = Cramped(100, device="cuda:0")
+    worker.engines._loaded[SQUARE] = Cramped(100, device="cuda:0")
     told = worker(Channel(GREY[:64, :64], 1.0, 1.0)).history[-1].settings
     assert told["device"] == "cpu"
 

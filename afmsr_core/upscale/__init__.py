@@ -4,16 +4,8 @@ The command line, the plug-in, the evaluation and the benchmark all go through h
 """
 
 from afmsr_core.upscale.scan import upscale
-from afmsr_core.upscale.upscaler import (
-    PROTOCOLS,
-    EngineName,
-    MaskRule,
-    Progress,
-    Protocol,
-    Settings,
-    Upscaler,
-    warnings_for,
-)
+from afmsr_core.upscale.settings import PROTOCOLS, EngineName, MaskRule, Protocol, Settings
+from afmsr_core.upscale.upscaler import Progress, Upscaler, warnings_for
 
 __all__ = [
     "PROTOCOLS",

@@ -14,14 +14,8 @@ from afmsr_core.channel import Channel
 from afmsr_core.errors import UsageError
 from afmsr_core.grid import AUTO, Grid
 from afmsr_core.methods import registry
-from afmsr_core.upscale.upscaler import (
-    EngineName,
-    MaskRule,
-    Progress,
-    Protocol,
-    Settings,
-    Upscaler,
-)
+from afmsr_core.upscale.settings import EngineName, MaskRule, Protocol, Settings
+from afmsr_core.upscale.upscaler import Progress, Upscaler
 
 if TYPE_CHECKING:
     from afmsr_core.arrays import Scan

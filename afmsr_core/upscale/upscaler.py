@@ -2,45 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from functools import partial
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from afmsr_core import __version__
 from afmsr_core.channel import Channel, Step
-from afmsr_core.errors import FieldError, UsageError, WeightsError
+from afmsr_core.errors import FieldError, UsageError
 from afmsr_core.gaps import filled
-from afmsr_core.grid import AUTO, SQUARE, Scale, check_scale, choose, from_option
-from afmsr_core.inference import Engine, Tiles, open_engine, prepare, run_tiled
+from afmsr_core.grid import SQUARE, Scale, check_scale, choose
+from afmsr_core.inference import Engine, Tiles, run_tiled
 from afmsr_core.large_field import LARGE, LargeField, bands, empty_field
 from afmsr_core.levelling import Levelled, level
-from afmsr_core.methods import Interpolation, Method, Network, registry, shipped
+from afmsr_core.methods import Interpolation, Method, Network, registry
 from afmsr_core.methods.interpolation import interpolate_part
 from afmsr_core.normalisation import Normalisation, from_8bit, to_8bit
 from afmsr_core.surfaces import match_plane
+from afmsr_core.upscale.engines import Engines
+from afmsr_core.upscale.settings import PROTOCOLS, Settings
 
-__all__ = [
-    "PROTOCOLS",
-    "EngineName",
-    "MaskRule",
-    "Progress",
-    "Protocol",
-    "Settings",
-    "Upscaler",
-    "warnings_for",
-]
+__all__ = ["Progress", "Upscaler", "warnings_for"]
 
-PROTOCOLS = ("nm", "paper")
 MAX_SIDE = 16384  # Gwyddion's own limit for a resampled field, in pixels
-
-MaskRule = Literal["ignore", "exclude", "include"]
-Protocol = Literal["nm", "paper"]
-EngineName = Literal["auto", "onnx", "torch"]
 
 Field = NDArray[np.float64]
 _Ran = tuple[Tiles, Engine] | None  # what a network ran in and on; None for an interpolation
@@ -48,59 +34,8 @@ Progress = Callable[[float], None]
 """Gets the fraction done, 0 to 1; may raise :class:`afmsr_core.errors.Cancelled`."""
 
 
-@dataclass(frozen=True)
-class Settings:
-    """Everything that a user may choose; all of it is written into the result.
-
-    Parameters
-    ----------
-    method : str
-        Name in the registry of methods.
-    level : str
-        Levelling before the method, such as ``"plane"`` or ``"plane+rows-median"``.
-    mask : {"ignore", "exclude", "include"}
-        How levelling treats marked pixels.
-    restore_background : bool
-        Put back what levelling took off, and make mean and tilt those of the input. Otherwise
-        the result is the levelled field.
-    protocol : {"nm", "paper"}
-        ``"nm"`` keeps floats and clamps nothing. ``"paper"`` is the 8-bit, clamped path of
-        doi 10.3762/bjnano.16.83, for comparing with its figures: it loses heights.
-    device : str
-        ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:N"`` or ``"mps"``.
-    engine : {"auto", "onnx", "torch"}
-        What runs a network.
-    weights : Path, optional
-        File with other weights for the network. Only networks take weights, tiles, an engine
-        and other devices than the processor.
-    tile : int, optional
-        Side of tiles in input pixels, of a line scan in lines; chosen to fit the memory by default.
-    threads : int, optional
-        Processor threads of the engine; all that the process may use by default.
-    scale : str
-        ``"auto"`` makes 4x along both axes, and of a line scan as many lines as make its pixels
-        square; ``"4"``, ``"1x4"`` and ``"1x2"`` (columns by rows) do so whatever the pixels are.
-        See :func:`afmsr_core.grid.choose`.
-    """
-
-    method: str = registry.DEFAULT
-    level: str = "plane"
-    mask: str = "ignore"
-    restore_background: bool = True
-    protocol: str = "nm"
-    device: str = "auto"
-    engine: str = "auto"
-    weights: Path | None = None
-    tile: int | None = None
-    threads: int | None = None
-    scale: str = AUTO
-
-
 class Upscaler:
     """Upscales any number of channels with the same settings; a network is loaded once.
-
-    Line scans have networks of their own. Each is loaded for the first channel that needs it; that
-    its file is there and right is seen to before any channel is.
 
     Parameters
     ----------
@@ -130,11 +65,7 @@ class Upscaler:
         check_scale(settings.scale)
         self.settings = settings
         self.method = registry.get(settings.method)
-        self._engines: dict[Scale, Engine] = {}
-        if isinstance(self.method, Network):
-            self._make_ready()
-        else:
-            _refuse_for_networks(self.method.name, settings)
+        self.engines = Engines(settings)
 
     def scale(self, channel: Channel) -> Scale:
         """Return the scale that a channel will be taken with; ``(1, 4)`` if its lines run down."""
@@ -145,65 +76,7 @@ class Upscaler:
 
         None, too, for a network that is not loaded and does not ship with afmsr.
         """
-        if scale.upright in self._engines:
-            return self._engines[scale.upright].weights_sha256
-        if not isinstance(self.method, Network) or not _opens_late(self.settings):
-            return None
-        network = _network(self.method.name, scale)
-        return None if network.onnx is None else shipped.expected_hash(network.onnx)
-
-    def _make_ready(self) -> None:
-        """Tell before the first scan what stands in the way of a network."""
-        name, settings = self.method.name, self.settings
-        if settings.scale != AUTO:
-            self._engine(_network(name, from_option(settings.scale)))
-            return
-        networks = [_network(name, scale) for scale in registry.scales(name)]
-        if _opens_late(settings) and all(one.onnx for one in networks):
-            for one in networks:
-                prepare(one)
-        elif settings.weights is None:
-            self._engine(networks[0])
-        else:
-            self._open_fitting(networks)
-
-    def _open_fitting(self, networks: Sequence[Network]) -> None:
-        """Load the one of several networks that the user's weights are those of."""
-        first: WeightsError | None = None
-        for one in networks:
-            try:
-                self._engine(one)
-                return
-            except WeightsError as error:
-                first = first or error
-        if first is not None:
-            raise first
-
-    def _engine(self, network: Network) -> Engine:
-        """Return a network that is loaded.
-
-        Raises
-        ------
-        WeightsError
-            If the user's weights are those for another scale.
-        """
-        settings, scale = self.settings, network.scale
-        if scale not in self._engines:
-            if settings.weights is not None and self._engines:
-                theirs = _network(network.name, next(iter(self._engines)))
-                raise WeightsError(
-                    f"{settings.weights}: holds the weights of {theirs.called}, and this scan "
-                    f"takes those of {network.called}; give --scale {theirs.scale.option}, or "
-                    f"other weights"
-                )
-            self._engines[scale] = open_engine(
-                network,
-                engine=settings.engine,
-                device=settings.device,
-                weights=settings.weights,
-                threads=settings.threads,
-            )
-        return self._engines[scale]
+        return self.engines.weights_sha256(scale)
 
     def __call__(self, channel: Channel, progress: Progress | None = None) -> Channel:
         """Upscale one channel: :meth:`begin`, and what is left to do after it."""
@@ -369,7 +242,7 @@ class Upscaler:
             return None
         if not isinstance(method, Network):
             raise UsageError(f"{method.name}: a method is an Interpolation or a Network")
-        engine = self._engine(method)
+        engine = self.engines.of(method)
         base = registry.get(method.base, method.scale) if method.base else None
 
         def store(rows: slice, cols: slice, values: NDArray[np.float32]) -> None:
@@ -432,37 +305,9 @@ def warnings_for(method: Method, channel: Channel) -> tuple[str, ...]:
     )
 
 
-def _refuse_for_networks(method: str, settings: Settings) -> None:
-    """Refuse what an interpolation would leave undone without a word."""
-    for given, lack in (
-        (settings.weights is not None, "no weights"),
-        (settings.device not in ("auto", "cpu"), f"no use for the device {settings.device}"),
-        (settings.engine != "auto", f"no engine, be it {settings.engine}"),
-        (settings.tile is not None, "no tiles"),
-    ):
-        if given:
-            raise UsageError(f"{method} is an interpolation; it has {lack}")
-
-
 def _enlarged(pixels: NDArray[np.bool_], scale: Scale) -> NDArray[np.bool_]:
     return np.repeat(np.repeat(pixels, scale.rows, axis=0), scale.columns, axis=1)
 
 
 def _scaled(rows: slice, scale: int) -> slice:
     return slice(rows.start * scale, rows.stop * scale)
-
-
-def _network(name: str, scale: Scale) -> Network:
-    method = registry.get(name, scale)
-    if not isinstance(method, Network):
-        raise UsageError(f"{name}: no network")
-    return method
-
-
-def _opens_late(settings: Settings) -> bool:
-    """Whether nothing but a file can hinder a network that ships, so that it may be loaded late."""
-    return (
-        settings.weights is None
-        and settings.device in ("auto", "cpu")
-        and settings.engine in ("auto", "onnx")
-    )

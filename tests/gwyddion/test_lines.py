@@ -155,12 +155,12 @@ def test_no_loading_is_in_the_speed_that_the_dialog_tells(tmp_path, monkeypatch)
     loaded, timed = [], answers._timed
 
     def seen(upscaler, *given):
-        loaded.append(list(upscaler._engines))
+        loaded.append(upscaler.engines.loaded)
         return timed(upscaler, *given)
 
     monkeypatch.setattr(answers, "_timed", seen)
     ask("preview", tmp_path, line_scan(128, 128), settings={"tile": 256})  # of nobody else
-    assert loaded == [[SQUARE]]
+    assert loaded == [(SQUARE,)]
 
 
 # --- the dialog ---------------------------------------------------------------------------------
