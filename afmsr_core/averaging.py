@@ -14,6 +14,7 @@ from afmsr_core.channel import Channel, Step
 from afmsr_core.errors import UsageError
 from afmsr_core.grid import SQUARE, scales_of
 from afmsr_core.large_field import LargeField, bands, empty_field
+from afmsr_core.quantity import sides
 
 __all__ = ["averaged", "fineness"]
 
@@ -82,7 +83,7 @@ def averaged(fine: Channel, shape: tuple[int, int]) -> Channel:
     }
     effect = (
         f"{before[1]} x {before[0]} px averaged by area to {shape[1]} x {shape[0]} px of "
-        f"{made.dx:.4g} x {made.dy:.4g} {fine.lateral_unit}"
+        f"{sides(made.dx, made.dy, fine.lateral_unit)}"
     )
     return made.after(Step(STEP, __version__, settings, effect))
 

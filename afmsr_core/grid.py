@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from afmsr_core.errors import UsageError
+from afmsr_core.quantity import sides
 
 if TYPE_CHECKING:
     from afmsr_core.channel import Channel
@@ -206,9 +207,8 @@ def choose(scan: Pixels, asked: str = AUTO) -> Choice:
     '512 x 128 px of 3.91 x 15.6 nm: every point of a line was measured, so lines x4'
     """
     check_scale(asked)
-    pixels = (
-        f"{scan.xres} x {scan.yres} px of {scan.dx:.3g} x {scan.dy:.3g} {scan.lateral_unit}".strip()
-    )
+    pixel = sides(scan.dx, scan.dy, scan.lateral_unit, 3)
+    pixels = f"{scan.xres} x {scan.yres} px of {pixel}"
     if asked != AUTO:
         upright = _OPTIONS[asked]
         if not upright.lines:

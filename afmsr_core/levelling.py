@@ -26,6 +26,7 @@ from afmsr_core import __version__
 from afmsr_core.channel import Channel, Step
 from afmsr_core.errors import FieldError, UsageError, did_you_mean
 from afmsr_core.picture.looks import Look
+from afmsr_core.quantity import readable
 from afmsr_core.surfaces import (
     MAX_DEGREE,
     Background,
@@ -97,7 +98,7 @@ class Leveller:
 def _remove_plane(channel: Channel, valid: Pixels) -> Removed:
     plane = fit_plane(channel.heights, valid)
     effect = (
-        f"datum {_quantity(plane.datum, channel.unit)}, "
+        f"datum {readable(plane.datum, channel.unit)}, "
         f"tilt {_slope(plane.slope_x / channel.xreal, channel)} in x and "
         f"{_slope(plane.slope_y / channel.yreal, channel)} in y, "
         f"{_peak_to_valley(plane, channel)}"
@@ -120,7 +121,7 @@ def _align_rows(
     trend = _straight_line(offsets, measured)
     artefact = offsets - trend.on_grid(channel.yres, 1)[:, 0]
     effect = (
-        f"offsets of {channel.yres} scan lines, {_quantity(np.ptp(artefact), channel.unit)} "
+        f"offsets of {channel.yres} scan lines, {readable(np.ptp(artefact), channel.unit)} "
         f"peak to valley about their straight line; of these only that line "
         f"({_slope(trend.slope_y / channel.yreal, channel)} in y) belongs to the background"
     )
@@ -353,10 +354,6 @@ def _nothing_left(channel: Channel, mask: str) -> str:
 # --- words ---------------------------------------------------------------------------------
 
 
-def _quantity(value: float, unit: str) -> str:
-    return f"{value:.4g} {unit}".rstrip()
-
-
 def _slope(slope: float, channel: Channel) -> str:
     """Say a slope in height unit per lateral unit, per µm where that is a length."""
     if channel.lateral_unit == "nm":
@@ -366,4 +363,4 @@ def _slope(slope: float, channel: Channel) -> str:
 
 def _peak_to_valley(surface: Surface, channel: Channel) -> str:
     span = float(np.ptp(surface.on_grid(channel.yres, channel.xres)))
-    return f"{_quantity(span, channel.unit)} peak to valley"
+    return f"{readable(span, channel.unit)} peak to valley"

@@ -12,6 +12,7 @@ __all__ = [
     "power_of_ten",
     "readable",
     "shown_unit",
+    "sides",
     "slope_unit",
 ]
 
@@ -64,19 +65,42 @@ def _exact(divisor: float) -> float:
 
 
 def readable(value: float, unit: str, digits: int = 4) -> str:
-    """Return a value with its unit, with a prefix that keeps it short.
+    """Return a value with its unit, with the prefix that leaves 1 to 999 of it.
+
+    Every length and height in a sentence is written by it.
 
     Examples
     --------
     >>> readable(2500.0, "nm"), readable(0.31, "nm"), readable(-3.5e-10, "A")
     ('2.5 µm', '310 pm', '-350 pA')
-    >>> readable(0.883, "nm", 2), readable(0.99996, "nm", 2)
-    ('880 pm', '1 nm')
-    >>> readable(12.5, ""), readable(0.0, "nm"), readable(1.6e-11, "deg")
-    ('12.5', '0 nm', '1.6 × 10⁻¹¹ deg')
+    >>> readable(0.883, "nm", 2), readable(0.996, "nm", 2), readable(999.7, "nm", 3)
+    ('880 pm', '1 nm', '1 µm')
+    >>> readable(12.5, ""), readable(-0.0, "nm"), readable(1.6e-11, "deg"), readable(3e-15, "nm")
+    ('12.5', '0 nm', '1.6 × 10⁻¹¹ deg', '3 × 10⁻¹⁵ nm')
     """
+    return " ".join(_told(value, unit, digits)).rstrip()
+
+
+def _told(value: float, unit: str, digits: int) -> tuple[str, str]:
+    """Return the number and the unit of :func:`readable`."""
+    value = float(f"{value:.{digits}g}") + 0.0  # as shown: 999.7 may be 1000; and never "-0"
     divisor, shown = shown_unit(value, unit)
-    return f"{_plain(value / divisor, digits)} {shown}".rstrip()
+    if abs(value) < 0.9999 * divisor:  # below the least prefix, which nobody measures
+        divisor, shown = 1.0, unit
+    return _plain(value / divisor, digits), shown
+
+
+def sides(across: float, down: float, unit: str, digits: int = 4, by: str = " x ") -> str:
+    """Return width and height of a pixel or an area; the unit once, if it is that of both.
+
+    Examples
+    --------
+    >>> sides(3.906, 15.62, "nm", 3), sides(800.0, 3200.0, "nm"), sides(2000.0, 2000.0, "nm")
+    ('3.91 x 15.6 nm', '800 nm x 3.2 µm', '2 x 2 µm')
+    """
+    (width, of_width), (height, of_height) = (_told(one, unit, digits) for one in (across, down))
+    first = width if of_width == of_height else f"{width} {of_width}"
+    return f"{first}{by}{height} {of_height}".rstrip()
 
 
 def slope_unit(unit: str, lateral_unit: str) -> str:

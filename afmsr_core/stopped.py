@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from afmsr_core import __version__
 from afmsr_core.channel import Channel, Step
+from afmsr_core.quantity import readable
 
 __all__ = ["without_unmeasured"]
 
@@ -273,7 +274,7 @@ def _told(found: _Filler, name: str, total: int, at_end: bool, broken: bool, uni
     elif math.isnan(found.value):
         holds = f"{'it holds' if one else 'they hold'} no value"
     else:
-        value = f"{found.value + 0.0:.4g} {unit}".rstrip()
+        value = readable(found.value, unit)
         holds = f"{'it holds' if one else 'all hold'} {value}"
     which = f"{name} {first}" if one else f"{name}s {first} to {last}"
     were, they, are = ("was", "it", "is") if one and not part else ("were", "they", "are")

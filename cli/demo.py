@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from afmsr_core.errors import AfmsrError, OutputError, OutputExistsError
+from afmsr_core.quantity import readable, sides
 
 if TYPE_CHECKING:
     from afmsr_core.io.gwy import GwyFile
@@ -84,16 +85,13 @@ def run(args: argparse.Namespace) -> int:
         with writing(path, force=True) as stream:
             stream.write(content)
 
-    print(
-        f"simulated scan: {low.xres} x {low.yres} px, "
-        f"{low.xreal / 1000:g} x {low.yreal / 1000:g} µm"
-    )
+    print(f"simulated scan: {low.xres} x {low.yres} px, {sides(low.xreal, low.yreal, 'nm')}")
     for step in result.history:
         print(f"  {step.name}: {step.effect}")
     for method in dict.fromkeys(("bicubic", args.method)):
         off = upscale(low, method=method).heights - high.heights
         rmse = float(np.sqrt(np.mean((off - off.mean()) ** 2)))
-        print(f"  RMSE against the simulated 512 x 512 scan, {method}: {rmse:.3f} nm")
+        print(f"  RMSE against the simulated 512 x 512 scan, {method}: {readable(rmse, 'nm', 3)}")
     print(f"written: {target} (open it in Gwyddion) and {picture}")
     print("beside them the scan, example_low.gwy, and a finer scan of it, example_high.gsf")
     if before:

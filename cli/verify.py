@@ -116,6 +116,7 @@ def run(args: argparse.Namespace) -> int:
         "zoom": str(args.zoom),
         "channel": result.name,
         "unit": result.unit,
+        "lateral_unit": result.lateral_unit,
         "slope_unit": slope_unit(result.unit, result.lateral_unit),
         "warnings": warnings,
         "alignment": found.as_dict(),
@@ -237,7 +238,6 @@ def _tell(record: dict[str, Any]) -> None:
     if len(places) > LISTED:
         print(f"not confirmed: {len(places)}, of which the {LISTED} highest (--json lists all):")
     for place in places[:LISTED]:
-        print(
-            f"not confirmed: {place['height']:+.3g} {unit} at x {place['x'] / 1000:.4g} µm, "
-            f"y {place['y'] / 1000:.4g} µm"
-        )
+        sign = "+" if place["height"] > 0 else ""
+        x, y = (readable(place[axis], record["lateral_unit"] or "px") for axis in "xy")
+        print(f"not confirmed: {sign}{readable(place['height'], unit, 3)} at x {x}, y {y}")

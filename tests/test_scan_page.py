@@ -457,7 +457,9 @@ def test_the_sentence_says_what_the_scan_allows() -> None:
     tiny = fine.replace(heights=fine.heights[:10, :10])
     assert "too small to judge" in said(tiny)
     network = said(fine, "afm")
-    assert re.search(r"the network afm changed bicubic interpolation by [\d.]+ nm \(rms\)", network)
+    assert re.search(
+        r"the network afm changed bicubic interpolation by [\d.]+ [np]m \(rms\)", network
+    )
 
 
 def test_what_the_history_tells_is_not_found_again(folder: Path) -> None:
@@ -471,7 +473,7 @@ def test_what_the_history_tells_is_not_found_again(folder: Path) -> None:
     assert "(the 90 % interval)" in told and "check the 5 places" in told
     width = subject.half_width.heights
     for share in (0.5, 0.95):
-        assert rough(np.quantile(width, share), "nm", known.sq) in told
+        assert rough(np.quantile(width, share), "nm") in told
 
 
 def test_a_history_that_was_edited_costs_no_page(folder: Path) -> None:

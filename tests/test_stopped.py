@@ -15,6 +15,7 @@ from afmsr_core import io
 from afmsr_core.channel import Channel
 from afmsr_core.grid import SQUARE
 from afmsr_core.levelling import level
+from afmsr_core.quantity import readable
 from afmsr_core.simulation.pair import simulate_pair
 from afmsr_core.simulation.specimens import SPECIMENS
 from afmsr_core.stopped import without_unmeasured
@@ -65,7 +66,7 @@ def test_what_fills_a_stopped_scan_is_left_out_and_named(value: float) -> None:
     assert np.isfinite(found.heights).sum() == 40 * PIXELS
     np.testing.assert_array_equal(found.heights[:40], given.heights[:40])
     (told,) = found.warnings
-    holds = f"all hold {value:.4g} nm" if np.isfinite(value) else "they hold no value"
+    holds = f"all hold {readable(value, 'nm')}" if np.isfinite(value) else "they hold no value"
     assert told == f"lines 41 to 96 of 96 were not measured: {holds}; they are left out"
     assert [step.effect for step in found.history] == ([] if np.isnan(value) else [told])
     # The plane is that of the measured lines.
@@ -252,7 +253,7 @@ def test_what_gwyddion_hands_out(tmp_path: Path) -> None:
     assert np.ptp(result) < 1.5 * np.ptp(relief()[:40])
     judged = ANSWERS["judge"]({"type": "judge", **request}, lambda fraction: None)
     first, line = judged["told"].splitlines()
-    assert first.startswith("Lines 41 to 96 of 96 were not measured: all hold -2200 nm")
+    assert first.startswith("Lines 41 to 96 of 96 were not measured: all hold -2.2 µm")
     alone = field_files.write(tmp_path, raw_field(channel(relief()[:40])))
     same = ANSWERS["judge"]({"type": "judge", **request, "field": alone}, lambda fraction: None)
     assert line.split(";")[0] == same["told"].split(";")[0]  # as if only these were there

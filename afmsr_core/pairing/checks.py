@@ -6,6 +6,7 @@ import numpy as np
 
 from afmsr_core.channel import Channel
 from afmsr_core.errors import PairError
+from afmsr_core.quantity import readable
 
 __all__ = ["MIN_SIDE", "SIZE_TOLERANCE", "check_pair", "check_units"]
 
@@ -65,9 +66,9 @@ def check_pair(low: Channel, high: Channel, *, size_tolerance: float = SIZE_TOLE
         ("height", low.yreal, high.yreal),
     ):
         if abs(here - there) > size_tolerance * max(here, there):
-            unit = low.lateral_unit
+            told, other = (readable(side, low.lateral_unit, 6) for side in (here, there))
             raise PairError(
-                f"{both}: different areas, the {axis} is {here:g} {unit} and {there:g} {unit}, "
+                f"{both}: different areas, the {axis} is {told} and {other}, "
                 f"more than {size_tolerance:.0%} apart; pair scans of the same area, or "
                 f"correct their size in Gwyddion with Dimensions and Units"
             )
@@ -108,6 +109,6 @@ def _check_field(channel: Channel) -> None:
     measured = channel.heights[finite]
     if float(measured.min()) == float(measured.max()):
         raise PairError(
-            f"{channel.where}: all heights are {measured[0]:g} {channel.unit}, there is nothing "
-            f"to compare; choose another channel with --channel"
+            f"{channel.where}: all heights are {readable(measured[0], channel.unit)}, there is "
+            f"nothing to compare; choose another channel with --channel"
         )

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from afmsr_core.quantity import duration, shown_unit
+from afmsr_core.quantity import duration, readable
 from afmsr_core.trust.coarseness import Coarseness
 
 __all__ = ["COLUMNS", "FINER", "MODES", "READ", "Plan", "Setting"]
@@ -193,8 +193,7 @@ def _range(one: Setting) -> str:
 
 
 def _height(plan: Plan, share: float) -> str:
-    divisor, unit = shown_unit(plan.sq, plan.unit)  # one for all, so that they can be compared
-    return f"{float(f'{share * plan.sq / divisor:.2g}'):g} {unit}".rstrip()
+    return readable(share * plan.sq, plan.unit, 2)
 
 
 def _percent(share: float, unit: bool = True) -> str:

@@ -116,7 +116,9 @@ def _alignment(aligned: Record) -> str:
         return form.format(factor * value) if isinstance(value, int | float) else ""
 
     shift = _shift(aligned.get("shift_px"))
-    residual = told("residual_px", "{:.2g} px left") + told("residual_nm", " ({:.2g} nm)")
+    residual = told("residual_px", "{:.2g} px left")
+    if isinstance(nm := aligned.get("residual_nm"), int | float):
+        residual += f" ({readable(nm, 'nm', 2)})"
     gains = [number(one, 2) for one in aligned.get("gains") or []]
     matches = _of_matches(aligned)
     parts = [

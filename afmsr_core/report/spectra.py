@@ -9,7 +9,7 @@ import numpy as np
 
 from afmsr_core.errors import FieldError
 from afmsr_core.metrics.spectrum import power_spectrum
-from afmsr_core.quantity import counted
+from afmsr_core.quantity import counted, readable
 from afmsr_core.report.contents import Fields, Floats, Record, Results
 from afmsr_core.report.figures import kinds
 from afmsr_core.report.table import csv_text
@@ -126,14 +126,15 @@ def figure(results: Results, data_set: str, curves: Curves) -> Figure:
             shown = curves.frequency <= (1.0 if name == LOW else np.inf)
             values = density if over is None else density / over
             axes.curve(curves.frequency[shown], values[shown], _drawn(results, name)[0])
+    wave = readable(1000 / curves.nyquist, "nm", 3)
     out = f" {counted(curves.left_out, 'pair')} left out: not measured everywhere, or no size."
     return Figure(
         results.slug("spectra", data_set),
         f"Relief at every length{of}: power spectral density, averaged over all directions, "
         f"geometric mean of {counted(curves.pairs, 'pair')} (Hann window, plane removed). Below 1 "
         "in the right chart relief is missing, above it is invented or noise. At 1 the wave is two "
-        f"pixels of the low-resolution scan long (median: {1000 / curves.nyquist:.3g} nm); to the "
-        "right of it that scan measured nothing. The charts end at that of "
+        f"pixels of the low-resolution scan long (median: {wave}); to the right "
+        "of it that scan measured nothing. The charts end at that of "
         "the truth." + (out if curves.left_out else ""),
         [left.chart, right.chart, legend([_drawn(results, name) for name in curves.density])],
         2,

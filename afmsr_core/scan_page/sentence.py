@@ -41,7 +41,7 @@ def _fine_enough(subject: Subject, known: Trusted) -> str:
         return "Whether the scan is fine enough cannot be told, because it is too small to judge"
     if not known.sq > 0:
         return "The scan holds nothing to be upscaled, because all of its heights are the same"
-    error = _rough(found.expected_error * known.sq, subject, known)
+    error = rough(found.expected_error * known.sq, subject.scan.unit)
     share = f"by about {error} (rms), {found.percent} of its roughness Sq"
     if found.verdict == "fine":
         return f"The scan is fine enough: expect the result to be wrong {share}"
@@ -64,10 +64,10 @@ def _gained(subject: Subject, known: Trusted) -> str:
     who = "the method" if method == "unknown" else f"the network {method}"
     if known.change is None:
         return f"what {who} gained cannot be told"
-    told = f"{who} changed bicubic interpolation by {_rough(known.change, subject, known)} (rms)"
+    told = f"{who} changed bicubic interpolation by {rough(known.change, subject.scan.unit)} (rms)"
     if known.noise is None or _is_silent(known):
         return told
-    ratio, noise = known.change / known.noise.pixel, _rough(known.noise.pixel, subject, known)
+    ratio, noise = known.change / known.noise.pixel, rough(known.noise.pixel, subject.scan.unit)
     if ratio > ALIKE:
         return f"{told}, {digits(ratio, 2)} times the noise of {noise}"
     if ratio >= 1 / ALIKE:
@@ -92,7 +92,7 @@ def _not_to_trust(subject: Subject, known: Trusted) -> str:
         return f"how far to trust each height is not in this file, so {check}"
     if not interval.calibrated:
         return f"how far to trust each height is not known, as no calibration fits, so {check}"
-    usual, worst = (_rough(one, subject, known) for one in (interval.median, interval.high))
+    usual, worst = (rough(one, subject.scan.unit) for one in (interval.median, interval.high))
     return (
         f"do not trust a step or a grain lower than about {usual}, or {worst} in the least certain "
         f"5 % of the area (the {100 * interval.coverage:g} % interval), and {check}"
@@ -101,7 +101,3 @@ def _not_to_trust(subject: Subject, known: Trusted) -> str:
 
 def _is_silent(known: Trusted) -> bool:
     return known.noise is not None and known.noise.pixel <= SILENT * known.sq
-
-
-def _rough(value: float, subject: Subject, known: Trusted) -> str:
-    return rough(value, subject.scan.unit, known.sq)

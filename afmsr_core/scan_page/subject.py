@@ -21,6 +21,7 @@ from afmsr_core.io.results import half_width_of, is_extra, results_in
 from afmsr_core.large_field import LARGE
 from afmsr_core.levelling import level, parse_spec
 from afmsr_core.methods import Interpolation, registry
+from afmsr_core.quantity import sides
 from afmsr_core.upscale import PROTOCOLS, Settings, Upscaler, warnings_for
 
 __all__ = ["Subject", "check_size", "subject_of", "subject_of_file"]
@@ -278,10 +279,8 @@ def _fits(result: Channel, scan: Channel) -> bool:
 
 
 def _shape(channel: Channel) -> str:
-    return (
-        f"{channel.xres} x {channel.yres} px of {channel.xreal:g} x {channel.yreal:g} "
-        f"{channel.lateral_unit or 'px'} in {channel.unit or 'no unit'}"
-    )
+    area = sides(channel.xreal, channel.yreal, channel.lateral_unit or "px", 6)
+    return f"{channel.xres} x {channel.yres} px of {area} in {channel.unit or 'no unit'}"
 
 
 def _likeness(result: Channel, scan: Channel, spec: str = "plane") -> float:

@@ -55,7 +55,7 @@ def numbers(subject: Subject, known: Trusted) -> str:
         "</tr></thead>"
         f"<tbody>{''.join(filter(None, rows))}</tbody></table></div>"
     )
-    least, cutoff = rough(rule["least"], scan.unit, known.sq), length(rule["cutoff"], scan, 3)
+    least, cutoff = rough(rule["least"], scan.unit), length(rule["cutoff"], scan, 3)
     notes = (
         "Sa and Sq may be reported. Not so Sdq and Sdr: they depend on the size of the pixels, and "
         "the slopes between the lines were not measured.",
@@ -131,19 +131,19 @@ def _cell(told: Told, divisor: float) -> str:
 def _beside(subject: Subject, known: Trusted, found: Told) -> str:
     scan, told = subject.scan, []
     if known.noise is not None:
-        lines = rough(known.noise.lines, scan.unit, known.sq)
+        lines = rough(known.noise.lines, scan.unit)
         told.append(
             (
                 "Noise of the scan",
-                f"{rough(known.noise.white, scan.unit, known.sq)} a pixel, {lines} between lines",
+                f"{rough(known.noise.white, scan.unit)} a pixel, {lines} between lines",
             )
         )
     if known.interval is not None:
         interval = known.interval
         name = f"{100 * interval.coverage:g} % interval" if interval.calibrated else "Uncertainty"
         text = (
-            f"± {rough(interval.median, scan.unit, known.sq)} in the median, "
-            f"± {rough(interval.high, scan.unit, known.sq)} in the 5 % least certain pixels"
+            f"± {rough(interval.median, scan.unit)} in the median, "
+            f"± {rough(interval.high, scan.unit)} in the 5 % least certain pixels"
         )
         told.append((name, text if interval.calibrated else interval.warning or "relative only"))
     bias = found["sq_bias_of_levelling"]
@@ -175,7 +175,7 @@ def places(subject: Subject, known: Trusted) -> str:
         x, y = (length(place, scan) for place in (one.x - scan.xoff, one.y - scan.yoff))
         text = f"x {x}, y {y}, {length(one.size, scan)} wide"
         if sign is not None:  # an uncertainty that is only relative has no unit
-            text += f": {sign}{rough(one.uncertainty, scan.unit, known.sq)}"
+            text += f": {sign}{rough(one.uncertainty, scan.unit)}"
         if scan.xoff or scan.yoff:
             stage = f"{length(one.x, scan)}, {length(one.y, scan)}"
             text += f" (on the stage {stage})"

@@ -5,29 +5,23 @@ from __future__ import annotations
 import math
 
 from afmsr_core.channel import Channel
-from afmsr_core.quantity import first_power, power_of_ten, readable, shown_unit
+from afmsr_core.quantity import first_power, power_of_ten, readable
 
 __all__ = ["digits", "length", "rough"]
-
-READ = 0.01
-"""In the unit of what it stands beside: a smaller value gets a unit of its own."""
 
 WRITTEN_OUT = -4
 """Power of ten below which a number is written with it: zeros in a row are hard to count."""
 
 
-def rough(value: float, unit: str, beside: float) -> str:
-    """Return a value to two digits, in the unit in which another is read.
+def rough(value: float, unit: str) -> str:
+    """Return a value to two digits.
 
     Examples
     --------
-    >>> rough(0.631, "nm", 7.8), rough(0.0012, "nm", 7.8), rough(1530.0, "nm", 2000.0)
-    ('0.63 nm', '1.2 pm', '1.5 µm')
+    >>> rough(51.2, "nm"), rough(-0.631, "nm"), rough(1530.0, "nm")
+    ('51 nm', '−630 pm', '1.5 µm')
     """
-    divisor, shown = shown_unit(beside, unit)
-    if abs(value) < READ * divisor:
-        divisor, shown = shown_unit(value, unit)
-    return f"{digits(value / divisor, 2)} {shown}".rstrip()
+    return readable(value, unit, 2).replace("-", "−")
 
 
 def digits(value: float, count: int = 3) -> str:

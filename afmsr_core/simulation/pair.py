@@ -14,6 +14,7 @@ from afmsr_core.channel import Channel, Step
 from afmsr_core.errors import UsageError
 from afmsr_core.levelling import level
 from afmsr_core.pairing.pair import COARSE
+from afmsr_core.quantity import readable
 from afmsr_core.simulation.conditions import Conditions
 from afmsr_core.simulation.instrument import MIN_SIDE, Area, Instrument, Pass, Scan
 from afmsr_core.simulation.presets import Preset, preset
@@ -319,8 +320,9 @@ def _channels(
     made = []
     for title, one in (("Height", scan.trace), ("Height retrace", scan.retrace)):
         yres, xres = one.heights.shape
+        relief = readable(settings["range_nm"], "nm")
         effect = (
-            f"{xres} x {yres} pixels of a simulated surface, range {settings['range_nm']:.4g} nm, "
+            f"{xres} x {yres} pixels of a simulated surface, range {relief}, "
             f"under the conditions {chosen.name!r}"
         )
         made.append(_channel(one.heights, title, field, area, settings, effect))

@@ -15,6 +15,7 @@ from afmsr_core.errors import UsageError
 from afmsr_core.grid import Scale, choose, is_about_square
 from afmsr_core.io.results import HALF_WIDTH, RESIDUAL, UNCERTAINTY
 from afmsr_core.levelling import level
+from afmsr_core.quantity import sides
 from afmsr_core.trust.calibration import Calibration, shipped
 from afmsr_core.trust.coarseness import Coarseness, judge
 from afmsr_core.trust.consistency import consistency
@@ -181,7 +182,7 @@ def assess(
     elif not shaped:
         record["warning"] = (
             f"the interval is calibrated on results of square pixels, and these are of "
-            f"{result.dx:.3g} x {result.dy:.3g} {result.lateral_unit}: it ranks pixels, its values "
+            f"{sides(result.dx, result.dy, result.lateral_unit, 3)}: it ranks pixels, its values "
             f"mean nothing; leave out --scale, or scan lines two or four points apart"
         )
     elif not calibrated:

@@ -20,6 +20,7 @@ from afmsr_core.levelling import Levelled, level
 from afmsr_core.methods import Interpolation, Method, Network, registry
 from afmsr_core.methods.interpolation import interpolate_part
 from afmsr_core.normalisation import Normalisation, from_8bit, to_8bit
+from afmsr_core.quantity import readable, sides
 from afmsr_core.surfaces import match_plane
 from afmsr_core.upscale.engines import Engines
 from afmsr_core.upscale.settings import PROTOCOLS, Settings
@@ -171,10 +172,8 @@ class Upscaler:
         if scale.sideways:
             made = made.turned(since=len(channel.history))
         xres, yres = made.xres // scale.columns, made.yres // scale.rows
-        grid = (
-            f"{xres} x {yres} px of {made.xreal / xres:.4g} x {made.yreal / yres:.4g} "
-            f"{made.lateral_unit} to {made.xres} x {made.yres} px"
-        )
+        pixel = sides(made.xreal / xres, made.yreal / yres, made.lateral_unit)
+        grid = f"{xres} x {yres} px of {pixel} to {made.xres} x {made.yres} px"
         settings = self._provenance(ran, method, scale)
         return made.after(Step("upscale", __version__, settings, grid + effect))
 
@@ -192,7 +191,9 @@ class Upscaler:
             return ""
         off, unit = match_plane(result, channel.heights), channel.unit
         tilt = abs(off.slope_x) + abs(off.slope_y)
-        return f", mean moved by {-off.datum:.3g} {unit} and tilt by {tilt:.3g} {unit}".rstrip()
+        return (
+            f", mean moved by {readable(-off.datum, unit, 3)} and tilt by {readable(tilt, unit, 3)}"
+        )
 
     def _require_finite(self, values: NDArray[Any], where: str) -> None:
         """Refuse values that are no heights: a gap in the result is where the scan has one.

@@ -9,6 +9,7 @@ from tkinter import ttk
 from typing import Any
 
 from afmsr_core.grid import Scale
+from afmsr_core.quantity import readable, sides
 from gwyddion_plugin.window.widgets import PAD
 
 __all__ = ["PreviewPane"]
@@ -148,29 +149,18 @@ def _facts(field: dict[str, Any], scale: Scale) -> list[str]:
     """Say what comes in and what will come out."""
     xres, yres = field["xres"], field["yres"]
     rows, columns = scale.shape(yres, xres)
-    unit = field["unit_xy"]
-    size = " × ".join(_length(field[name], unit) for name in ("xreal", "yreal"))
-    before = _pixel(field["xreal"] / xres, field["yreal"] / yres, unit)
-    after = _pixel(field["xreal"] / columns, field["yreal"] / rows, unit)
+    width, height, unit = field["xreal"], field["yreal"], field["unit_xy"]
+    if unit == "m":  # as Gwyddion has lengths, and the library in nm
+        width, height, unit = 1e9 * width, 1e9 * height, "nm"
+    before = _pixel(width / xres, height / yres, unit)
+    after = _pixel(width / columns, height / rows, unit)
     return [
-        f"{size}, {xres} × {yres} px  →  {columns} × {rows} px",
+        f"{sides(width, height, unit, by=' × ')}, {xres} × {yres} px  →  {columns} × {rows} px",
         f"Pixels of {before}  →  {after}",
     ]
 
 
-def _pixel(dx: float, dy: float, unit: str) -> str:
+def _pixel(across: float, down: float, unit: str) -> str:
     """Return the size of a pixel, once if it is square."""
-    across, down = _length(dx, unit), _length(dy, unit)
-    if across == down:
-        return across
-    number, _, prefixed = across.partition(" ")
-    return f"{number if prefixed == down.partition(' ')[2] else across} × {down}"
-
-
-def _length(value: float, unit: str) -> str:
-    if unit != "m":
-        return f"{value:.4g} {unit}".rstrip()
-    for factor, prefix in ((1e-3, "mm"), (1e-6, "µm"), (1e-9, "nm")):
-        if abs(value) >= factor:
-            return f"{value / factor:.4g} {prefix}"
-    return f"{value / 1e-12:.4g} pm"
+    once = readable(across, unit)
+    return once if once == readable(down, unit) else sides(across, down, unit, by=" × ")

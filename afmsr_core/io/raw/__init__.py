@@ -29,6 +29,7 @@ from afmsr_core.io.raw.gwyddion import INSTALL
 from afmsr_core.io.raw.limits import limit_of
 from afmsr_core.io.raw.own import OWN, START, OwnReader
 from afmsr_core.io.raw.readers import READERS, SURFACE_TOPOGRAPHY, Reader
+from afmsr_core.quantity import sides
 from afmsr_core.text import table_of_numbers
 
 __all__ = ["FORMATS", "READERS", "RawFormat", "end", "known_format", "prepare", "read"]
@@ -133,11 +134,10 @@ def _check_sizes(path: Path, reader: str, channels: Sequence[Channel]) -> None:
     UnknownFormatError
         If no channel has sides that can be scanned.
     """
-    sides = [(one.xreal, one.yreal) for one in channels if one.lateral_unit == "nm"]
-    if sides and not any(min(pair) >= LEAST and max(pair) <= MOST for pair in sides):
-        width, height = sides[0]
+    areas = [(one.xreal, one.yreal) for one in channels if one.lateral_unit == "nm"]
+    if areas and not any(min(pair) >= LEAST and max(pair) <= MOST for pair in areas):
         raise UnknownFormatError(
-            f"{path.name}: {reader} reads a scan of {width:.3g} x {height:.3g} nm, which no "
+            f"{path.name}: {reader} reads a scan of {sides(*areas[0], 'nm', 3)}, which no "
             f"instrument makes; save it as .gwy or .gsf with the program that opens it"
         )
 
