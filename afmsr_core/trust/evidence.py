@@ -90,7 +90,7 @@ def gather(
     rival = registry.get(RIVAL, scale)
     if not isinstance(rival, Interpolation):
         raise TypeError(f"{RIVAL} is no interpolation")
-    away = result - interpolate(filled(relief, ~np.isfinite(relief)), rival)
+    away = result - interpolate(filled(relief, ~np.isfinite(relief), (scale.cell, 1)), rival)
 
     up, down = _neighbours(relief, 1)
     left, right = (z.T for z in _neighbours(relief.T, scale.cell))

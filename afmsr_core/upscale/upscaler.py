@@ -86,10 +86,11 @@ class Upscaler:
     def begin(self, channel: Channel, progress: Progress | None = None) -> Callable[[], Channel]:
         """Do what needs the method; what is returned does the rest, in whatever thread.
 
-        Pixels that were not measured (NaN) are filled from their nearest measured neighbour
-        for the method's sake and are NaN again in the result. The mask is upscaled with the
-        field: pixels are areas, so each becomes as many of the same. A line scan whose lines run
-        down the field is turned for all that is done, levelling of lines included, and turned back.
+        Pixels that were not measured (NaN) are filled from their nearest measured neighbour, in nm
+        where sides are lengths, for the method's sake, and are NaN again in the result. The mask is
+        upscaled with the field: pixels are areas, so each becomes as many of the same. A line scan
+        whose lines run down the field is turned for all that is done, levelling of lines included,
+        and turned back.
 
         Parameters
         ----------
@@ -128,7 +129,8 @@ class Upscaler:
         if scale.sideways:
             channel, missing = channel.turned(), missing.T
         levelled = level(channel, self.settings.level, self.settings.mask)
-        relief = filled(levelled.channel.heights, missing)
+        pixel = (channel.dy, channel.dx) if channel.lateral_unit == "nm" else (1.0, 1.0)
+        relief = filled(levelled.channel.heights, missing, pixel)
         normalisation = Normalisation.of(relief)
         result = empty_field(method.scale.shape(channel.yres, channel.xres), normalisation.offset)
         grey = normalisation.apply(relief)
