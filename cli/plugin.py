@@ -11,7 +11,7 @@ __all__ = ["add_parser", "run"]
 
 _EPILOG = """\
 examples:
-  afmsr plugin install               then in Gwyddion: Data Process > Plug-Ins
+  afmsr plugin install               then in Gwyddion: Data Process
   afmsr plugin check                 try what is installed
   afmsr plugin uninstall --dry-run   say what would be removed
 """
@@ -33,7 +33,8 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser(
         "plugin",
         help="install the menu item of Gwyddion",
-        description="The menu item Data Process > Plug-Ins > AFM Super-Resolution of Gwyddion.",
+        description="The menu item AFM Super-Resolution in Gwyddion: Data Process > Plug-Ins in "
+        "Gwyddion 2, Data Process > Basic Operations in Gwyddion 3, which compiles a module.",
         epilog=_EPILOG,
     )
     from gwyddion_plugin.installing.__main__ import add_arguments

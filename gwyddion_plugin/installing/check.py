@@ -8,15 +8,16 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from afmsr_core.errors import AfmsrError
 from gwyddion_plugin.exchange import dump, menu, settings
 from gwyddion_plugin.exchange.dump import RawField
-from gwyddion_plugin.installing import hosts, launcher, plugin_files
-from gwyddion_plugin.installing.hosts import Host
+from gwyddion_plugin.installing import hosts, launcher, module, plugin_files
+from gwyddion_plugin.installing.hosts import PROGRAMS, Host
 from gwyddion_plugin.installing.manifest import Manifest, digest_of
+from gwyddion_plugin.worker.upscaling import headless
 
 __all__ = ["check"]
 
@@ -43,9 +44,6 @@ def check(folder: Path | None = None, say: Say = print) -> bool:
     """
     well = True
     for host in hosts.find(folder):
-        if host.generation != 2:
-            say(f"{host.folder}: {hosts.NO_PLUGINS}")
-            continue
         well = _check_host(host, say) and well
     return well
 
@@ -63,6 +61,10 @@ def _check_host(host: Host, say: Say) -> bool:
     if wrong:
         return False
     say(f"{host.folder}: {len(installed.files)} files of afmsr {installed.version}, unchanged")
+    return _check_module(host, say) if host.generation == 3 else _check_plugin(host, say)
+
+
+def _check_plugin(host: Host, say: Say) -> bool:
     suffix = ".exe" if sys.platform == "win32" else ""
     program = host.folder / plugin_files.PROXY_FOLDER / f"afmsr{suffix}"
     well = _registers(program, say) and _upscales(program, say)
@@ -71,6 +73,44 @@ def _check_host(host: Host, say: Say) -> bool:
     if well:
         say(f"Gwyddion shows: {plugin_files.PROXY.shown}")
     return well
+
+
+def _check_module(host: Host, say: Say) -> bool:
+    """Tell whether Gwyddion 3 can load the module, and try the module's worker."""
+    about, running = module.About.of(host), module.program_version()
+    if about is None:
+        say(f"{host.folder / module.ABOUT}: cannot be read; run `afmsr plugin install`")
+        return False
+    if running not in (None, about.gwyddion):
+        say(
+            f"module: for Gwyddion {about.gwyddion}, and {PROGRAMS[3]} is {running}, which does "
+            f"not load it; run `afmsr plugin install`"
+        )
+        return False
+    loading = f"import ctypes, os; ctypes.CDLL({str(host.folder / module.MODULE)!a}, os.RTLD_NOW)"
+    tried = subprocess.run(
+        [sys.executable, "-I", "-c", loading], capture_output=True, text=True, check=False
+    )
+    if tried.returncode:
+        why = tried.stderr.strip().splitlines()[-1]
+        say(f"module: does not load ({why}); run `afmsr plugin install`")
+        return False
+    say(f"module: for Gwyddion {about.gwyddion}{'' if running else ', which is not on PATH'}")
+    well = _worker_upscales(about.worker, say)
+    if well:
+        say(f"Gwyddion shows: {plugin_files.MODULE.shown}")
+    return well
+
+
+def _worker_upscales(command: Sequence[str], say: Say) -> bool:
+    field, choices = _test_field(), settings.Choices(warm_minutes=0.0)
+    with tempfile.TemporaryDirectory(prefix="afmsr-") as name:
+        try:
+            result = headless(command, Path(name), field, choices).field
+        except AfmsrError as error:
+            say(f"test field: {error}")
+            return False
+    return _told_of(field, result, choices.method, say)
 
 
 def _call(program: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -103,10 +143,7 @@ def _registers(program: Path, say: Say) -> bool:
 
 def _upscales(program: Path, say: Say) -> bool:
     """Let the plug-in run on a small field with the user's settings."""
-    values = array.array("d", (1e-9 * math.sin(k / 7) for k in range(_SIDE * _SIDE)))
-    if sys.byteorder == "big":
-        values.byteswap()
-    field = RawField(_SIDE, _SIDE, 1e-6, 1e-6, "m", "m", values.tobytes())
+    field = _test_field()
     method = settings.load().method
     with tempfile.TemporaryDirectory(prefix="afmsr-") as name:
         file = Path(name, "field.dump")
@@ -121,6 +158,17 @@ def _upscales(program: Path, say: Say) -> bool:
     if done.returncode != 0:
         say(f"test field: failed: {done.stderr.strip()}")
         return False
+    return _told_of(field, result, method, say)
+
+
+def _test_field() -> RawField:
+    values = array.array("d", (1e-9 * math.sin(k / 7) for k in range(_SIDE * _SIDE)))
+    if sys.byteorder == "big":
+        values.byteswap()
+    return RawField(_SIDE, _SIDE, 1e-6, 1e-6, "m", "m", values.tobytes())
+
+
+def _told_of(field: RawField, result: RawField, method: str, say: Say) -> bool:
     grid = f"{_SIDE} x {_SIDE} px to {result.xres} x {result.yres} px"
     # The rows: along the lines, a scale for line scans adds nothing.
     good = result.xreal == field.xreal and result.yres > _SIDE

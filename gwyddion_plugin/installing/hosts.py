@@ -9,10 +9,10 @@ from pathlib import Path
 
 from afmsr_core.errors import UsageError
 
-__all__ = ["NO_PLUGINS", "Host", "find"]
+__all__ = ["PROGRAMS", "Host", "find"]
 
-NO_PLUGINS = "Gwyddion 3 runs no plug-ins; use `afmsr upscale scan.gwy` and open the result in it"
-"""Said of Gwyddion 3."""
+PROGRAMS = {2: "gwyddion", 3: "gwyddion3"}
+"""Names of the program, by generation."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Host:
     folder : Path
         Such as ``~/.gwyddion``; it need not exist yet.
     generation : int
-        2, which runs plug-ins, or 3, which does not.
+        2, which runs plug-ins, or 3, which loads modules that were compiled for it.
     """
 
     folder: Path
@@ -50,7 +50,7 @@ def find(explicit: Path | None = None) -> list[Host]:
             raise UsageError(f"--gwyddion-dir {folder}: is a file; give Gwyddion's user folder")
         return [Host(folder, 3 if folder.name.endswith("3") else 2)]
     hosts = []
-    for generation, program in ((2, "gwyddion"), (3, "gwyddion3")):
+    for generation, program in PROGRAMS.items():
         names = _names(generation)
         existing = [folder for folder in names if folder.is_dir()]
         if existing or shutil.which(program):
@@ -58,9 +58,9 @@ def find(explicit: Path | None = None) -> list[Host]:
     if not hosts:
         listed = " or ".join(str(name) for name in _names(2))
         raise UsageError(
-            f"no Gwyddion found: no folder {listed}, and no program gwyddion on PATH; install it "
-            f"(Debian, Ubuntu: apt-get install gwyddion) or start it once, or name its user "
-            f"folder with --gwyddion-dir"
+            f"no Gwyddion found: no folder {listed}, and no program gwyddion or gwyddion3 on PATH; "
+            f"install it (Debian, Ubuntu: apt-get install gwyddion) or start it once, or name its "
+            f"user folder with --gwyddion-dir"
         )
     return hosts
 

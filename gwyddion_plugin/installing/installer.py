@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
 
-from afmsr_core.errors import AfmsrError, OutputError, OutputExistsError
+from afmsr_core.errors import AfmsrError, MissingExtraError, OutputError, OutputExistsError
 from gwyddion_plugin.installing import hosts, launcher, manifest, plugin_files
 from gwyddion_plugin.installing.hosts import Host
 from gwyddion_plugin.installing.manifest import Manifest
@@ -39,7 +39,8 @@ def install(folder: Path | None = None, dry_run: bool = False, say: Say = print)
     UsageError
         If no Gwyddion is found.
     MissingExtraError
-        If this interpreter cannot run the plug-in.
+        If this interpreter cannot run the plug-in, or Gwyddion 3 is the only one and there is
+        nothing to compile its module with.
     OutputExistsError
         If a file is in the way that the installer did not write.
     OutputError
@@ -52,20 +53,29 @@ def install(folder: Path | None = None, dry_run: bool = False, say: Say = print)
         say("  (an isolated interpreter, python -I, does not find them: the paths are written out)")
     else:
         say(f"Python: {interpreter.python}, isolated")
-    if not interpreter.tk:
+    if not interpreter.tk and any(host.generation == 2 for host in found):
         say(f"note: {launcher.NO_TK}")
+    refused: list[MissingExtraError] = []
     for host in found:
-        if host.generation != 2:
-            say(f"{host.folder}: {hosts.NO_PLUGINS}")
-            continue
-        files: dict[str, plugin_files.File] = {}
-        shown = []
-        for item in plugin_files.MENU_ITEMS:
-            of_item = item.files(host, interpreter)
-            files |= of_item
-            shown += [item.shown] if of_item else []
-        _write(host, files, dry_run, say)
-        say(f"in Gwyddion, after a restart: {', '.join(shown)}")
+        try:
+            _install(host, interpreter, dry_run, say)
+        except MissingExtraError as error:
+            refused.append(error)
+            if len(found) > 1:
+                say(f"{host.folder}: {error}")
+    if len(refused) == len(found):
+        raise refused[0]
+
+
+def _install(host: Host, interpreter: launcher.Interpreter, dry_run: bool, say: Say) -> None:
+    files: dict[str, plugin_files.File] = {}
+    shown = []
+    for item in plugin_files.MENU_ITEMS:
+        of_item = item.files(host, interpreter)
+        files |= of_item
+        shown += [item.shown] if of_item else []
+    _write(host, files, dry_run, say)
+    say(f"in Gwyddion, after a restart: {', '.join(shown)}")
 
 
 def _write(host: Host, files: plugin_files.Files, dry_run: bool, say: Say) -> None:

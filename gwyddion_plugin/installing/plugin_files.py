@@ -10,10 +10,12 @@ from pathlib import Path
 
 from afmsr_core.errors import OutputError
 from gwyddion_plugin.exchange import menu
+from gwyddion_plugin.installing import module
 from gwyddion_plugin.installing.hosts import Host
 from gwyddion_plugin.installing.launcher import Interpreter
+from gwyddion_plugin.installing.manifest import Manifest, digest_of
 
-__all__ = ["PROXY", "PROXY_FOLDER", "File", "Files", "MENU_ITEMS", "MenuItem"]
+__all__ = ["MODULE", "PROXY", "PROXY_FOLDER", "File", "Files", "MENU_ITEMS", "MenuItem"]
 
 PROXY_FOLDER = "plugins/process/afmsr"
 PYGWY_FOLDER = "pygwy"
@@ -96,6 +98,27 @@ def _has_pygwy(host: Host) -> bool:
     return sys.platform == "win32" or (host.folder / PYGWY_FOLDER).is_dir()
 
 
+def _module(host: Host, interpreter: Interpreter) -> Files:
+    """Return the module of Gwyddion 3: compiled now, unless it is there as it would be."""
+    if host.generation != 3:
+        return {}
+    about = module.About.here(host, interpreter)
+    page = Path(module.__file__).parents[1] / "gwyddion3" / "help.html"
+    there = host.folder / module.MODULE
+    kept = Manifest.of(host.folder) or Manifest()
+    unchanged = digest_of(there) == kept.files.get(module.MODULE) is not None
+    if about == module.About.of(host) and unchanged:
+        content = there.read_bytes()
+    else:
+        content = module.build(about)
+    return {
+        module.MODULE: File(content),
+        module.ABOUT: File(about.content),
+        module.HELP: File(page.read_bytes()),
+    }
+
+
 PROXY = MenuItem("plug-in", f"Data Process > Plug-Ins > {menu.TITLE}...", _proxy)
-MENU_ITEMS = (PROXY, MenuItem("pygwy script", f"Data Process > {menu.TITLE}...", _pygwy))
+MODULE = MenuItem("module", f"Data Process > Basic Operations > {menu.TITLE}...", _module)
+MENU_ITEMS = (PROXY, MenuItem("pygwy script", f"Data Process > {menu.TITLE}...", _pygwy), MODULE)
 """Every one."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from afmsr_core import __version__
 from afmsr_core.errors import AfmsrError
-from gwyddion_plugin.installing import hosts, launcher, plugin_files
+from gwyddion_plugin.installing import hosts, launcher, module, plugin_files
 from gwyddion_plugin.installing.hosts import Host
 from gwyddion_plugin.installing.manifest import Manifest, digest, digest_of
 
@@ -31,8 +31,6 @@ def state(folder: Path | None = None) -> dict[str, str]:
 
 
 def _of(host: Host) -> str:
-    if host.generation != 2:
-        return hosts.NO_PLUGINS
     try:
         installed = Manifest.of(host.folder)
         if installed is None:
@@ -43,14 +41,21 @@ def _of(host: Host) -> str:
             return f"{len(wrong)} of {len(kept)} files are missing or changed; {_INSTALL}"
         if installed.version != __version__:
             return f"of afmsr {installed.version}, and this is {__version__}; {_INSTALL}"
-        interpreter = launcher.examine()
-        ours = {
-            name: digest(file.content)
-            for item in plugin_files.MENU_ITEMS
-            for name, file in item.files(host, interpreter).items()
-        }
+        same = _ours(host, launcher.examine(), kept)
     except AfmsrError as error:
         return str(error)
-    if ours != kept:
+    if not same:
         return f"of another installation of afmsr {__version__} than this; {_INSTALL} to have this"
     return f"of this afmsr {__version__}"
+
+
+def _ours(host: Host, interpreter: launcher.Interpreter, kept: dict[str, str]) -> bool:
+    """Tell whether what is installed is what this installation would write."""
+    if host.generation == 3:  # nothing is compiled to find out
+        return module.About.here(host, interpreter) == module.About.of(host)
+    ours = {
+        name: digest(file.content)
+        for item in plugin_files.MENU_ITEMS
+        for name, file in item.files(host, interpreter).items()
+    }
+    return ours == kept

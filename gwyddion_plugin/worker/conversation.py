@@ -16,8 +16,7 @@ from typing import IO, Any, NoReturn
 from afmsr_core import __version__
 from afmsr_core.errors import AfmsrError, Cancelled
 from gwyddion_plugin.exchange import settings
-from gwyddion_plugin.worker import protocol, request_values
-from gwyddion_plugin.worker.address import private
+from gwyddion_plugin.worker import address, protocol, request_values
 
 __all__ = ["Conversation"]
 
@@ -124,6 +123,7 @@ class Conversation:
         `keep` is then what the last successful ``upscale`` asked for, None if there was none.
         """
         ready = {"type": "ready", "protocol": protocol.VERSION, "afmsr": __version__}
+        ready["address"] = address.file()
         self._say(ready | {"pid": os.getpid(), "warm": self._warm})
         threading.Thread(target=self._listen, daemon=True).start()
         while (request := self._requests.get()) is not None:
@@ -271,7 +271,7 @@ def _remove_files(request: Mapping[str, Any]) -> None:
     folder, field, retrace = (request.get(key) for key in ("folder", "field", "retrace"))
     if not isinstance(folder, str) or not isinstance(field, dict):
         return
-    if "\0" in folder or not private(Path(folder)):
+    if "\0" in folder or not address.private(folder):
         return
     names = [field.get("data"), field.get("mask"), protocol.RESULT, protocol.RESULT_MASK]
     if isinstance(retrace, dict):

@@ -9,7 +9,9 @@ by a newline. **Fields** are files of raw doubles, little-endian, row after row,
 the client's own that only its user may enter (``tempfile.mkdtemp``). The client makes the folder
 and removes it. So a Python 2.7 script without numpy can speak the protocol.
 
-The worker first says ``{"type": "ready", "protocol": 1, "afmsr": VERSION, "pid": N, "warm": B}``.
+The worker first says ``{"type": "ready", "protocol": 1, "afmsr": VERSION, "pid": N, "warm": B,
+"address": PATH}``. Where it stays in memory, the file PATH says where it listens, see
+:mod:`gwyddion_plugin.worker.address`: a client that lives on can go there itself the next time.
 Then the client sends requests, one at a time, each with an ``id`` (a whole number or a text) that
 the answers repeat. Every request ends with exactly one answer of its own type's kind, ``error`` or
 ``cancelled``; what is no request is answered with an ``error`` too, and the worker goes on.

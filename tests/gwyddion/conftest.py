@@ -11,8 +11,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import gwyddion3
 import pytest
 from homes import FUNCTION, HARNESS, Home
+from roots import NoRootError, Root, root
 from screen import Screen
 
 from afmsr_core.channel import Channel
@@ -26,6 +28,25 @@ def gwyddion() -> str:
     if found is None:
         pytest.skip("Gwyddion 2 is not installed (apt-get install gwyddion)")
     return found
+
+
+def _root(name: str) -> Root:
+    try:
+        return root(name)
+    except NoRootError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def forky() -> Root:
+    """Debian's next release, which has Gwyddion 3 only."""
+    return _root("forky")
+
+
+@pytest.fixture(scope="session")
+def trixie() -> Root:
+    """Debian 13, which has Gwyddion 2.67."""
+    return _root("trixie")
 
 
 @pytest.fixture
@@ -57,6 +78,22 @@ def installed(home: Home, plug_in: Path) -> Home:
     """A home folder with the plug-in."""
     shutil.copytree(plug_in, home.gwyddion_dir)
     return home
+
+
+@pytest.fixture(scope="session")
+def module(forky: Root, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the installer writes into the folder of Gwyddion 3."""
+    folder = tmp_path_factory.mktemp("module")
+    home = Home(folder, folder)
+    home.gwyddion3_dir.mkdir()
+    gwyddion3.install(home, forky)
+    return home.gwyddion3_dir
+
+
+@pytest.fixture
+def installed_module(home: Home, module: Path) -> Home:
+    """A home folder with the module of Gwyddion 3."""
+    return gwyddion3.copy_module(module, home)
 
 
 @dataclass

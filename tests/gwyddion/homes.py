@@ -29,6 +29,10 @@ class Home:
         return self.folder / ".gwyddion"
 
     @property
+    def gwyddion3_dir(self) -> Path:
+        return self.folder / ".gwyddion3"
+
+    @property
     def launcher(self) -> Path:
         return self.gwyddion_dir / "plugins" / "process" / "afmsr" / "afmsr"
 

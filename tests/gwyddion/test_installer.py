@@ -219,13 +219,6 @@ def test_folders_of_each_system(tmp_path, monkeypatch):
     assert hosts.find()[1] == hosts.Host(tmp_path / ".gwyddion3", 3)
 
 
-def test_gwyddion_3_gets_nothing_and_is_told_why(tmp_path, said):
-    (tmp_path / ".gwyddion3").mkdir()
-    installer.install(tmp_path / ".gwyddion3", say=said.append)
-    assert list((tmp_path / ".gwyddion3").iterdir()) == []
-    assert any("runs no plug-ins" in line for line in said)
-
-
 def test_a_slip_of_the_user_makes_no_folders(tmp_path, said):
     with pytest.raises(Exception, match="check --gwyddion-dir"):
         installer.install(tmp_path / "not" / "there", say=said.append)

@@ -90,6 +90,7 @@ def test_it_introduces_itself(start):
     worker = start()
     assert worker.ready.pop("pid") == worker.process.pid
     assert worker.ready.pop("afmsr")
+    assert worker.ready.pop("address").endswith(".address")
     assert worker.ready == {"type": "ready", "protocol": 1, "warm": False}
     assert worker.leave() == 0
 

@@ -1,0 +1,85 @@
+"""The real Gwyddion 3 in its root, with the module that the installer compiled there."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from homes import FUNCTION, Home
+from roots import Root
+
+HARNESS3 = Path(__file__).with_name("harness3.py")
+INSTALLING = ("-m", "gwyddion_plugin.installing")
+MENU = "/_Basic Operations/AFM Super-_Resolution..."
+# At the places of the lists in gwyddion_plugin/gwyddion3/choices.c.
+SCALES = ("auto", "4", "1x4", "1x2")
+BACKGROUNDS = ("none", "plane", "poly2", "poly3", "poly4", "poly5")
+ROWS = ("none", "rows-median", "rows-median-diff")
+
+
+@dataclass
+class Answer:
+    """What the real program did."""
+
+    before: list[int]
+    after: list[int]
+    titles: dict[str, str]
+    shown: list[int]
+    menu: dict[str, str | None]
+    seconds: list[float]
+    messages: str
+
+    @property
+    def added(self) -> list[int]:
+        return [number for number in self.after if number not in self.before]
+
+
+def libraries(root: Root) -> list[str]:
+    """Return the names of Gwyddion's libraries, each behind those that it needs."""
+    found = {path.name for path in root.folder.glob("usr/lib/*/libgwy*3-*.so")}
+    order = ("libgwyddion3-", "libgwyui3-", "libgwyapp3-")
+    return [next(name for name in found if name.startswith(start)) for start in order]
+
+
+def version(root: Root) -> str:
+    """Return Gwyddion's version, as the names of its libraries have it."""
+    return libraries(root)[0].removeprefix("libgwyddion3-").removesuffix(".so")
+
+
+def install(home: Home, root: Root, *options: str | Path) -> str:
+    """Run the installer inside the root."""
+    program = root.command(home.python, *INSTALLING, "--gwyddion-dir", home.gwyddion3_dir, *options)
+    done = home.call(*program, limit=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def run(
+    home: Home,
+    root: Root,
+    source: Path,
+    target: Path | None = None,
+    numbers: tuple[int, ...] = (0,),
+    settings: dict[str, Any] | None = None,
+    function: str = FUNCTION,
+    forget: bool = False,
+    limit: float = 120,
+) -> Answer:
+    """Run the module on images of a file, in the real libraries, as Ctrl+F does."""
+    runs = [{"function": function, "number": n, "settings": settings or {}} for n in numbers]
+    job = {"source": str(source), "target": target and str(target), "runs": runs, "forget": forget}
+    job["libraries"] = libraries(root)
+    command = root.command(sys.executable, HARNESS3, json.dumps(job))
+    done = home.call(*command, limit=limit)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return Answer(**json.loads(done.stdout.splitlines()[-1]), messages=done.stderr)
+
+
+def copy_module(source: Path, home: Home) -> Home:
+    """Give a home what was installed in another one: to compile takes seconds."""
+    shutil.copytree(source, home.gwyddion3_dir)
+    return home
