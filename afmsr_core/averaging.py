@@ -91,8 +91,8 @@ def averaged(fine: Channel, shape: tuple[int, int]) -> Channel:
 def fineness(result: Channel) -> tuple[float, float]:
     """Return how many pixels a result has for one that was measured: down and across.
 
-    As its history tells, which files keep, of all that was upscaled and averaged; those of square
-    pixels at 4x if that tells nothing.
+    As its history tells, which files keep, of all that was upscaled and averaged. Else as its title
+    tells, which says nothing of what was averaged; else those of square pixels at 4x.
     """
     made = scales_of(result) or (SQUARE,)
     down, across = (float(math.prod(side)) for side in zip(*made, strict=True))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -17,6 +18,7 @@ __all__ = [
     "LINES_X2",
     "LINES_X4",
     "SQUARE",
+    "TITLED",
     "Choice",
     "Grid",
     "Pixels",
@@ -258,16 +260,27 @@ def from_option(option: str) -> Scale:
     return _OPTIONS[option]
 
 
+TITLED = re.compile(r"\((?:x4|lines x([24]),) [a-z0-9_]+(?:, averaged to \d+ x \d+ px)?\)")
+"""What the title of a result holds, as :meth:`Scale.titled` and averaging write it; other programs
+keep it where they lose the history."""
+
+
 def scales_of(result: Channel) -> tuple[Scale, ...]:
-    """Return the scale of each upscaling in the history of a channel, the first of them first."""
-    recorded = (step.settings.get("scale") for step in result.history if step.name == "upscale")
+    """Return the scale of each upscaling of a channel, the first of them first.
+
+    As its history tells, else its title, which does not say whether lines run down the field.
+    """
+    recorded = [step.settings.get("scale") for step in result.history if step.name == "upscale"]
+    if not recorded:
+        titled = TITLED.finditer(result.title)
+        recorded = [f"1x{one[1]}" if one[1] else SQUARE.option for one in titled]
     return tuple(_RECORDED.get(str(one), SQUARE) for one in recorded)
 
 
 def scale_of(result: Channel) -> Scale:
     """Return the scale that a result was made with, before anything was averaged.
 
-    As its history tells, which files keep; :data:`SQUARE` if that tells nothing.
+    As its history tells, else its title; :data:`SQUARE` if they tell nothing.
     """
     made = scales_of(result)
     return made[-1] if made else SQUARE

@@ -47,7 +47,7 @@ def add_parser(commands: Any) -> None:
         "--scale",
         metavar="N",
         help="of the result, such as 4, or 1x4 if it is of a line scan (default: as its history "
-        "says, else 4)",
+        "or title says, else 4)",
     )
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="a .gwy with the fields")
     parser.add_argument("--force", action="store_true", help="overwrite the output")
@@ -81,6 +81,11 @@ def run(args: argparse.Namespace) -> int:
         for warning in warned([channel])
     ]
     check_units(result, zoom, "--channel or --zoom-channel")
+    if told is None and not _says_its_scale(result):
+        warnings.append(
+            f"{args.result}, {result.name}: nothing in it tells how many pixels were made of one "
+            f"that was measured, and 4 along both axes are taken; give --scale"
+        )
     down, across = told or fineness(result)
     measured = max(down * result.dy, across * result.dx)
     zoom = _squared(zoom)
@@ -157,6 +162,15 @@ def _scale(given: str | None) -> tuple[int, int] | None:
             f"--scale {given}: give a positive number, or columns x rows such as 1x4 of a line scan"
         )
     return int(found[2] or found[1]), int(found[1])
+
+
+def _says_its_scale(result: Channel) -> bool:
+    """Whether a result tells its scale; a title does not tell all if pixels were averaged."""
+    from afmsr_core.grid import scales_of
+
+    if result.last_step("upscale"):
+        return True
+    return bool(scales_of(result)) and "averaged to" not in result.title
 
 
 def _squared(zoom: Channel) -> Channel:

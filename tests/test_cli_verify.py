@@ -11,7 +11,11 @@ from scipy import ndimage
 
 from afmsr_cli.main import main
 from afmsr_core import io
+from afmsr_core.averaging import fineness
 from afmsr_core.channel import Channel
+from afmsr_core.errors import FieldError
+from afmsr_core.grid import LINES_X2, LINES_X4, SQUARE, scale_of, scales_of
+from afmsr_core.planning import plan
 
 SIDE = 128
 HEIGHTS = 20 * ndimage.gaussian_filter(np.random.default_rng(3).normal(size=(SIDE, SIDE)), 3)
@@ -60,3 +64,37 @@ def test_a_zoom_of_no_finer_pixels_is_told_to_confirm_nothing(
         said = capsys.readouterr()
         assert ("no finer than those that were upscaled" in said.err) == told
         assert bool(json.loads(said.out)["warnings"]) == told
+
+
+@pytest.mark.parametrize(
+    ("title", "too_coarse", "unknown"),
+    [
+        ("Height (x4 afm)", False, False),  # pixels of 10 nm, made of 40; the zoom has 20
+        ("Height (lines x4, afm)", False, False),
+        ("Height (lines x2, afm)", True, False),
+        ("Height (x4 afm, averaged to 128 x 128 px)", False, True),
+        ("Height (xyz)", False, True),
+    ],
+)
+def test_a_result_without_history_has_the_scale_of_its_title(
+    title: str, too_coarse: bool, unknown: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    relief = np.kron(HEIGHTS, np.ones((2, 2)))
+    part = slice(64, 192, 2), slice(64, 192, 2)  # as much as ZOOM of relief that is twice as wide
+    io.write(tmp_path / "result.gwy", Channel(relief, 2560.0, 2560.0, title=title))
+    zoom = Channel(relief[part], 1280.0, 1280.0, xoff=640.0, yoff=640.0, title="Zoom")
+    io.write(tmp_path / "zoom.npy", zoom)
+    names = [str(tmp_path / name) for name in ("result.gwy", "zoom.npy")]
+    assert main(["verify", *names, "--zoom-channel", "0", "--channel", "0"]) == 0
+    told = capsys.readouterr().err
+    assert ("no finer than those that were upscaled" in told) == too_coarse
+    assert ("nothing in it tells how many pixels were made of one" in told) == unknown
+
+
+def test_a_title_tells_every_scale() -> None:
+    lost = RESULT.replace(title="Height (lines x2, afm) (x4 bicubic)")
+    assert scales_of(lost) == (LINES_X2, SQUARE) and fineness(lost) == (8.0, 4.0)
+    assert scale_of(RESULT.replace(title="Height (lines x4, edsr)")) == LINES_X4
+    assert scales_of(RESULT.replace(title="Height (x)")) == ()
+    with pytest.raises(FieldError, match="it was upscaled"):
+        plan(lost)

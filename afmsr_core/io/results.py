@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -12,6 +11,7 @@ import numpy as np
 from afmsr_core import __version__
 from afmsr_core.channel import Channel, Step
 from afmsr_core.errors import UsageError
+from afmsr_core.grid import TITLED, scales_of
 from afmsr_core.io.atomic import check_target
 from afmsr_core.io.gwy import GwyFile
 from afmsr_core.io.history import META, from_meta, log_of, to_meta
@@ -36,9 +36,6 @@ __all__ = [
 HALF_WIDTH, UNCERTAINTY, RESIDUAL = "Half-width", "Relative uncertainty", "Residual"
 """How the titles begin of what is written beside a result: of the interval around its heights, of
 the same where no calibration fits, and of what it leaves at the measured pixels."""
-
-_UPSCALED = re.compile(r"\((x4|lines x[24],) [a-z0-9_]+(, averaged to \d+ x \d+ px)?\)")
-"""What the title of a result holds; other programs keep it where they lose the history."""
 
 CONVERT = "convert"
 """The step of a history that names the file which a channel was converted from."""
@@ -152,9 +149,7 @@ def is_result(channels: Iterable[Channel]) -> bool:
     Stricter than `results_in`: instruments give titles with brackets, too, and a scan that is taken
     for a result would be passed over.
     """
-    return any(
-        channel.last_step("upscale") or _UPSCALED.search(channel.title) for channel in channels
-    )
+    return any(scales_of(channel) for channel in channels)
 
 
 def scan_title(title: str) -> str:
@@ -165,7 +160,8 @@ def scan_title(title: str) -> str:
     >>> scan_title("Height (x4 afm)"), scan_title("Height (lines x4, afm)"), scan_title("Height")
     ('Height', 'Height', 'Height')
     """
-    return _UPSCALED.split(title)[0].rstrip()
+    found = TITLED.search(title)
+    return title if found is None else title[: found.start()].rstrip()
 
 
 def conversion(channel: Channel, digest: str) -> Channel:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from afmsr_core.arrays import as_channel
 from afmsr_core.errors import FieldError, UsageError, did_you_mean
 from afmsr_core.gaps import measured_part, middle
-from afmsr_core.grid import Scale, choose
+from afmsr_core.grid import Scale, choose, scales_of
 from afmsr_core.io.line_rate import line_rate_of_file
 from afmsr_core.io.units import from_file
 from afmsr_core.levelling import level as levelled
@@ -102,7 +102,7 @@ def plan(
     """
     per_point = _per_point(mode)
     quick = as_channel(scan, channel=channel, size=size, pixel_size=pixel_size, unit=unit)
-    if any(step.name == "upscale" for step in quick.history):
+    if scales_of(quick):
         raise FieldError(
             f"{quick.where}: it was upscaled, so most of its pixels were not measured; give the "
             f"scan that it was made from"

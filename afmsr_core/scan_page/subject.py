@@ -16,7 +16,7 @@ from afmsr_core import io
 from afmsr_core.averaging import averaged
 from afmsr_core.channel import Channel
 from afmsr_core.errors import ChannelNotFoundError, FieldError, UsageError
-from afmsr_core.grid import LINES_X2, LINES_X4, SQUARE, Scale, scale_of
+from afmsr_core.grid import LINES_X2, LINES_X4, SQUARE, Scale, scale_of, scales_of
 from afmsr_core.io.results import half_width_of, is_extra, results_in
 from afmsr_core.large_field import LARGE
 from afmsr_core.levelling import level, parse_spec
@@ -184,7 +184,10 @@ def subject_of(
 
 
 def _scale(result: Channel, scan: Channel) -> Scale:
-    """Return the scale of a result: as its history tells, else by the pixels of both."""
+    """Return the scale of a result: as its history tells, else by the pixels of both.
+
+    They say whether lines run down the field, which a title does not.
+    """
     if result.last_step("upscale"):
         return scale_of(result)
     found = Scale(result.yres // scan.yres, result.xres // scan.xres)
@@ -260,7 +263,7 @@ def _scan_of(result: Channel, channels: Iterable[Channel], path: Path) -> Channe
 
 
 def _upscaled(channel: Channel) -> int:
-    return sum(step.name == "upscale" for step in channel.history)
+    return len(scales_of(channel))
 
 
 def _fits(result: Channel, scan: Channel) -> bool:
