@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -168,9 +169,10 @@ def run(args: argparse.Namespace) -> int:
 
         surface = io.select(io.read(args.surface), args.channel)[0]
     known = _known(args.output / SETTINGS, args.force)
-    _check(args.output, _targets(args.output, seeds, sides), args.force)
+    targets = _targets(args.output, seeds, sides)
+    _check(args.output, targets, args.force)
     records: dict[str, Any] = {}
-    with Progress(len(seeds), args.quiet) as progress:
+    with _folders(args.output, targets), Progress(len(seeds), args.quiet) as progress:
         for name, seed in seeds.items():
             records[name] = _simulated(name, seed, surface, low, fixed, args, known | records)
             told = records[name].get("error")
@@ -240,20 +242,33 @@ def _targets(folder: Path, names: Iterable[str], sides: Iterable[str]) -> list[P
 
 
 def _check(folder: Path, targets: Sequence[Path], force: bool) -> None:
-    """Make the folders, and make sure that nothing is overwritten unasked."""
+    """Make sure that nothing is overwritten unasked."""
     existing = [path for path in targets if path.exists()]
     if existing and not force:
         more = f" and {len(existing) - 1} more exist" if len(existing) > 1 else " exists"
         raise OutputExistsError(
             f"{existing[0]}{more} already; --force overwrites, or choose another -o"
         )
-    for parent in dict.fromkeys((folder, *(path.parent for path in targets))):
+
+
+@contextmanager
+def _folders(folder: Path, targets: Sequence[Path]) -> Iterator[None]:
+    """Make the folders, before minutes are spent; those that stay empty are taken away again."""
+    made = []
+    for wanted in dict.fromkeys((folder, *(path.parent for path in targets))):
+        made += [path for path in (*wanted.parents[::-1], wanted) if not path.exists()]
         try:
-            parent.mkdir(parents=True, exist_ok=True)
+            wanted.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise OutputError(
                 f"-o {folder}: the folder cannot be made ({error.strerror}); choose another"
             ) from error
+    try:
+        yield
+    finally:
+        for path in reversed(made):
+            with suppress(OSError):  # something is in it
+                path.rmdir()
 
 
 def _known(path: Path, force: bool) -> dict[str, Any]:

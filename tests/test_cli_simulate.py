@@ -261,3 +261,17 @@ def test_eval_runs_on_what_was_simulated(tmp_path: Path) -> None:
     asked = ["--methods", "bilinear,bicubic", "--protocol", "nm", "--quiet"]
     assert main(["eval", str(pairs), "-o", str(results), *asked]) == 0
     assert (results / "report.html").is_file()
+
+
+def test_without_its_extra_it_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in [one for one in sys.modules if one.partition(".")[0] == "scipy"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "scipy", None)  # as if it were not installed
+    there = tmp_path / "there"
+    there.mkdir()
+    for folder in (tmp_path / "new" / "pairs", there):
+        assert main(["simulate", "-o", str(folder), "--size", "128", "--quiet"]) == 4
+        assert "eval" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.rglob("*")] == ["there"]
