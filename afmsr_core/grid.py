@@ -344,11 +344,17 @@ class Grid:
 
     @property
     def suffix(self) -> str:
-        """What is put behind the name of a scan to name its result, such as ``"_x4"``."""
+        """What is put behind the name of a scan to name its result, such as ``"_x4"``.
+
+        Each scale that can be asked for has its own, by which a run that resumes knows its results.
+        """
         if self.pixels is not None:
             return f"_{self.pixels}px"
-        scale = FINEST if self.scale == AUTO else self.scale
-        return f"_{scale}" if "x" in str(scale) else f"_x{scale}"
+        if self.scale == AUTO:
+            return f"_x{FINEST}"
+        if str(self.scale) == SQUARE.option:  # whatever the pixels are, unlike that of AUTO
+            return f"_{FINEST}x{FINEST}"
+        return f"_{self.scale}" if "x" in str(self.scale) else f"_x{self.scale}"
 
     def shape(self, scan: Channel, scale: Scale = SQUARE) -> tuple[int, int]:
         """Return rows and columns of the result of a scan that a method takes with `scale`.

@@ -384,10 +384,29 @@ def test_the_command_line_says_which_it_took_and_why(
 
 def test_what_is_asked_for_names_the_file(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    for asked, suffix in (("1x4", "_1x4"), ("4", "_x4"), ("2", "_x2")):
+    for asked, suffix in (("1x4", "_1x4"), ("4", "_4x4"), ("2", "_x2"), ("auto", "_x4")):
         command = ["upscale", str(folder / "lines.gwy"), "-o", f"{out}/", "--scale", asked]
         assert main([*command, "--method", "bicubic", "--quiet"]) == 0
         assert (out / f"lines{suffix}.gwy").is_file()
+
+
+def test_what_was_done_at_another_scale_is_not_done(folder: Path, tmp_path: Path) -> None:
+    """A run that resumes takes no result of one scale for that of another."""
+    out = tmp_path / "out"
+    command = ["upscale", str(folder / "lines.gwy"), "-o", f"{out}/", "--method", "bicubic"]
+    asked = ("auto", "4", "1x2", "2")
+    for one in (*asked, *asked):
+        assert main([*command, "--resume", "--quiet", "--scale", one]) == 0
+    scales = {path.name: scale_of(io.read(path)[-1]) for path in out.iterdir()}
+    assert scales == {
+        "lines_x4.gwy": LINES_X4,
+        "lines_4x4.gwy": SQUARE,
+        "lines_1x2.gwy": LINES_X2,
+        "lines_x2.gwy": LINES_X4,
+    }
+    again = [str(out), "-o", f"{tmp_path / 'again'}/"]  # all of them are results
+    assert main(["upscale", *again, "--method", "bicubic", "--quiet"]) in (0, 3)
+    assert not (tmp_path / "again").exists()
 
 
 # --- networks and their weights --------------------------------------------------------------
@@ -401,6 +420,27 @@ def test_a_network_for_square_pixels_refuses_lines_and_says_what_to_do(
             registry.get("edsr", scale)
     with pytest.raises(UsageError, match="--method afm"):
         Upscaler(Settings(method="carn", scale="1x4"))
+
+
+def test_a_network_refuses_lines_before_it_asks_for_its_weights(
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("AFMSR_MODEL_DIR", str(tmp_path / "none"))
+    lines, square = folder / "lines.gwy", tmp_path / "square.gwy"
+    io.write(square, scan_of(SQUARE))
+    upscale = ["upscale", "--method", "edsr", "-o", f"{tmp_path / 'out'}/"]
+    assert main([*upscale, str(lines)]) == 2
+    told = capsys.readouterr().err
+    assert "every point of a line was measured" in told and "--method afm" in told
+    assert "weights" not in told and "fetch" not in told
+    with pytest.raises(UsageError, match="edsr makes 4x along both axes"):
+        afmsr.upscale(lines, method="edsr")
+    assert main([*upscale, str(lines), str(square)]) == 4  # which it could take
+    assert "makes 4x along both axes" not in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
 def test_only_what_is_needed_is_loaded() -> None:

@@ -60,7 +60,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("page")
     afmsr.write(made / "scan.gwy", SCAN)
     command = ["upscale", str(made / "scan.gwy"), "--confidence", "--report", "--quiet"]
-    assert main([*command, "--scale", "4"]) == 0
+    assert main([*command, "--scale", "4", "-o", str(made / "scan_x4.gwy")]) == 0
     volts = scan_of(32, 32, unit="V", title="Potential")
     volts = volts.replace(heights=1e-8 * (volts.heights - 3000.0))
     afmsr.report(afmsr.upscale(volts, method="bilinear"), made / "volts.html", scan=volts)

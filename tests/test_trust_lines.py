@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -167,8 +168,12 @@ def test_many_points_of_a_line_are_no_reason_to_scan_a_smaller_area() -> None:
     bent = np.broadcast_to(np.sin(np.arange(64) * 1.6)[:, None], (64, 4096))
     found = judge(bent, Noise(0.0, 0.0, None, "scan"), scale=LINES_X4)
     assert found.verdict != "fine" and found.pixels[0] == 4096 and found.pixels[1] < 4096
-    assert found.advice.endswith("pixels on the same area would do") and not found.out_of_reach
-    assert found.turned.advice.endswith("would do")
+    cure = f"; {found.pixels[1]} lines of 4096 points on the same area would do"
+    assert found.advice.endswith(cure) and not found.out_of_reach
+    assert found.turned.advice == found.advice  # its lines run down, and are as many
+    square = judge(bent[:, :64], Noise(0.0, 0.0, None, "scan"))
+    assert re.search(r"; (\d+) x \1 pixels on the same area would do$", square.advice)
+    assert "even 4096 lines may not do" in dataclasses.replace(found, lines=4096.0).advice
 
 
 def test_levelling_takes_less_from_a_scan_whose_pixels_are_longer() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -14,7 +15,7 @@ from afmsr_core.batch.overlapping import overlapping
 from afmsr_core.batch.plan import Job, plan
 from afmsr_core.batch.trust import Trust
 from afmsr_core.batch.work import Work
-from afmsr_core.errors import UsageError, naming
+from afmsr_core.errors import MissingExtraError, MissingWeightsError, UsageError, naming
 from afmsr_core.grid import AUTO, Grid
 
 if TYPE_CHECKING:
@@ -197,7 +198,11 @@ def each(
     parse_spec(settings.level)  # before anything is read: a wrong option is nobody's file's fault
     if jobs and processes == 1 and scheduler is None:
         io.prepare(jobs[0].source)  # beside loading the network
-    upscaler = Upscaler(settings)
+    try:
+        upscaler = Upscaler(settings)
+    except (MissingExtraError, MissingWeightsError):
+        _refuse_untrained(jobs, work, settings)
+        raise
     if scheduler is not None:
         from afmsr_core.batch.cluster import on_cluster
 
@@ -214,6 +219,21 @@ def each(
     do = partial(_in_process, work=work)
     for _, record in in_processes(jobs, do, processes, _start_process, settings, _died, size):
         yield record
+
+
+def _refuse_untrained(jobs: Sequence[Job], work: Work, settings: Settings) -> None:
+    """Refuse a network that takes none of the scans, before anybody fetches its weights."""
+    from afmsr_core.upscale import method_for
+
+    refusal: UsageError | None = None
+    for channel in chain.from_iterable(work.read(job).wanted for job in jobs):
+        try:
+            method_for(channel, settings)
+            return
+        except UsageError as error:
+            refusal = refusal or error
+    if refusal is not None:
+        raise refusal
 
 
 _of_this_process: dict[str, Upscaler] = {}

@@ -14,7 +14,7 @@ from afmsr_core.errors import OutputExistsError, UsageError
 
 __all__ = ["RESULT", "Job", "check_output", "plan", "sha256_of"]
 
-RESULT = re.compile(r"_(x[1-4]|1x[24]|[1-9][0-9]*px)$")
+RESULT = re.compile(r"_(x[1-4]|1x[24]|4x4|[1-9][0-9]*px)$")
 """How the name of a result ends, by :attr:`afmsr_core.grid.Grid.suffix`."""
 
 _WRITTEN = (".gwy", ".gsf", ".npy")

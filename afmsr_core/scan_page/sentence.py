@@ -6,7 +6,6 @@ from afmsr_core.quantity import counted
 from afmsr_core.scan_page.subject import Subject, is_interpolation
 from afmsr_core.scan_page.trusted import Trusted
 from afmsr_core.scan_page.words import digits, rough
-from afmsr_core.trust.coarseness import MAX_SIDE
 
 __all__ = ["sentence"]
 
@@ -45,13 +44,8 @@ def _fine_enough(subject: Subject, known: Trusted) -> str:
     share = f"by about {error} (rms), {found.percent} of its roughness Sq"
     if found.verdict == "fine":
         return f"The scan is fine enough: expect the result to be wrong {share}"
-    columns, rows = found.pixels
-    cure = f"{columns} x {rows} pixels on the same area would do"
-    if found.out_of_reach:
-        cure = f"even {MAX_SIDE} pixels a side may not do, so scan a smaller area"
     noisy = not found.more_pixels_help
-    if noisy:
-        cure = "most of that is noise, so scan more slowly or average"
+    cure = "most of that is noise, so scan more slowly or average" if noisy else found.cure
     if found.verdict == "doubtful":
         return f"The scan is only just fine enough: expect the result to be wrong {share} ({cure})"
     return f"The scan is too {'noisy' if noisy else 'coarse'}: it will be wrong {share} ({cure})"

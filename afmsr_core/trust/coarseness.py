@@ -100,8 +100,8 @@ class Coarseness:
     pixels : tuple of int
         Columns and rows that would make the scan fine; what it has, if it is. Of a line scan only
         the lines become more.
-    most : float or None
-        The larger of the sides of `pixels` that become more. None in records of earlier versions.
+    lines : float or None
+        Of a line scan, how many of `pixels` are its lines; None if pixels are square.
     """
 
     verdict: str
@@ -115,7 +115,7 @@ class Coarseness:
     steepest: float | None
     edge: float
     pixels: tuple[int, int]
-    most: float | None = None
+    lines: float | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return everything, JSON-serialisable."""
@@ -139,7 +139,7 @@ class Coarseness:
     @property
     def out_of_reach(self) -> bool:
         """Whether more pixels are needed than instruments take; points of a line are no matter."""
-        return (self.most or max(self.pixels)) >= MAX_SIDE
+        return (self.lines or max(self.pixels)) >= MAX_SIDE
 
     @property
     def percent(self) -> str:
@@ -159,10 +159,20 @@ class Coarseness:
             return told
         if not self.more_pixels_help:
             return f"{told}, mostly noise; average or scan more slowly"
+        return f"{told}; {self.cure}"
+
+    @property
+    def cure(self) -> str:
+        """What to scan instead, in words; where more pixels help."""
         columns, rows = self.pixels
+        if self.lines is None:
+            if self.out_of_reach:
+                return f"even {MAX_SIDE} pixels a side may not do, so scan a smaller area"
+            return f"{columns} x {rows} pixels on the same area would do"
         if self.out_of_reach:
-            return f"{told}; even {MAX_SIDE} pixels a side may not do, so scan a smaller area"
-        return f"{told}; {columns} x {rows} pixels on the same area would do"
+            return f"even {MAX_SIDE} lines may not do, so scan a smaller area"
+        points = columns if rows == self.lines else rows
+        return f"{self.lines:.0f} lines of {points} points on the same area would do"
 
 
 def judge(
@@ -222,7 +232,7 @@ def judge(
         steepest=angles[1],
         edge=_edge(relief),
         pixels=wanted,
-        most=float(lines if scale.lines else max(wanted)),
+        lines=float(lines) if scale.lines else None,
     )
 
 

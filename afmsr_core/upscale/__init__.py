@@ -5,7 +5,7 @@ The command line, the plug-in, the evaluation and the benchmark all go through h
 
 from afmsr_core.upscale.scan import upscale
 from afmsr_core.upscale.settings import PROTOCOLS, EngineName, MaskRule, Protocol, Settings
-from afmsr_core.upscale.upscaler import Progress, Upscaler, warnings_for
+from afmsr_core.upscale.upscaler import Progress, Upscaler, method_for, warnings_for
 
 __all__ = [
     "PROTOCOLS",
@@ -15,6 +15,7 @@ __all__ = [
     "Protocol",
     "Settings",
     "Upscaler",
+    "method_for",
     "upscale",
     "warnings_for",
 ]

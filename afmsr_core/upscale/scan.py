@@ -15,7 +15,7 @@ from afmsr_core.errors import UsageError
 from afmsr_core.grid import AUTO, Grid
 from afmsr_core.methods import registry
 from afmsr_core.upscale.settings import EngineName, MaskRule, Protocol, Settings
-from afmsr_core.upscale.upscaler import Progress, Upscaler
+from afmsr_core.upscale.upscaler import Progress, Upscaler, method_for
 
 if TYPE_CHECKING:
     from afmsr_core.arrays import Scan
@@ -141,6 +141,7 @@ def upscale(
         threads=threads,
         scale=grid.asked,
     )
+    method_for(given, settings)  # before weights are asked for that it could not use
     upscaler = Upscaler(settings)
     shape = grid.shape(given, upscaler.scale(given))
     return averaged(upscaler(given, progress), shape)

@@ -25,7 +25,7 @@ from afmsr_core.surfaces import match_plane
 from afmsr_core.upscale.engines import Engines
 from afmsr_core.upscale.settings import PROTOCOLS, Settings
 
-__all__ = ["Progress", "Upscaler", "warnings_for"]
+__all__ = ["Progress", "Upscaler", "method_for", "warnings_for"]
 
 MAX_SIDE = 16384  # Gwyddion's own limit for a resampled field, in pixels
 
@@ -125,7 +125,7 @@ class Upscaler:
         missing = ~np.isfinite(channel.heights)
         if missing.all():
             raise FieldError(f"{channel.where}: no pixel is measured; choose another channel")
-        method = self._method(channel, scale)
+        method = method_for(channel, self.settings)
         if scale.sideways:
             channel, missing = channel.turned(), missing.T
         levelled = level(channel, self.settings.level, self.settings.mask)
@@ -136,13 +136,6 @@ class Upscaler:
         grey = normalisation.apply(relief)
         ran = self._run(method, normalisation, grey, result, channel.where, progress)
         return partial(self._finish, channel, levelled, missing, result, ran, method, scale)
-
-    def _method(self, channel: Channel, scale: Scale) -> Method:
-        try:
-            return registry.get(self.method.name, scale)
-        except UsageError as error:
-            why = choose(channel, self.settings.scale).why
-            raise UsageError(f"{channel.where}: {why}; {error}") from None
 
     def _finish(
         self,
@@ -284,6 +277,22 @@ class Upscaler:
                 "halo": tiles.halo,
             }
         return made_by
+
+
+def method_for(channel: Channel, settings: Settings) -> Method:
+    """Return the method at the scale that a channel is taken with.
+
+    Raises
+    ------
+    UsageError
+        If it does not make that scale, whether its weights are here or not.
+    """
+    name = registry.get(settings.method).name
+    scale, why = choose(channel, settings.scale)
+    try:
+        return registry.get(name, scale)
+    except UsageError as error:
+        raise UsageError(f"{channel.where}: {why}; {error}") from None
 
 
 def warnings_for(method: Method, channel: Channel) -> tuple[str, ...]:

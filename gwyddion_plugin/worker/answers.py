@@ -389,6 +389,7 @@ def _judge(request: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
         "verdict": found.verdict,
         "expected_error": found.expected_error,
         "pixels": pixels if found.more_pixels_help else None,
+        "lines": pixels[0 if scale.sideways else 1] if scale.lines else None,
         "warnings": [*channel.warnings, *warnings_for(registry.get(settings.method), channel)],
     }
     progress(0.6)

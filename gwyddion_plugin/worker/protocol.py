@@ -85,13 +85,13 @@ the answers repeat. Every request ends with exactly one answer of its own type's
 
 ``{"type": "judge", "id": 4, "folder": PATH, "field": FIELD, "settings": {...}}``
     asks whether the pixels of the scan are small enough. The answer ``{"type": "verdict", "id": 4,
-    "verdict": V, "expected_error": E, "pixels": [COLUMNS, ROWS] or null, "warnings": [...],
-    "told": LINES, "plan": TEXT}`` has one of ``fine``, ``doubtful`` and ``too coarse``, the error
-    of the result over Sq that is to be expected, the number of pixels that would do (null if more
-    pixels do not help against noise), sentences that the user must be told of the scan, such as
-    that lines were not measured, and all of that in lines for the user. ``plan`` is a sentence on
-    which settings would reach an error of 10 % of Sq in the least time, ``""`` where that cannot be
-    told.
+    "verdict": V, "expected_error": E, "pixels": [COLUMNS, ROWS] or null, "lines": N or null,
+    "warnings": [...], "told": LINES, "plan": TEXT}`` has one of ``fine``, ``doubtful`` and ``too
+    coarse``, the error of the result over Sq that is to be expected, the number of pixels that
+    would do (null if more pixels do not help against noise) and, of a line scan, which of them are
+    lines, sentences that the user must be told of the scan, such as that lines were not measured,
+    and all of that in lines for the user. ``plan`` is a sentence on which settings would reach an
+    error of 10 % of Sq in the least time, ``""`` where that cannot be told.
 
 ``{"type": "cancel"}``
     stops the running request, which ends with ``{"type": "cancelled", "id": N}``. A worker that

@@ -35,6 +35,9 @@ def verdict(answer: Mapping[str, Any]) -> str:
     Pixels fine for upscaling: error 6 % of Sq
     >>> print(verdict({"verdict": "doubtful", "expected_error": 0.2, "pixels": [256, 192]}))
     Pixels doubtful for small features: error 20 % of Sq; 256 × 192 would do
+    >>> lines = {"pixels": [256, 192], "lines": 192}
+    >>> print(verdict({"verdict": "doubtful", "expected_error": 0.2, **lines}))
+    Pixels doubtful for small features: error 20 % of Sq; 192 lines would do
     >>> print(verdict({"verdict": "too coarse", "expected_error": 0.5, "pixels": None}))
     Pixels too coarse for details: error 50 % of Sq, noise: scan slower
     >>> stopped = "lines 41 to 64 of 64 were not measured: all hold 0 nm; they are left out"
@@ -56,6 +59,8 @@ def _judged(answer: Mapping[str, Any]) -> str:
     if answer["pixels"] is None:
         return f"{line}, noise: scan slower"
     columns, rows = answer["pixels"]
+    if lines := answer.get("lines"):
+        return f"{line}; {lines} lines would do"
     return f"{line}; {columns} × {rows} would do"
 
 
