@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import struct
 from pathlib import Path
 
 import numpy as np
 import pytest
+from gwyfiles import field_3, notes_3, version_3
 
 from afmsr_cli.main import main
 from afmsr_core import io
@@ -85,16 +85,13 @@ def test_metadata_that_make_no_sense_do_not_cost_the_channel(text: str, tmp_path
     np.testing.assert_allclose(channel.heights, HEIGHTS)
 
 
-def test_version_3_keeps_it_when_it_becomes_version_2(shared: Path, tmp_path: Path) -> None:
-    data = (shared / "gwyddion" / "fixtures" / "v3_by_gwyddion_3.12.gwy").read_bytes()
-    note = b"afmsr history\0s" + to_meta([MARKUP])[META].encode() + b"\0"
-    meta = b"/image/0/meta\0oGwyContainer\0" + struct.pack("<Q", len(note)) + note
-    body = data.index(b"\0") + 1 + 8
-    root = data[: body - 8] + struct.pack("<Q", len(data) - body + len(meta)) + data[body:]
-    three = GwyFile.from_bytes(root + meta)
-    assert three.version == 3
+def test_version_3_keeps_it_too(tmp_path: Path) -> None:
+    notes = {name: text.encode() for name, text in to_meta([MARKUP]).items()}
+    parts = {"/image/0": field_3(HEIGHTS * 1e-9), "/image/0/meta": notes_3(**notes)}
+    three = GwyFile.from_bytes(version_3(parts))
     done = Step("upscale", "1")
     write_results(tmp_path / "x.gwy", three, [three.channel(0).after(done)])
-    two = GwyFile.open(tmp_path / "x.gwy")
-    assert [channel.history for channel in two.channels()] == [(MARKUP,), (MARKUP, done)]
-    assert logged(two, 1) == [*logged(two, 0), "proc::afmsr_upscale"]
+    grown = GwyFile.open(tmp_path / "x.gwy")
+    assert grown.version == 3
+    assert [channel.history for channel in grown.channels()] == [(MARKUP,), (MARKUP, done)]
+    assert logged(grown, 1) == [*logged(grown, 0), "image::afmsr_upscale"]

@@ -1,8 +1,7 @@
-"""Native Gwyddion files: read versions 2 and 3, add channels, leave the rest alone."""
+"""Native Gwyddion files of versions 2 and 3: read them, add channels, leave the rest alone."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from math import isfinite
 from pathlib import Path
@@ -16,13 +15,14 @@ from afmsr_core.errors import (
     OutputError,
     UnsupportedContentError,
 )
-from afmsr_core.io import gwyencode as encode
 from afmsr_core.io.atomic import writing
 from afmsr_core.io.channels import Channels, Unreadable
 from afmsr_core.io.files import contents
+from afmsr_core.io.gwyencode import PIXEL, Encoder, Numbers, Part, flag, text, utf_8
 from afmsr_core.io.gwyfield import channel_of
+from afmsr_core.io.gwylayout import LAYOUTS, VERSION_3
 from afmsr_core.io.gwylog import log_entry
-from afmsr_core.io.gwystructure import MAGICS, Component, Structure
+from afmsr_core.io.gwystructure import Component, Structure
 from afmsr_core.io.history import from_meta, log_of, to_meta
 from afmsr_core.stopped import without_unmeasured
 from afmsr_core.text import decoded
@@ -30,35 +30,20 @@ from afmsr_core.text import decoded
 __all__ = ["GwyFile", "log_entry"]
 
 _EMPTY = b"GWYPGwyContainer\0\0\0\0\0"
-# At most ten digits: more do not fit the 32-bit numbers that Gwyddion counts channels with.
-_DATA = {2: re.compile(r"/(0|[1-9][0-9]{0,9})/data"), 3: re.compile(r"/image/(0|[1-9][0-9]{0,9})")}
-_USED = re.compile(r"/([0-9]{1,10})/")
-_TITLE = {2: "/{}/data/title", 3: "/image/{}/title"}
-_MASK = {2: "/{}/mask", 3: "/image/{}/mask"}
-_LOG = {2: "/{}/data/log", 3: "/image/{}/log"}
-_PALETTE = {2: "/{}/base/palette", 3: "/image/{}/palette"}
-_META = {2: "/{}/meta", 3: "/image/{}/meta"}
 _FIXED = 1  # of the ways to choose the range of colours, of which Gwyddion has four
-_RANGE = ("base/range-type", "base/min", "base/max")
-# How a channel is shown: a new channel looks like the one that it was made from. The same items
-# are copied by Gwyddion's own processing functions.
-_LOOKS = (
-    "base/palette",
-    *_RANGE,
-    "data/realsquare",
-    "mask/red",
-    "mask/green",
-    "mask/blue",
-    "mask/alpha",
-)
+_LINKS = "__links__"
+"""Of version 3: lists components whose text is the name of another, which stands in for them."""
 
 
 class _Added(NamedTuple):
-    """A channel that was added but is in no file yet, and its components by suffix."""
+    """A channel that was added but is in no file yet, and its components.
+
+    `looks` are without their names, by the name with ``{}`` for the number.
+    """
 
     number: int
     channel: Channel
-    parts: tuple[encode.Part, ...]
+    parts: tuple[Part, ...]
     looks: Mapping[str, bytes]
     log: tuple[bytes, ...]
     meta: Mapping[str, bytes]
@@ -69,12 +54,8 @@ class GwyFile:
 
     The file is never rebuilt. Adding a channel puts new components behind those that are there,
     so that everything else, whatever it is, keeps every byte; only the size of the root object
-    changes. A file that got no channel is saved as it was read.
-
-    Files of version 3 (written by Gwyddion 3) become version 2, which both Gwyddion 2 and 3
-    open, as soon as a channel is added. Then fields, units, masks, titles, logs and palettes of
-    the images are carried over, and the text of their metadata; graphs, volume data, curve maps,
-    selections, 3D views and colour ranges are not.
+    changes. A file that got no channel is saved as it was read. A file stays of its version; new
+    ones are of version 2, which Gwyddion 2 and 3 both open.
 
     Use `open`, `from_bytes` or `new` to get one.
 
@@ -91,8 +72,12 @@ class GwyFile:
         self, structure: Structure, path: Path | None = None, added: tuple[_Added, ...] = ()
     ) -> None:
         self._structure = structure
+        # Of two with the same name the last counts, as in Gwyddion 3.
         self._components = {component.name: component for component in structure.components}
+        self._links = self._listed_links()
         self._added = added
+        self.layout = structure.layout
+        self._encode = Encoder(self.layout)
         self.path = path
 
     @classmethod
@@ -128,7 +113,7 @@ class GwyFile:
             raise UnsupportedContentError(
                 f"{name}: the file is of Gwyddion 1; open it in Gwyddion 2 and save it as .gwy"
             )
-        if len(data) >= 4 and data[:4] not in MAGICS:
+        if len(data) >= 4 and data[:4] not in LAYOUTS:
             raise UnsupportedContentError(
                 f"{name}: not a native Gwyddion file, it begins with {data[:4]!r}; open it in "
                 f"Gwyddion and save it as .gwy"
@@ -154,7 +139,7 @@ class GwyFile:
             own = channel.number if path else None
             number = position if own is None else own
             log, meta = log_of(channel.history), _encoded(to_meta(channel.history))
-            file = file._extended(number, channel, {}, tuple(map(encode.utf_8, log)), meta)
+            file = file._extended(number, channel, {}, tuple(map(utf_8, log)), meta)
         return file
 
     # --- what is in it -------------------------------------------------------------------
@@ -162,14 +147,14 @@ class GwyFile:
     @property
     def version(self) -> int:
         """Version of the format: 2 or 3."""
-        return self._structure.version
+        return self.layout.version
 
     @property
     def numbers(self) -> tuple[int, ...]:
         """Numbers of the channels, ascending; gaps are usual."""
         found = {added.number for added in self._added}
         for component in self._structure.components:
-            match = _DATA[self.version].fullmatch(component.name)
+            match = self.layout.channels.fullmatch(component.name)
             if match and component.code == "o":
                 found.add(int(match[1]))
         return tuple(sorted(found))
@@ -179,11 +164,12 @@ class GwyFile:
         for added in self._added:
             if added.number == number:
                 return added.channel.title
-        component = self._find(_TITLE[self.version], number)
-        title = None if component is None else self._structure.value(component)
-        if isinstance(title, int) and component is not None and component.code == "c":
-            return chr(title)  # Some writers store a title of one character as a character.
-        return title if isinstance(title, str) else ""
+        component = self._find(self.layout.title, number)
+        if component is None or component.code not in "cs":
+            return ""
+        title = self._structure.value(component)
+        # Some writers store a title of one character as a character.
+        return title if isinstance(title, str) else chr(title)
 
     def channel(self, number: int) -> Channel:
         """Return one channel, with heights and sizes in nm.
@@ -226,14 +212,13 @@ class GwyFile:
             raise ChannelNotFoundError(
                 f"{self._structure.name}: no channel {number}; the file has {listed}"
             )
-        key = "/{}/data" if self.version == 2 else "/image/{}"
         found = channel_of(
-            self._value(key, number),
-            self._value(_MASK[self.version], number),
+            self._value(self.layout.data, number),
+            self._value(self.layout.marked, number),
             title=self.title(number),
             number=number,
             path=self.path,
-            palette=self._text(_PALETTE[self.version], number),
+            palette=self._text(self.layout.palette, number),
             ends=self._ends(number),
         )
         return found.replace(history=from_meta(self.meta(number)))
@@ -277,25 +262,47 @@ class GwyFile:
                 return {name: _text_of(part) for name, part in added.meta.items()}
         return {
             member.name: self._structure.value(member)
-            for member in self._members(_META[self.version], number)
+            for member in self._members(self.layout.meta, number)
             if member.code == "s"
         }
 
+    def _listed_links(self) -> frozenset[str]:
+        links = self._components.get(_LINKS)
+        if self._structure.layout is not VERSION_3 or links is None or links.code != "S":
+            return frozenset()
+        return frozenset(map(decoded, self._structure.texts(links)))
+
     def _find(self, key: str, number: int) -> Component | None:
-        return self._components.get(key.format(number))
+        component = self._components.get(key.format(number))
+        passed = set()
+        while component is not None and component.name in self._links and component.code == "s":
+            passed.add(component.name)
+            component = self._components.get(self._structure.value(component))
+            if component is not None and component.name in passed:
+                return None  # they stand in for each other
+        return component
 
     def _text(self, key: str, number: int) -> str:
-        value = self._value(key, number)
-        return value if isinstance(value, str) else ""
+        component = self._find(key, number)
+        if component is None or component.code != "s":
+            return ""
+        return str(self._structure.value(component))
 
     def _ends(self, number: int) -> tuple[float, float] | None:
         """Return the fixed range of colours, if that is what the channel is shown in."""
-        if self.version != 2 or self._value("/{}/base/range-type", number) != _FIXED:
+        if self._number(self.layout.mapping, number) != _FIXED:
             return None
-        ends = [self._value(f"/{{}}/base/{end}", number) for end in ("min", "max")]
-        if not all(isinstance(end, float) and isfinite(end) for end in ends):
+        low, high = (self._number(end, number) for end in (self.layout.low, self.layout.high))
+        if not all(isinstance(end, float) and isfinite(end) for end in (low, high)):
             return None
-        return ends[0], ends[1]
+        return low, high
+
+    def _number(self, key: str, number: int) -> Any:
+        """Return a number; None for what is absent or anything else."""
+        component = self._find(key, number)
+        if component is None or component.code not in "chiqfd":
+            return None
+        return self._structure.value(component)
 
     def _value(self, key: str, number: int) -> Any:
         component = self._find(key, number)
@@ -319,7 +326,8 @@ class GwyFile:
         Parameters
         ----------
         channel : Channel
-            What to add. Its number becomes the largest in the file plus one.
+            What to add. Its number becomes the first above those of all channels which nothing in
+            the file has.
         like : int, optional
             Channel that it was made from: palette, colour range, mask colour, metadata and log
             are taken over; not a fixed range that the look of `channel` lacks, as after
@@ -341,18 +349,16 @@ class GwyFile:
         FieldError
             If not one pixel of the channel is finite.
         OutputError
-            If the file would exceed the 4 GiB that the format can express.
+            If a file of version 2 would exceed the 4 GiB that the format can express.
         """
-        if self.version == 3:
-            return self._as_version_2().with_channel(channel, like, log, meta)
         if like is not None and like not in self.numbers:
             self.channel(like)
         number = self._next_number()
         looks = {} if like is None else self._looks(like)
         open_range = channel.look is not None and channel.look.shown is None
         if open_range and like is not None and self._ends(like) is not None:
-            looks = {key: part for key, part in looks.items() if key not in _RANGE}
-        entries = (*(() if like is None else self._log_parts(like)), *map(encode.utf_8, log))
+            looks = {key: part for key, part in looks.items() if key not in self.layout.range}
+        entries = (*(() if like is None else self._log_parts(like)), *map(utf_8, log))
         notes = {} if like is None else self._meta_parts(like)
         notes.update(_encoded(meta or {}))
         return self._extended(number, channel, looks, entries, notes)
@@ -366,27 +372,31 @@ class GwyFile:
         meta: Mapping[str, bytes],
     ) -> GwyFile:
         # A component's name is all before its first NUL; the number in it is ours.
-        parts: list[encode.Part] = [
-            f"/{number}/{suffix}".encode() + part for suffix, part in looks.items()
-        ]
-        parts += encode.field(f"/{number}/data", channel)
+        named, encode = self.layout, self._encode
+        parts: list[Part] = [key.format(number).encode() + part for key, part in looks.items()]
+        parts += encode.field(named.data.format(number), channel)
         if log:
             strings = encode.texts("strings", log)
-            parts += encode.obj(f"/{number}/data/log", "GwyStringList", [strings])
-        parts.append(encode.text(f"/{number}/data/title", channel.title))
-        parts.append(encode.flag(f"/{number}/data/visible", True))
-        parts += encode.mask(f"/{number}/mask", channel)
+            parts += encode.obj(named.log.format(number), "GwyStringList", [strings])
+        parts.append(text(named.title.format(number), channel.title))
+        parts.append(flag(named.visible.format(number), True))
+        parts += encode.mask(named.marked.format(number), channel)
         if meta:
-            parts += encode.obj(f"/{number}/meta", "GwyContainer", meta.values())
+            parts += encode.obj(named.meta.format(number), named.notes, meta.values())
         kept = channel.replace(number=number, path=self.path)
         added = _Added(number, kept, tuple(parts), looks, log, meta)
         return GwyFile(self._structure, self.path, (*self._added, added))
 
     def _next_number(self) -> int:
-        # Also above the left-overs of removed channels, or the new one would inherit them.
-        matches = (_USED.match(component.name) for component in self._structure.components)
-        used = [int(match[1]) for match in matches if match]
-        number = max([*used, *(added.number for added in self._added)], default=-1) + 1
+        # Not one of the left-overs of removed channels, or the new one would inherit them. And no
+        # larger than need be: Gwyddion 3 does not open files with large numbers.
+        matches = (
+            self.layout.numbers.match(component.name) for component in self._components.values()
+        )
+        used = {int(match[1]) for match in matches if match}
+        number = max(self.numbers, default=-1) + 1
+        while number in used:
+            number += 1
         if number >= 2**31:
             raise OutputError(
                 f"{self._structure.name}: channel numbers are used up at {number - 1}; "
@@ -395,15 +405,15 @@ class GwyFile:
         return number
 
     def _looks(self, number: int) -> dict[str, bytes]:
-        """Return how a channel is shown: components without their names, by suffix."""
+        """Return how a channel is shown, as in `_Added`."""
         for added in self._added:
             if added.number == number:
                 return dict(added.looks)
         found = {}
-        for suffix in _LOOKS:
-            component = self._find(f"/{{}}/{suffix}", number)
+        for key in self.layout.looks:
+            component = self._find(key, number)
             if component is not None:
-                found[suffix] = self._structure.data[component.value - 2 : component.end]
+                found[key] = self._structure.data[component.value - 2 : component.end]
         return found
 
     def _meta_parts(self, number: int) -> dict[str, bytes]:
@@ -413,8 +423,7 @@ class GwyFile:
                 return dict(added.meta)
         return {
             member.name: self._structure.bytes_of(member)
-            for member in self._members(_META[self.version], number)
-            if self.version == 2 or member.code == "s"  # which is the same in both versions
+            for member in self._members(self.layout.meta, number)
         }
 
     def _log_parts(self, number: int) -> tuple[bytes, ...]:
@@ -422,7 +431,7 @@ class GwyFile:
         for added in self._added:
             if added.number == number:
                 return added.log
-        members = {one.name: one for one in self._members(_LOG[self.version], number)}
+        members = {one.name: one for one in self._members(self.layout.log, number)}
         strings = members.get("strings")
         if strings is None or strings.code != "S":
             return ()
@@ -434,17 +443,6 @@ class GwyFile:
         if component is None or component.code != "o":
             return ()
         return self._structure.members(component)
-
-    def _as_version_2(self) -> GwyFile:
-        file = GwyFile(Structure(_EMPTY, self._structure.name), self.path)
-        for number in self.numbers:
-            palette = self._find("/image/{}/palette", number)
-            looks = {}
-            if palette is not None and palette.code == "s":
-                looks["base/palette"] = self._structure.data[palette.value - 2 : palette.end]
-            meta, log = self._meta_parts(number), self._log_parts(number)
-            file = file._extended(number, self._stored(number), looks, log, meta)
-        return file
 
     def check_room(self, pixels: int, name: str) -> None:
         """Refuse so many pixels more, of fields and masks, if they do not fit.
@@ -462,14 +460,11 @@ class GwyFile:
         Raises
         ------
         OutputError
-            If the file would exceed the 4 GiB that the format can express.
+            If a file of version 2 would exceed the 4 GiB that the format can express.
         """
-        if self.version == 3:
-            self._as_version_2().check_room(pixels, name)
-            return
         held = len(self._structure.data) - self._structure.body
         held += sum(len(part) for added in self._added for part in added.parts)
-        encode.check_size(held + encode.PIXEL * pixels, name)
+        self._encode.check_size(held + PIXEL * pixels, name)
 
     # --- saving --------------------------------------------------------------------------
 
@@ -488,7 +483,7 @@ class GwyFile:
         OutputExistsError
             If the target exists and `force` is false.
         OutputError
-            If the system refuses to write, or the content exceeds 4 GiB.
+            If the system refuses to write, or the content of version 2 exceeds 4 GiB.
         """
         parts = self._parts(Path(path).name)
         with writing(path, force) as file:
@@ -507,28 +502,28 @@ class GwyFile:
         Raises
         ------
         OutputError
-            If the content exceeds 4 GiB.
+            If the content of version 2 exceeds 4 GiB.
         """
         _write_parts(file, self._parts(name))
 
-    def _parts(self, name: str) -> list[encode.Part]:
+    def _parts(self, name: str) -> list[Part]:
         """Return all that the file consists of; `name` is for the message if it is too large."""
         data, body = self._structure.data, self._structure.body
         if not self._added:
             return [data]
         added = [part for channel in self._added for part in channel.parts]
         old = memoryview(data)[body:]
-        size = encode.size_field([old, *added], name)
+        size = self._encode.size_field([old, *added], name)
         return [data[: body - len(size)], size, old, *added]
 
 
-def _write_parts(file: IO[bytes], parts: Iterable[encode.Part]) -> None:
+def _write_parts(file: IO[bytes], parts: Iterable[Part]) -> None:
     for part in parts:
-        file.writelines(part if isinstance(part, encode.Doubles) else (part,))
+        file.writelines(part if isinstance(part, Numbers) else (part,))
 
 
 def _encoded(meta: Mapping[str, str]) -> dict[str, bytes]:
-    return {name: encode.text(name, value) for name, value in meta.items()}
+    return {name: text(name, value) for name, value in meta.items()}
 
 
 def _text_of(component: bytes) -> str:

@@ -10,7 +10,9 @@ from typing import Any
 __all__ = ["log_entry"]
 
 
-def log_entry(name: str, settings: Mapping[str, Any], when: datetime | None = None) -> str:
+def log_entry(
+    name: str, settings: Mapping[str, Any], when: datetime | None = None, function: str = "proc"
+) -> str:
     """Return a line for a channel's log in the form that Gwyddion writes and shows.
 
     Parameters
@@ -21,6 +23,8 @@ def log_entry(name: str, settings: Mapping[str, Any], when: datetime | None = No
         Its settings; texts are quoted.
     when : datetime, optional
         Time of the run, now if not given.
+    function : str
+        Which kind of function it is, ``"image"`` in Gwyddion 3; see `gwylayout.Layout`.
 
     Returns
     -------
@@ -38,4 +42,4 @@ def log_entry(name: str, settings: Mapping[str, Any], when: datetime | None = No
         f"{key}={json.dumps(value, ensure_ascii=False) if isinstance(value, str) else value}"
         for key, value in settings.items()
     )
-    return f"proc::{name}({arguments})@{when:%Y-%m-%d %H:%M:%S.%f}Z"
+    return f"{function}::{name}({arguments})@{when:%Y-%m-%d %H:%M:%S.%f}Z"

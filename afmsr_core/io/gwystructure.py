@@ -3,6 +3,7 @@
 A file is a magic of four bytes and one root object. An object is its type name, the size of its
 body and the body: a run of components, each a name, a type code and a value. Version 2
 (``GWYP``) has sizes and counts of 32 bits, version 3 (``GWYQ``) of 64 bits; all is little-endian.
+What else differs is in `afmsr_core.io.gwylayout`.
 
 `Structure` walks the whole file once, in linear time and without copying data, so that a file
 that lies about a length is refused with the place of the lie. Values are then handed out in the
@@ -19,23 +20,22 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 import numpy as np
 
 from afmsr_core.errors import CorruptFileError, UnsupportedContentError
+from afmsr_core.io.gwylayout import LAYOUTS, VERSION_3
 from afmsr_core.text import decoded
 
 if TYPE_CHECKING:
     from gwyfile.objects import GwyObject
 
-__all__ = ["MAGICS", "Component", "Structure"]
+__all__ = ["Component", "Structure"]
 
-MAGICS = {b"GWYP": 2, b"GWYQ": 3}
-_ROOTS = {2: "GwyContainer", 3: "GwyFile"}
 # Real files nest two or three levels; Python's own stack would stand some hundreds.
 _MAX_DEPTH = 64
 _SCALARS = {"b": "<B", "c": "<B", "h": "<h", "i": "<i", "q": "<q", "f": "<f", "d": "<d"}
 _ARRAYS = {"C": "u1", "H": "<i2", "I": "<i4", "Q": "<i8", "F": "<f4", "D": "<f8"}
 _SIZES = {code: struct.calcsize(form) for code, form in _SCALARS.items()}
 _ITEM_SIZES = {code: np.dtype(form).itemsize for code, form in _ARRAYS.items()}
-# Version 3 adds 16-bit integers, 32-bit floats and boxed values, which are laid out as objects.
-_ONLY_VERSION_3 = frozenset("hHfFx")
+# Objects, and the boxed values of version 3, such as colours, which are laid out as objects.
+_OBJECTS = frozenset("or")
 
 
 class Component(NamedTuple):
@@ -70,8 +70,8 @@ class Structure:
 
     Attributes
     ----------
-    version : int
-        2 or 3.
+    layout : Layout
+        Of its version.
     components : tuple of Component
         Components of the root object, in the order of the file.
     body : int
@@ -82,7 +82,8 @@ class Structure:
     CorruptFileError
         If a length, count or string leaves its object, a name is not UTF-8, a type code is
         unknown or objects nest deeper than 64; the message names the byte. Text that is a value
-        may be of any encoding.
+        may be of any encoding. A later Gwyddion 3 may know more type codes: inside an object, whose
+        end is known, they are passed over, and only who asks for what that object holds is refused.
     UnsupportedContentError
         If the root is not the container of a Gwyddion file.
 
@@ -94,17 +95,17 @@ class Structure:
     def __init__(self, data: bytes, name: str) -> None:
         self.data = data
         self.name = name
-        if data[:4] not in MAGICS:
+        if data[:4] not in LAYOUTS:
             self._corrupt(0, f"the first bytes are {data[:4]!r} instead of 'GWYP' or 'GWYQ'")
-        self.version = MAGICS[data[:4]]
-        self._size = struct.Struct("<I" if self.version == 2 else "<Q")
+        self.layout = LAYOUTS[data[:4]]
+        self._size = self.layout.size
         root, self.body, end = self._object_head(4, len(data))
         self.components = tuple(self._walk_components(self.body, end, 0))
         if end != len(data):
             self._corrupt(end, f"{len(data) - end} bytes follow the end of the root object")
-        if root != _ROOTS[self.version]:
+        if root != self.layout.root:
             raise UnsupportedContentError(
-                f"{name}: the file holds a {root!r} instead of a {_ROOTS[self.version]!r}; "
+                f"{name}: the file holds a {root!r} instead of a {self.layout.root!r}; "
                 f"open it in Gwyddion and save it as .gwy"
             )
 
@@ -146,8 +147,13 @@ class Structure:
             self._corrupt(after, f"object {kind!r} claims {size} bytes, {end - body} are left")
         return kind, body, body + size
 
-    def _walk_components(self, start: int, end: int, depth: int) -> Iterator[Component]:
-        """Check the components between `start` and `end`, values and all, and yield them."""
+    def _walk_components(
+        self, start: int, end: int, depth: int, lenient: bool = False
+    ) -> Iterator[Component]:
+        """Check the components between `start` and `end`, values and all, and yield them.
+
+        If `lenient`, a type code that is unknown ends the walk, because the end of its value is.
+        """
         if depth > _MAX_DEPTH:
             self._corrupt(start, f"objects are nested deeper than {_MAX_DEPTH}")
         position = start
@@ -156,14 +162,16 @@ class Structure:
             if after >= end:
                 self._corrupt(position, f"component {name!r} is cut off")
             code = chr(self.data[after])
+            if code not in self.layout.codes:
+                if not lenient:
+                    self._corrupt(after, f"type code {code!r} is unknown")
+                return
             stop = self._walk_value(code, after + 1, end, depth)
             yield Component(name, code, position, after + 1, stop)
             position = stop
 
     def _walk_value(self, code: str, start: int, end: int, depth: int) -> int:
         """Check the value at `start` and return the offset behind it."""
-        if self.version == 2 and code in _ONLY_VERSION_3:
-            self._corrupt(start - 1, f"type code {code!r} is not of version 2")
         if code in _SCALARS:
             stop = start + _SIZES[code]
             if stop > end:
@@ -171,10 +179,8 @@ class Structure:
             return stop
         if code == "s":
             return self._behind_text(start, end)
-        if code in "ox":
+        if code in _OBJECTS:
             return self._walk_object(start, end, depth)
-        if code not in _ARRAYS and code not in "SO":
-            self._corrupt(start - 1, f"type code {code!r} is unknown")
         count, after = self._number(start, end)
         least = _ITEM_SIZES.get(code, 1)
         if count > (end - after) // least:
@@ -189,7 +195,7 @@ class Structure:
 
     def _walk_object(self, start: int, end: int, depth: int) -> int:
         _, body, stop = self._object_head(start, end)
-        for _ in self._walk_components(body, stop, depth + 1):
+        for _ in self._walk_components(body, stop, depth + 1, lenient=self.layout is VERSION_3):
             pass
         return stop
 
@@ -209,7 +215,13 @@ class Structure:
         return self.data[component.start : component.end]
 
     def members(self, component: Component) -> tuple[Component, ...]:
-        """Return the components of the object that `component` holds."""
+        """Return the components of the object that `component` holds.
+
+        Raises
+        ------
+        CorruptFileError
+            If one of them has a type code that is unknown.
+        """
         _, body, end = self._object_head(component.value, component.end)
         return tuple(self._walk_components(body, end, 1))
 
@@ -230,11 +242,16 @@ class Structure:
         -------
         bool, int, float, str, ndarray, list of str, GwyObject or list of GwyObject
             By type code. Arrays are read-only views into the file, not copies.
+
+        Raises
+        ------
+        CorruptFileError
+            If it is an object with a type code in it that is unknown.
         """
         return self._value(component.code, component.value)[0]
 
     def _value(self, code: str, start: int) -> tuple[Any, int]:
-        # Nothing is checked here: the walk has seen every byte of it.
+        # But for unknown type codes, nothing is checked here: the walk has seen every byte of it.
         end = len(self.data)
         if code in _SCALARS:
             (number,) = struct.unpack_from(_SCALARS[code], self.data, start)
@@ -242,7 +259,7 @@ class Structure:
         if code == "s":
             after = self._behind_text(start, end)
             return decoded(self.data[start : after - 1]), after
-        if code in "ox":
+        if code in _OBJECTS:
             return self._parse_object(start)
         count, after = self._number(start, end)
         if code in _ARRAYS:
@@ -263,6 +280,8 @@ class Structure:
         while position < end:
             name, after = self._name(position, end)
             codes[name] = chr(self.data[after])
+            if codes[name] not in self.layout.codes:
+                self._corrupt(after, f"type code {codes[name]!r} is unknown")
             content[name], position = self._value(codes[name], after + 1)
         if kind == "GwyContainer":
             return GwyContainer(content, codes), end

@@ -80,10 +80,10 @@ def steps_of(records: Iterable[Mapping[str, Any]]) -> tuple[Step, ...]:
     )
 
 
-def log_of(history: Iterable[Step]) -> list[str]:
-    """Return a line for Gwyddion's log for every step that was done to data."""
+def log_of(history: Iterable[Step], function: str = "proc") -> list[str]:
+    """Return a line for Gwyddion's log for every step that was done to data; see `log_entry`."""
     return [
-        log_entry(f"afmsr_{step.name}", step.settings)
+        log_entry(f"afmsr_{step.name}", step.settings, function=function)
         for step in history
         if step.name not in ORIGINS
     ]

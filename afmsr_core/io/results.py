@@ -122,7 +122,7 @@ def write_results(
         file = file.with_channel(
             result,
             like=like,
-            log=log_of(result.history[len(known) :]),
+            log=log_of(result.history[len(known) :], file.layout.function),
             meta=to_meta(result.history),
         )
     file.save(target, force=force)

@@ -8,7 +8,7 @@ import sys
 
 from . import trial
 
-FAMILIES = ("native", "raw")
+FAMILIES = ("native", "raw", "third")
 
 
 def main() -> int:

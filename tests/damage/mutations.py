@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from random import Random
 from typing import NamedTuple
 
-__all__ = ["Damaged", "mutated"]
+__all__ = ["LIES", "Damaged", "mutated"]
 
 
 class Damaged(NamedTuple):
@@ -18,7 +18,7 @@ class Damaged(NamedTuple):
     beside: Mapping[str, bytes] = {}
 
 
-_LIES = (0, 1, 2**15, 2**16 - 1, 2**31 - 1, 2**31, 2**32 - 1, 2**63 - 1, 2**63, 2**64 - 1)
+LIES = (0, 1, 2**15, 2**16 - 1, 2**31 - 1, 2**31, 2**32 - 1, 2**63 - 1, 2**63, 2**64 - 1)
 _NUMBERS = (b"0", b"-1", b"1e999", b"nan", b"inf", b"1,5", b"", b"9" * 40, b"1e-320", b"\xb2")
 _INSERTED = (b"\0", b"\0" * 9, b"\xff\xfe", b"\xb5m", b"\n", b"=", b'"', b"{" * 200, b"[" * 3000)
 
@@ -51,7 +51,7 @@ def _lie(data: bytearray, random: Random, others: Sequence[bytes]) -> None:
     """Put another number where one may stand, as four bytes or eight."""
     size = random.choice((4, 8))
     at = random.randrange(len(data))
-    number = random.choice((*_LIES, len(data), len(data) - at, random.randrange(1000)))
+    number = random.choice((*LIES, len(data), len(data) - at, random.randrange(1000)))
     data[at : at + size] = (number % 256**size).to_bytes(size, "little")
 
 

@@ -19,7 +19,7 @@ from tests import gwyfiles
 
 from .mutations import Damaged, mutated
 
-__all__ = ["LIMIT", "check", "generate", "prepare"]
+__all__ = ["LIMIT", "check", "generate", "gwy", "prepare", "version_2", "version_3"]
 
 LIMIT = 5.0
 UPSCALED = 5  # of so many files, one is upscaled too, if it can be read
@@ -39,14 +39,16 @@ ODD = (
 NAMES = ("/0/data", "/00/data", "/9999999999/data", "/image/0/mask", "data", "xres", "")
 
 
-def _version_2() -> dict[str, Any]:
+def version_2() -> dict[str, Any]:
     channel = {
         "/0/data": gwyfiles.field_2(VALUES, (2e-6, 1.5e-6)),
         "/0/data/title": ("s", b"Height"),
         "/0/data/log": ("o", ("GwyStringList", {"strings": ("S", [b"proc::level()@now", b"x"])})),
         "/0/mask": gwyfiles.field_2(MARKED.astype(float), (2e-6, 1.5e-6)),
         "/0/base/palette": ("s", b"Gold"),
+        "/0/base/range-type": ("i", 1),
         "/0/base/min": ("d", -1e-9),
+        "/0/base/max": ("d", 1e-9),
         "/0/meta": (
             "o",
             ("GwyContainer", {"Angle": ("s", b"30\xb0"), "afmsr history": ("s", HISTORY)}),
@@ -62,15 +64,25 @@ def _version_2() -> dict[str, Any]:
     return channel | others
 
 
-def _version_3() -> dict[str, Any]:
+def version_3() -> dict[str, Any]:
     return {
-        "/image/0": gwyfiles.field_3(VALUES, (2e-6, 1.5e-6)),
+        "/graph/1": gwyfiles.graph_3(),
+        "/image/0": gwyfiles.placed_3(VALUES, (2e-6, 1.5e-6), (1e-7, 2e-7)),
         "/image/0/title": ("s", b"Height"),
+        "/image/0/log": gwyfiles.log(b"image::level()@now", b"x"),
         "/image/0/mask": gwyfiles.mask_3(MARKED),
+        "/image/0/mask-color": gwyfiles.colour(1, 0, 0, 0.5),
         "/image/0/palette": ("s", b"Gold"),
-        "/image/0/meta": ("o", ("GwyContainer", {"afmsr history": ("s", HISTORY)})),
+        "/image/0/color-mapping": ("i", 1),
+        "/image/0/range/max": ("d", 1e-9),
+        "/image/0/range/min": ("d", -1e-9),
+        "/image/0/meta": gwyfiles.notes_3(**{"Angle": b"30\xb0", "afmsr history": HISTORY}),
         "/image/3": gwyfiles.field_3(VALUES, unit=b"deg"),
+        "/image/3/palette": ("s", b"/image/0/palette"),
+        "/later/0": ("o", ("GwyLater", {"later": ("z", b"\1\2\3")})),
         "/number": ("f", 1.0),
+        "/volume/0": gwyfiles.volume_3(),
+        "__links__": ("S", [b"/image/3/palette"]),
     }
 
 
@@ -108,7 +120,7 @@ def _odd(components: dict[str, Any], random: Random) -> dict[str, Any]:
         while inside:
             name = random.choice(list(inside))
             code, value = inside[name]
-            if code != "o" or not value[1] or random.random() < 0.1:
+            if code not in "or" or not value[1] or random.random() < 0.1:
                 break
             inside = value[1]
         if random.random() < 0.1:
@@ -121,7 +133,7 @@ def _odd(components: dict[str, Any], random: Random) -> dict[str, Any]:
     return found
 
 
-def _gwy(
+def gwy(
     components: dict[str, Any],
     written: Callable[[dict[str, Any]], bytes],
     random: Random,
@@ -148,8 +160,8 @@ def generate(seed: int, count: int) -> Iterator[Damaged]:
     """Yield damaged files, one format after the other."""
     random = Random(seed)
     kinds = (
-        ("2.gwy", _version_2(), gwyfiles.version_2),
-        ("3.gwy", _version_3(), gwyfiles.version_3),
+        ("2.gwy", version_2(), gwyfiles.version_2),
+        ("3.gwy", version_3(), gwyfiles.version_3),
     )
     array = _array()
     others = [*(written(parts) for _, parts, written in kinds), _gsf(), *array.values()]
@@ -157,7 +169,7 @@ def generate(seed: int, count: int) -> Iterator[Damaged]:
         kind = number % 4
         if kind < len(kinds):
             name, parts, written = kinds[kind]
-            yield Damaged(name, _gwy(parts, written, random, others))
+            yield Damaged(name, gwy(parts, written, random, others))
         elif kind == len(kinds):
             yield Damaged("d.gsf", mutated(_gsf(), random, others))
         else:
