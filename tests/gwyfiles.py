@@ -76,6 +76,19 @@ def parsed(data: bytes) -> Components:
     return parts
 
 
+def comparable(value: Any) -> Any:
+    """Return what `parsed` found so that ``==`` compares every bit, in whatever order it stood."""
+    if isinstance(value, np.ndarray):
+        return value.dtype.str, value.tobytes()
+    if isinstance(value, float):
+        return struct.pack("<d", value)
+    if isinstance(value, tuple | list):
+        return [comparable(one) for one in value]
+    if isinstance(value, dict):
+        return {name: comparable(one) for name, one in value.items()}
+    return value
+
+
 def _until_nul(data: bytes, start: int, end: int) -> tuple[bytes, int]:
     nul = data.index(b"\0", start, end)
     return data[start:nul], nul + 1
