@@ -10,7 +10,7 @@ from types import ModuleType
 
 NAMES = (
     *("startup", "process", "forward", "rivals", "click", "size", "throughput", "memory"),
-    *("lines", "cluster", "many", "evaluation", "survey", "report"),
+    *("lines", "tiles", "cluster", "many", "evaluation", "survey", "report"),
 )
 
 

@@ -114,6 +114,13 @@ def test_every_pixel_is_in_one_tile_and_sees_its_halo() -> None:
         assert (covered == 1).all()
 
 
+@pytest.mark.parametrize("side", [725, 1024, 2048, 4099])
+def test_tiles_that_are_chosen_are_equal(side: int) -> None:
+    tiles = Tiles.for_network(AFM, shape=(side, side))
+    heights = {rows.stop - rows.start for rows, _, _, _ in tiles.cover(side, side)}
+    assert max(heights) - min(heights) < len(range(0, side, tiles.side)), heights
+
+
 def test_tiles_are_chosen_by_memory() -> None:
     small = Tiles.for_network(AFM, shape=(256, 256))
     assert small.side == 256
@@ -143,6 +150,9 @@ class Cramped:
         if height * width > self._pixels:
             raise MemoryError(f"{height} x {width}")
         return self._real.run(planes)
+
+    def rest(self) -> None:
+        self._real.rest()
 
     def on_cpu(self) -> Engine:
         return Cramped(self._cpu)
@@ -197,7 +207,7 @@ def test_memory_that_does_not_suffice_for_the_smallest_tile_is_an_error() -> Non
 
 @pytest.mark.skipif(sys.platform != "linux", reason="limits the address space as Linux does")
 def test_a_real_lack_of_memory_is_survived_in_silence() -> None:
-    """ONNX Runtime itself, with 130 MB left for a field that wants 400 MB."""
+    """ONNX Runtime itself, with 60 MB left for a field that wants 110 MB."""
     code = """
 import re, resource, numpy as np
 from dataclasses import replace
@@ -210,12 +220,39 @@ def tile(side):
     return run_tiled(engine, network, planes, lambda rows, cols, values: None)[0].side
 tile(16)
 used = int(re.search(r"VmSize:\\s+(\\d+)", open("/proc/self/status").read())[1]) * 1024
-resource.setrlimit(resource.RLIMIT_AS, (used + (130 << 20),) * 2)
+resource.setrlimit(resource.RLIMIT_AS, (used + (60 << 20),) * 2)
 print(tile(448))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=100)
     assert (done.returncode, done.stderr) == (0, "")
     assert int(done.stdout) < 448
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks Linux what the process holds")
+def test_layers_take_memory_from_each_other_and_give_it_back() -> None:
+    """A tile pages in what it needs once, not once a layer, and nothing of it stays behind."""
+    code = """
+import resource, numpy as np
+from afmsr_core.inference import open_engine, run_tiled
+from afmsr_core.methods import get
+network = get("afm")
+engine = open_engine(network, threads=1)
+def held():
+    return int(open("/proc/self/statm").read().split()[1]) * resource.getpagesize()
+def run(side):
+    planes = np.random.default_rng(0).random((1, side, side), dtype=np.float32)
+    run_tiled(engine, network, planes, lambda rows, cols, values: None)
+run(16)
+before, faults = held(), resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+run(512)
+paged = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - faults
+print(paged * resource.getpagesize() / 512**2, (held() - before) / 512**2)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=100)
+    assert (done.returncode, done.stderr) == (0, "")
+    paged, held = map(float, done.stdout.split())  # bytes a pixel
+    assert paged < 1500, "a feature map is 128 bytes a pixel, and there are some thirty"
+    assert held < 64
 
 
 # --- progress and stopping -------------------------------------------------------------------

@@ -48,6 +48,10 @@ class Engine(Protocol):
         """
         ...
 
+    def rest(self) -> None:
+        """Give memory that runs keep for the next back to the system."""
+        ...
+
     def on_cpu(self) -> Engine:
         """Return the same network on the processor, for when a device runs out of memory."""
         ...

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,7 +17,11 @@ __all__ = ["Tiles", "run_tiled"]
 
 MEMORY_BUDGET = 1 << 30  # bytes that one tile may need; laptops have 8 GB and more
 SMALLEST = 32  # input pixels; a tile below this that runs out of memory cannot be helped
+KEPT = 1 << 27  # bytes that an engine may keep for the next field, which spares clearing them anew
 UNBOUNDED_HALO = 32  # for networks whose tiles cannot be exact anyway
+
+Cut = tuple[slice, slice, slice, slice]  # rows and columns of a tile, and of what the network sees
+Store = Callable[[slice, slice, NDArray[np.float32]], None]
 
 
 @dataclass(frozen=True)
@@ -44,8 +49,10 @@ class Tiles:
     ) -> Tiles:
         """Choose tiles that fit the memory budget and the alignment of `network`.
 
-        A field of (yres, xres) pixels that fits the budget is one tile. A tile is never smaller
-        than its halo, even beyond the budget: most of the work would be done many times over.
+        A field of (yres, xres) pixels that fits the budget is one tile. Tiles that stay in the
+        cache would lose more to their halos than they win (``python -m benchmarks tiles``). A tile
+        is never smaller than its halo, even beyond the budget: most of the work would be done
+        many times over.
 
         Raises
         ------
@@ -58,7 +65,9 @@ class Tiles:
         if side is None:
             pixels = MEMORY_BUDGET // network.working_bytes
             fits = shape[0] * shape[1] <= pixels
-            side = longest if fits else max(SMALLEST, halo, int((pixels / cell) ** 0.5) - 2 * halo)
+            most = max(SMALLEST, halo, int((pixels / cell) ** 0.5) - 2 * halo)
+            # Equal tiles need less memory than full ones and a remnant, in the same time.
+            side = longest if fits else -(-longest // -(-longest // most))
         elif side < 1:
             raise UsageError(f"--tile {side}: give a number of pixels, such as 256")
         # Not beyond the field: halving such a tile would change nothing.
@@ -68,7 +77,12 @@ class Tiles:
         """Return tiles of half the side."""
         return replace(self, side=_up(max(1, self.side // 2), align))
 
-    def cover(self, yres: int, xres: int) -> Iterator[tuple[slice, slice, slice, slice]]:
+    def pixels(self, yres: int, xres: int) -> int:
+        """Return how many pixels of a field the network sees at a time, at most."""
+        seen = self.side + 2 * self.halo
+        return min(seen, yres) * min(seen * self.cell, xres)
+
+    def cover(self, yres: int, xres: int) -> Iterator[Cut]:
         """Yield (rows, columns) of each tile and (rows, columns) of what the network sees."""
         width, margin = self.side * self.cell, self.halo * self.cell
         for top in range(0, yres, self.side):
@@ -86,7 +100,7 @@ def run_tiled(
     engine: Engine,
     network: Network,
     planes: NDArray[np.float32],
-    store: Callable[[slice, slice, NDArray[np.float32]], None],
+    store: Store,
     *,
     side: int | None = None,
     progress: Callable[[float], None] | None = None,
@@ -124,16 +138,14 @@ def run_tiled(
     tiles = Tiles.for_network(network, side, (yres, xres))
     done = 0.0
     while True:
+        needed = tiles.pixels(yres, xres) * network.working_bytes
         try:
-            for rows, cols, seen_rows, seen_cols in tiles.cover(yres, xres):
-                result = engine.run(np.ascontiguousarray(planes[None, :, seen_rows, seen_cols]))[0]
-                down, across = network.scale
-                inner_rows = _within(rows, seen_rows, down)
-                inner_cols = _within(cols, seen_cols, across)
-                store(_scaled(rows, down), _scaled(cols, across), result[:, inner_rows, inner_cols])
-                if progress:
-                    done = max(done, _fraction(rows, cols, yres, xres))
-                    progress(done)
+            with _resting(engine) if needed > KEPT else nullcontext():
+                for cut in tiles.cover(yres, xres):
+                    _run_tile(engine, network, planes, cut, store)
+                    if progress:
+                        done = max(done, _fraction(cut[0], cut[1], yres, xres))
+                        progress(done)
             return tiles, engine
         except MemoryError:
             if tiles.side > max(SMALLEST, network.align):
@@ -143,6 +155,25 @@ def run_tiled(
                 tiles = Tiles.for_network(network, side, (yres, xres))
             else:
                 raise
+
+
+@contextmanager
+def _resting(engine: Engine) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        engine.rest()
+
+
+def _run_tile(
+    engine: Engine, network: Network, planes: NDArray[np.float32], cut: Cut, store: Store
+) -> None:
+    rows, cols, seen_rows, seen_cols = cut
+    down, across = network.scale
+    result = engine.run(np.ascontiguousarray(planes[None, :, seen_rows, seen_cols]))[0]
+    inner_rows = _within(rows, seen_rows, down)
+    inner_cols = _within(cols, seen_cols, across)
+    store(_scaled(rows, down), _scaled(cols, across), result[:, inner_rows, inner_cols])
 
 
 def _up(value: int, multiple: int) -> int:

@@ -136,6 +136,9 @@ class TorchEngine:
                 ) from error
             raise
 
+    def rest(self) -> None:
+        """Keep nothing back: torch has no memory of its own on the processor."""
+
     def on_cpu(self) -> TorchEngine:
         """Return the same network on the processor."""
         if self.device == "cpu":
