@@ -1,7 +1,7 @@
 """Make the pictures of the tutorial and of Gwyddion: ``python -m docs.photographs``.
 
-The dialog is photographed by its own test, in the real Gwyddion, so what is shown is what was
-tested; pages and reports in a real Chromium, after the commands that make them have run.
+The dialogs are photographed by their own tests, in the real Gwyddion 2 and 3, so what is shown is
+what was tested; pages and reports in a real Chromium, after the commands that make them have run.
 """
 
 from __future__ import annotations
@@ -19,8 +19,18 @@ from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
 IMAGES = ROOT / "docs" / "images"
-TEST = "tests/gwyddion/test_window.py::test_ok_adds_a_channel_and_ctrl_f_another"
-PICTURES = {"dialog.png": "gwyddion-dialog.png", "result.png": "gwyddion-result.png"}
+TESTS = (
+    "tests/gwyddion/test_window.py::test_ok_adds_a_channel_and_ctrl_f_another",
+    "tests/gwyddion/test_gwyddion3_window.py",
+)
+PICTURES = {
+    "dialog.png": "gwyddion-dialog.png",
+    "result.png": "gwyddion-result.png",
+    "gwyddion3-dialog.png": "gwyddion3-dialog.png",
+    "gwyddion3-difference.png": "gwyddion3-difference.png",
+    "gwyddion3-result.png": "gwyddion3-result.png",
+    "gwyddion3-progress.png": "gwyddion3-progress.png",
+}
 WINDOW = (1280, 860)  # pixels of the page that is shown
 SCAN = "afmsr-demo/example_low.gwy"
 COMMANDS = (
@@ -47,7 +57,7 @@ def main() -> None:
 def _gwyddion(folder: Path) -> None:
     environment = os.environ | {"AFMSR_TEST_PICTURES": str(folder), "AFMSR_NO_SKIPS": "1"}
     subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", TEST], cwd=ROOT, env=environment, check=True
+        [sys.executable, "-m", "pytest", "-q", *TESTS], cwd=ROOT, env=environment, check=True
     )
     for taken, kept in PICTURES.items():
         shutil.copy(folder / taken, IMAGES / kept)

@@ -4,13 +4,14 @@
 #include <gtk/gtk.h>
 
 #include "choices.h"
+#include "dialog.h"
 #include "installed.h" /* written by the installer */
 #include "result.h"
 #include "retrace.h"
 #include "scan.h"
 #include "worker.h"
 
-#define RUN_MODES GWY_RUN_IMMEDIATE
+#define RUN_MODES (GWY_RUN_IMMEDIATE | GWY_RUN_INTERACTIVE)
 #define LOOK 0.05  /* s between two looks at the Cancel button */
 #define HIDDEN 0.3 /* s in which a run may end before a window flashes up */
 #define GRACE 5.0  /* s beyond the time limit until a worker that does not keep it is ended */
@@ -103,11 +104,13 @@ add_retrace(Worker *worker, Scan *scan, gdouble limit, GString *request, GError 
 
 /* Has the worker upscale the scan, and adds what it made. */
 static gboolean
-upscale(Worker **worker, Scan *scan, GwyParams *choices, GtkWindow *window, GError **error)
+upscale(Worker **worker, Scan *scan, GwyParams *choices, GtkWindow *window, gboolean interactive,
+        const Json *told, GError **error)
 {
     g_autoptr(GString) request = g_string_new(NULL);
     g_autoptr(Json) answer = NULL;
     g_autoptr(GPtrArray) made = NULL;
+    g_autofree gchar *warnings = NULL;
 
     if (!scan_add(scan, request, error))
         return FALSE;
@@ -124,14 +127,18 @@ upscale(Worker **worker, Scan *scan, GwyParams *choices, GtkWindow *window, GErr
         return FALSE;
     gwy_params_save_to_settings(choices); /* the log has what stands there */
     result_add(scan, made, answer, gwy_params_get_boolean(choices, CHOICE_RESTORE));
+    warnings = result_warnings(answer, json_member(told, "warnings"));
+    if (interactive && *warnings)
+        show(GTK_MESSAGE_INFO, window, "The new image is there.", warnings);
     return TRUE;
 }
 
 static gboolean
-run(GwyFile *file, GtkWindow **window, GError **error)
+run(GwyFile *file, gboolean interactive, GtkWindow **window, GError **error)
 {
     g_autoptr(Scan) scan = scan_new(file, error);
     GwyParams *choices;
+    g_autoptr(Json) told = NULL;
     Worker *worker;
     gboolean done;
 
@@ -142,7 +149,8 @@ run(GwyFile *file, GtkWindow **window, GError **error)
     if (!(worker = worker_open(error)))
         return FALSE;
     choices = choices_load();
-    done = upscale(&worker, scan, choices, *window, error);
+    done = !interactive || dialog_run(worker, scan, choices, *window, &told, error);
+    done = done && upscale(&worker, scan, choices, *window, interactive, told, error);
     g_object_unref(choices);
     g_clear_pointer(&worker, worker_kill);
     return done;
@@ -155,7 +163,7 @@ super_resolution(GwyFile *file, GwyRunModeFlags mode)
     GtkWindow *window = NULL;
 
     g_return_if_fail(mode & RUN_MODES);
-    if (!run(file, &window, &error)
+    if (!run(file, mode == GWY_RUN_INTERACTIVE, &window, &error)
         && !g_error_matches(error, AFMSR_ERROR, AFMSR_ERROR_CANCELLED))
         show(GTK_MESSAGE_ERROR, window, "No image was added.", error->message);
 }

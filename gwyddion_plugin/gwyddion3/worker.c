@@ -257,14 +257,13 @@ static gboolean
 wait_for_more(Worker *worker, gint64 until)
 {
     struct pollfd readable = { .fd = worker->socket, .events = POLLIN };
-    gint64 left;
+    gint found;
 
-    while ((left = until - g_get_monotonic_time()) >= 0) {
-        gint found = poll(&readable, 1, (gint)((left + 999) / 1000));
-        if (found >= 0 || errno != EINTR)
-            return found > 0;
-    }
-    return FALSE;
+    do {
+        gint64 left = MAX(until - g_get_monotonic_time(), 0); /* looks once even if there is no time */
+        found = poll(&readable, 1, (gint)((left + 999) / 1000));
+    } while (found < 0 && errno == EINTR);
+    return found > 0;
 }
 
 /* Takes a whole line from what was heard; NULL if there is none. */

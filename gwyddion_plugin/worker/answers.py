@@ -51,6 +51,9 @@ _INTERPOLATION = 2e-7  # seconds per input pixel, levelling included; measured
 _FEWEST = 4096  # pixels; a run of fewer measures the overhead, not the speed
 _JUDGED = 512  # pixels per side in the middle that are judged: nobody waits for more, some 0.4 s
 
+PLAIN = "bicubic"
+"""Method that a preview's difference is from."""
+
 _rates: dict[tuple[str, Scale], float] = {}
 
 
@@ -67,9 +70,9 @@ def _upscaler(settings: Settings, channel: Channel) -> Upscaler:
     return _loaded(replace(settings, scale=scale.option))
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=3)
 def _loaded(settings: Settings) -> Upscaler:
-    """Return a loaded network; the last ones are kept, for the run after the preview."""
+    """Return what is loaded; the last ones are kept, for the run after the preview."""
     return Upscaler(settings)
 
 
@@ -344,13 +347,18 @@ def _preview(request: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
     raw = replace(settings, level="none", mask="ignore", restore_background=False)
     upscaler = _upscaler(raw, channel)
     result, _ = _timed(upscaler, crop.seen(relief), progress)
-    names = preview_pictures.write(folder, relief, crop, result)
+    shown: dict[str, Any]
+    if request_values.flag(request, "fields"):
+        plain = _upscaler(replace(raw, method=PLAIN), channel)(crop.seen(relief), progress)
+        shown = preview_pictures.write_fields(folder, relief, crop, result, plain)
+    else:
+        shown = {**preview_pictures.write(folder, relief, crop, result)}
     return {
         "type": "preview",
         "crop": [crop.left, crop.top, crop.width, crop.height],
         "made": [crop.width * scale.columns, crop.height * scale.rows],
         "seconds_per_pixel": estimate(_method(settings.method, scale)),
-        **names,
+        **shown,
     }
 
 

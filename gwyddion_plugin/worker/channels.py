@@ -18,7 +18,7 @@ from gwyddion_plugin.exchange.dump import DOUBLE, MAX_SIDE, RawField, regular
 from gwyddion_plugin.worker import request_values
 from gwyddion_plugin.worker.protocol import RESULT, RESULT_MASK, file_name
 
-__all__ = ["channel_from", "channel_of", "described", "field_of", "write_channel"]
+__all__ = ["channel_from", "channel_of", "described", "field_of", "per_base_unit", "write_channel"]
 
 _PER_NM = 1e9  # nm in a metre
 
@@ -166,7 +166,7 @@ def write_channel(
     _write(folder / names[0], values)
     if mask is not None:
         _write(folder / names[1], mask)
-    per_metre = _per_metre(channel.lateral_unit)
+    per_metre = per_base_unit(channel.lateral_unit)
     return {
         "xres": channel.xres,
         "yres": channel.yres,
@@ -185,7 +185,7 @@ def write_channel(
 def field_of(channel: Channel) -> RawField:
     """Return what Gwyddion takes back."""
     values, mask = _finite(channel)
-    per_metre = _per_metre(channel.lateral_unit)
+    per_metre = per_base_unit(channel.lateral_unit)
     return RawField(
         xres=channel.xres,
         yres=channel.yres,
@@ -209,10 +209,11 @@ def _finite(channel: Channel) -> tuple[NDArray[np.float64], NDArray[np.bool_] | 
     if missing.any():
         values = np.where(missing, values[~missing].mean(), values)
         mask = missing if mask is None else mask | missing
-    return values / _PER_NM if channel.unit == "nm" else values, mask
+    return values / per_base_unit(channel.unit), mask
 
 
-def _per_metre(unit: str) -> float:
+def per_base_unit(unit: str) -> float:
+    """Return how many of a unit are one of Gwyddion's: 1e9 nm are a metre, others are the same."""
     return _PER_NM if unit == "nm" else 1.0
 
 

@@ -25,7 +25,11 @@ BEAT = 0.1  # seconds between two messages of progress
 CANCEL_GRACE = 0.5  # seconds that a computation has to stop by itself
 MOSTLY = 0.9  # fraction that is shown when the estimated time is over, but not the work
 _LONG = ("upscale", "repeat")  # requests whose progress is told
-_PREVIEWS = ("before.ppm", "after.ppm", "overview.ppm")
+_PREVIEWS = (
+    *("before.ppm", "after.ppm", "overview.ppm"),
+    *protocol.PREVIEW_FIELDS.values(),
+    protocol.PREVIEW_MASK,
+)
 
 
 class _Running:

@@ -1,9 +1,10 @@
-"""Pictures of a crop before and after, for the dialog; never a source of heights."""
+"""A crop before and after, as pictures or as fields, for the dialog; never a source of heights."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +15,10 @@ from afmsr_core.gaps import measured_part
 from afmsr_core.grid import Scale
 from afmsr_core.picture.colours import colours, in_proportion
 from afmsr_core.picture.ranges import Range
+from gwyddion_plugin.worker.channels import per_base_unit, write_channel
+from gwyddion_plugin.worker.protocol import PREVIEW_FIELDS, PREVIEW_MASK
 
-__all__ = ["Crop", "write"]
+__all__ = ["Crop", "write", "write_fields"]
 
 SHOWN = 256  # pixels of the result a side that are shown, pixel for pixel; longer side on screen
 HALO = 16  # cells around that the method sees, so that the edges look as they will
@@ -104,6 +107,62 @@ def write(folder: Path, relief: Channel, crop: Crop, result: Channel) -> dict[st
         names[name] = f"{name}.ppm"
         _write_ppm(folder / names[name], picture)
     return names
+
+
+def write_fields(
+    folder: Path, relief: Channel, crop: Crop, result: Channel, plain: Channel
+) -> dict[str, dict[str, Any]]:
+    """Write the crop before and after, what the method adds, and the whole field, as fields.
+
+    Parameters
+    ----------
+    folder : Path
+        Where they go.
+    relief : Channel
+        The levelled field.
+    crop : Crop
+        What is shown of it.
+    result, plain : Channel
+        Made of what is seen around the crop: by the method, and by bicubic interpolation.
+
+    Returns
+    -------
+    dict
+        ``"fields"``, ``"ranges"`` for colours in their unit, and ``"part"``, the place of the crop
+        as shares of the field.
+    """
+    after = crop.of_result(relief, result)
+    adds = after - crop.of_result(relief, plain)
+    whole = _reduced(relief.heights, relief.xreal / relief.yreal)
+    scan = crop.of(relief)
+    shown, most = Range.of([scan]), float(np.nanmax(np.abs(adds), initial=0.0))
+    ranges = {
+        "scan": shown,
+        "result": shown,
+        "difference": Range(-most, most) if most > 0 else Range(-1.0, 1.0),
+        "overview": Range.of([whole]),
+    }
+    heights = {"scan": scan, "result": after, "difference": adds, "overview": whole}
+    size = {"xreal": crop.width * relief.dx, "yreal": crop.height * relief.dy}
+    fields = {}
+    for name, values in heights.items():
+        of = relief if name == "overview" else relief.replace(**size)
+        made = of.replace(heights=values, mask=None)
+        fields[name] = write_channel(folder, made, (PREVIEW_FIELDS[name], PREVIEW_MASK))
+    per = per_base_unit(relief.unit)
+    return {
+        "fields": fields,
+        "ranges": {
+            name: {"low": found.low / per, "high": found.high / per}
+            for name, found in ranges.items()
+        },
+        "part": {
+            "left": crop.left / relief.xres,
+            "top": crop.top / relief.yres,
+            "width": crop.width / relief.xres,
+            "height": crop.height / relief.yres,
+        },
+    }
 
 
 def _reduced(values: NDArray[np.float64], aspect: float) -> NDArray[np.float64]:

@@ -81,7 +81,12 @@ the answers repeat. Every request ends with exactly one answer of its own type's
     upscales a crop around the pixel (X, Y) of the levelled field. The answer ``{"type":
     "preview", "id": 3, "before": NAME, "after": NAME, "overview": NAME, "crop": [LEFT, TOP, WIDTH,
     HEIGHT], "made": [WIDTH, HEIGHT], "seconds_per_pixel": S}`` names three pictures (binary PPM) in
-    the folder, and the pixels of the crop before and after.
+    the folder, and the pixels of the crop before and after. With ``"fields": true`` there are no
+    pictures; the answer then has ``"fields": {"scan": FIELD, "result": FIELD, "difference": FIELD,
+    "overview": FIELD}``, the levelled crop before and after, what the method adds to a bicubic
+    interpolation, and the whole scan in few pixels; ``"ranges": {NAME: {"low": Z, "high": Z}}`` for
+    their colours; and ``"part": {"left", "top", "width", "height"}``, the place of the crop as
+    shares of the scan.
 
 ``{"type": "judge", "id": 4, "folder": PATH, "field": FIELD, "settings": {...}}``
     asks whether the pixels of the scan are small enough. The answer ``{"type": "verdict", "id": 4,
@@ -128,6 +133,8 @@ __all__ = [
     "CONFIDENCE_PASSES",
     "EXTRAS",
     "LONGEST_LINE",
+    "PREVIEW_FIELDS",
+    "PREVIEW_MASK",
     "RESULT",
     "RESULT_MASK",
     "SETTINGS",
@@ -145,6 +152,11 @@ VERSION = 1
 RESULT, RESULT_MASK = "result.raw", "result-mask.raw"
 EXTRAS = tuple((f"extra-{n}.raw", f"extra-{n}-mask.raw") for n in (1, 2, 3))
 """Files of the further channels, each with that of its mask."""
+PREVIEW_FIELDS = {
+    name: f"preview-{name}.raw" for name in ("scan", "result", "difference", "overview")
+}
+PREVIEW_MASK = "preview-mask.raw"
+"""Files of a preview; the mask, of pixels that were not measured, nobody shows."""
 CONFIDENCE_PASSES = 2
 """How often a method runs if confidence is asked for: once, and for `afmsr_core.trust.evidence`."""
 LONGEST_LINE = 1 << 20  # bytes; the longest honest message, a history, has a few thousand

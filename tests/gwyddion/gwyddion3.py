@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
+import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +14,9 @@ from typing import Any
 
 from homes import FUNCTION, Home
 from roots import Root
+from screen import Screen, wait_for
+
+from afmsr_core.io.gwy import GwyFile
 
 HARNESS3 = Path(__file__).with_name("harness3.py")
 INSTALLING = ("-m", "gwyddion_plugin.installing")
@@ -83,3 +89,69 @@ def copy_module(source: Path, home: Home) -> Home:
     """Give a home what was installed in another one: to compile takes seconds."""
     shutil.copytree(source, home.gwyddion3_dir)
     return home
+
+
+KEY = "ctrl+shift+F9"
+ACCELERATOR = (
+    '(gtk_accel_path "<image>/Process/Basic Operations/AFM Super-Resolution" '
+    '"<Primary><Shift>F9")\n'
+)
+WINDOW = r"scan\.gwy.*Gwyddion"
+DIALOG = "^AFM Super-Resolution$"
+
+
+class Program:
+    """A running Gwyddion 3 with one file, whose module is bound to a key."""
+
+    def __init__(self, home: Home, root: Root, screen: Screen, folder: Path, scan: Path) -> None:
+        self.home, self.screen = home, screen
+        keys = home.gwyddion3_dir / "ui" / "accel_map"
+        keys.parent.mkdir(exist_ok=True)
+        keys.write_text(ACCELERATOR)
+        self.file = folder / "scan.gwy"
+        shutil.copy(scan, self.file)
+        home.variables["DISPLAY"] = screen.display
+        self.said = folder / "said"
+        options = ["--no-remote", "--no-splash", "--disable-gl"]
+        with self.said.open("w") as said:
+            self.process = subprocess.Popen(
+                root.command(root.release.program, *options, self.file),
+                env=home.environment,
+                stdout=said,
+                stderr=said,
+                start_new_session=True,
+            )
+        self.window = screen.window(WINDOW)
+        screen.sleep(0.5)
+
+    @property
+    def images(self) -> int:
+        return len(self.screen.windows(WINDOW))
+
+    def start(self) -> str:
+        """Press the module's key, and return the dialog."""
+        self.screen.activate(self.window)
+        self.screen.key(KEY)
+        return self.screen.window(DIALOG)
+
+    def repeat(self) -> None:
+        self.screen.activate(self.window)
+        self.screen.key("ctrl+f")
+
+    def preview(self) -> None:
+        """Wait until the dialog shows one."""
+        pattern = "tmp/afmsr-*/preview-overview.raw"
+        wait_for(lambda: list(self.home.runtime.glob(pattern)), "a preview")
+        self.screen.sleep(1.0)
+
+    def save(self) -> GwyFile:
+        before = self.file.stat().st_mtime_ns
+        self.screen.activate(self.window)
+        self.screen.key("ctrl+s")
+        wait_for(lambda: self.file.stat().st_mtime_ns != before, "saving")
+        self.screen.sleep(0.5)
+        return GwyFile.open(self.file)
+
+    def end(self) -> None:
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()

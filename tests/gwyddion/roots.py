@@ -64,7 +64,9 @@ class Release:
 
 
 RELEASES = {
-    "trixie": Release("trixie", "gwyddion", ("gwyddion", "libtk8.6")),  # Tk: for our dialog
+    "trixie": Release(
+        "trixie", "gwyddion", ("gwyddion", "libtk8.6", "libgl1")
+    ),  # the dialog; OpenCV
     "forky": Release(
         "forky",
         "gwyddion3",

@@ -157,6 +157,33 @@ def test_a_preview_is_three_pictures(start, folder):
         assert picture.startswith(b"P6 %d %d 255\n" % (round(side / 1.25), side))
 
 
+def test_a_preview_is_fields_for_who_has_colours_of_their_own(start, folder):
+    worker = start()
+    described = field(folder, 80)
+    given = {"type": "preview", "folder": str(folder), "field": described, "at": [0, 79]}
+    worker.say(id=1, fields=True, **given)
+    answer = worker.answer()
+    shapes = {"scan": (64, 64), "result": (256, 256), "difference": (256, 256)}
+    shown = {
+        name: np.fromfile(folder / answer["fields"][name]["data"]).reshape(shape)
+        for name, shape in shapes.items()
+    }
+    settings = {"method": "bicubic"}
+    worker.say(id=2, fields=True, settings=settings, **given)
+    plain = worker.answer()["fields"]
+    bicubic = np.fromfile(folder / plain["result"]["data"]).reshape(256, 256)
+    np.testing.assert_allclose(shown["difference"], shown["result"] - bicubic, atol=1e-18)
+    assert not np.fromfile(folder / plain["difference"]["data"]).any()
+    assert answer["part"] == {"left": 0.0, "top": 0.2, "width": 0.8, "height": 0.8}
+    ranges = answer["ranges"]
+    assert ranges["scan"] == ranges["result"]
+    assert np.isclose(ranges["difference"]["high"], abs(shown["difference"]).max())
+    assert shown["scan"].min() <= ranges["scan"]["low"] < ranges["scan"]["high"]
+    whole = answer["fields"]["overview"]
+    assert (whole["xreal"], whole["yreal"]) == (described["xreal"], described["yreal"])
+    assert (whole["xres"], whole["yres"]) == (102, 128)
+
+
 def test_the_full_result_is_saved(start, folder, tmp_path):
     from afmsr_core.io.gwy import GwyFile
 
