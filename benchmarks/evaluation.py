@@ -6,6 +6,9 @@ The earlier build is a checkout of the repository::
     python -m benchmarks evaluation --earlier ../earlier
     git worktree remove ../earlier
 
+    python -m benchmarks evaluation --earlier ../earlier --pairs 12 \
+        --methods bilinear,bicubic,lanczos4,afm,carn_m --weights carn_m=carn_m.pth
+
 It runs in this interpreter, with the packages that are installed here; its commands take turns
 with ours, on the same pairs.
 """
@@ -47,6 +50,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--earlier", type=Path, metavar="CHECKOUT", help="of an earlier build")
     parser.add_argument("--pairs", type=int, default=8, help="simulated (%(default)s)")
     parser.add_argument("--methods", default="bilinear,bicubic,lanczos4,afm", help="(%(default)s)")
+    parser.add_argument(
+        "--weights", action="append", default=[], metavar="METHOD=FILE", help="as afmsr-eval takes"
+    )
     parser.add_argument("--runs", type=int, default=3, help="after a warm-up; 0: the first")
 
 
@@ -60,6 +66,7 @@ def run(args: argparse.Namespace) -> None:
         simulate += ["--pairs", str(args.pairs)]
         subprocess.run([sys.executable, "-m", "afmsr_cli.main", *simulate], check=True)
         evaluate = [str(folder / "pairs"), "--methods", args.methods]
+        evaluate += [f"--weights={weights}" for weights in args.weights]
         commands = {}
         for name, checkout in checkouts.items():
             code = folder / f"code of {name}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import re
@@ -31,11 +32,14 @@ ENVIRONMENT = {
     # Fields are small here: a second thread of a library only waits, at full load.
     **{"OPENBLAS_NUM_THREADS": "1", "OPENCV_FOR_THREADS_NUM": "1"},
     # Else glibc gives the memory of most fields back, and the system clears it for the next one.
-    # It is read where a process starts, so this is for those that are started from here; 32 MiB
-    # is the most that glibc takes, and larger fields are given back as before.
+    # 32 MiB is the most that glibc takes, and larger fields are given back as before.
     **{"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str(1 << 30)},
 }
 """Of an evaluation, where the user has not set it."""
+
+MALLOPT = {"MALLOC_TRIM_THRESHOLD_": -1, "MALLOC_MMAP_THRESHOLD_": -3}
+"""Numbers in glibc's malloc.h: it reads the variables where a process starts, so this one, which
+has started, is told by a call."""
 
 MANY = 6
 """Pairs from which a second process repays its start of two seconds."""
@@ -131,8 +135,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Evaluate everything that was asked for."""
-    for name, value in ENVIRONMENT.items():
-        os.environ.setdefault(name, value)
+    _prepare()
     from afmsr_core import evaluation
     from afmsr_core.pairing import find_pairs
 
@@ -167,6 +170,19 @@ def run(args: argparse.Namespace) -> int:
     if log:
         print(f"afmsr-eval: tracebacks are in {log}", file=sys.stderr)
     return status
+
+
+def _prepare() -> None:
+    """Set the environment, for this process and those that it starts."""
+    for name, value in ENVIRONMENT.items():
+        if name in os.environ:
+            continue
+        os.environ[name] = value
+        if name in MALLOPT and sys.platform == "linux":
+            import ctypes
+
+            with contextlib.suppress(AttributeError):  # another library than glibc
+                ctypes.CDLL(None).mallopt(MALLOPT[name], int(value))
 
 
 def _beside(pairs: Path) -> Path:

@@ -17,7 +17,7 @@ pytest.importorskip("scipy", reason="the extra `eval` is not installed")
 from afmsr_cli.main import main
 from afmsr_core import io
 from afmsr_core.pairing import find_pairs
-from afmsr_core.simulation.pair import EXACT
+from afmsr_core.pairing.pair import EXACT
 
 
 def simulate(folder: Path, *options: str) -> int:

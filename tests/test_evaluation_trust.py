@@ -302,7 +302,6 @@ def test_the_numbers_are_those_of_the_fields(evaluated: tuple[Path, Any, Any]) -
 
 
 def test_the_detail_of_the_truth_is_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    from afmsr_core.evaluation import trust as room
     from afmsr_core.trust import detail
 
     truth = planted((60, 60), (40, 110)) + noisy(1)
@@ -310,16 +309,21 @@ def test_the_detail_of_the_truth_is_computed_once(monkeypatch: pytest.MonkeyPatc
     noise = noise_of(truth).white, noise_of(coarse(truth)).pixel
     alone = {name: compare_detail(one, truth, *noise).as_dict() for name, one in results.items()}
     calls: list[int] = []
-    genuine = detail.detail_of
+    genuine, features_of, searched = detail.detail_of, detail.features_of, list[float]()
 
     def counted(heights: np.ndarray, scale: int = 4) -> np.ndarray:
         calls.append(int(heights is truth))
         return genuine(heights, scale)
 
+    def found_in(field: np.ndarray, threshold: float, scale: int = 4) -> detail.Features:
+        searched.append(threshold)
+        return features_of(field, threshold, scale)
+
     monkeypatch.setattr(detail, "detail_of", counted)
-    monkeypatch.setattr(room, "detail_of", counted)
+    monkeypatch.setattr(detail, "features_of", found_in)
     found = detail_in(results, truth, scene(coarse(truth), truth), 4)["methods"]
     assert sum(calls) == 1
+    assert len(searched) == len(results) + 1
     assert all(found[name].items() >= one.items() for name, one in alone.items())
 
 

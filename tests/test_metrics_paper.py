@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from afmsr_core.metrics import evaluate
 from afmsr_core.metrics.perceptual import perceptual_index
+from afmsr_core.metrics.sharpness import fourier_sharpness
 
 Grey = NDArray[np.uint8]
 
@@ -135,3 +136,11 @@ def test_gradient_sharpness_of_a_plane_is_its_slope() -> None:
 )
 def test_pi_agrees_with_the_paper(ma: float, niqe: float, pi: float) -> None:
     assert perceptual_index(ma, niqe) == pytest.approx(pi, abs=0.004)
+
+
+@pytest.mark.parametrize("shape", [(32, 48), (33, 47), (32, 47), (2, 2), (5, 1)])
+def test_half_of_the_frequencies_stand_for_all(shape: tuple[int, int]) -> None:
+    grey = np.random.default_rng(1).integers(1, 255, shape).astype(np.uint8)
+    every = np.abs(np.fft.fft2(grey))
+    value, zeros = fourier_sharpness(grey)
+    assert value == pytest.approx(np.log(every).mean(), rel=1e-12) and zeros == 0

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 
 from afmsr_core.errors import FieldError
-from afmsr_core.trust.detail import compare_detail, detail_of, gain
+from afmsr_core.trust.detail import DetailOfTruth, compare_detail, detail_of, gain
 
 RNG = np.random.default_rng(0)
 SIDE = 256
@@ -69,3 +70,16 @@ def test_how_strong_a_feature_must_be_can_be_chosen() -> None:
     four = float(np.nanmax(detail_of(bump))) / gain() / 4  # the noise of which it is four sigma
     at_three, at_five = (compare_detail(bump, smooth, four, strong=strong) for strong in (3.0, 5.0))
     assert int(at_three.invented.sum()) == 1 and at_five.result.count == 0
+
+
+def test_a_truth_serves_several_results_as_it_serves_one() -> None:
+    rng = np.random.default_rng(0)
+    truth = cv2.GaussianBlur(rng.normal(size=(96, 120)), (0, 0), 2.0)
+    holed, other = truth.copy(), truth + 0.02 * rng.normal(size=truth.shape)
+    holed[40:60, 30:70] = np.nan
+    shared = DetailOfTruth(truth)
+    for result in (other, holed, truth, other):
+        alone = compare_detail(result, truth, 0.005)
+        beside = compare_detail(result, truth, 0.005, detail_of_truth=shared)
+        assert beside.as_dict() == alone.as_dict()
+    assert compare_detail(holed, truth, 0.005).truth.count < alone.truth.count

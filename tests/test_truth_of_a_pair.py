@@ -26,10 +26,10 @@ from afmsr_core.evaluation.truth import Backing, floor_of
 from afmsr_core.joining.partner import other_way
 from afmsr_core.joining.registration import moved_onto
 from afmsr_core.pairing import find_pairs
+from afmsr_core.pairing.pair import EXACT
 from afmsr_core.report import floor, trust
 from afmsr_core.report.contents import Results
 from afmsr_core.simulation import simulate_pair
-from afmsr_core.simulation.pair import EXACT
 from afmsr_core.surfaces import fit_polynomial
 
 SIDE = 256

@@ -135,29 +135,39 @@ def _is_sharp(around: NDArray[np.float32], block: NDArray[np.float32]) -> bool:
     """Whether a block matches itself at one place, and not along a line."""
     import cv2
 
-    scores = cv2.matchTemplate(around, block, cv2.TM_CCOEFF_NORMED).astype(np.float64)
-    return float(np.linalg.eigvalsh(_bend(scores))[0]) >= SHARP
+    scores = cv2.matchTemplate(around, block, cv2.TM_CCOEFF_NORMED)
+    return _flattest(*_bend(scores)) >= SHARP
 
 
 def _peak(scores: Field) -> tuple[float, float] | None:
     """Return the displacement (x, y) at the peak, None if the block was not found."""
-    row, column = (int(n) for n in np.unravel_index(np.argmax(scores), scores.shape))
+    row, column = divmod(int(scores.argmax()), scores.shape[1])
     last = scores.shape[0] - 1
     if scores[row, column] < FOUND or not (0 < row < last and 0 < column < last):
         return None
     near = scores[row - 1 : row + 2, column - 1 : column + 2]
-    slope = np.array([(near[:, 2] - near[:, 0]).mean() / 2, (near[2] - near[0]).mean() / 2])
-    bend = _bend(near)
-    x, y = (0.0, 0.0)
-    if np.linalg.eigvalsh(bend)[0] > 0:
-        x, y = np.clip(np.linalg.solve(bend, slope), -1, 1)
-    return float(column - SEARCH + x), float(row - SEARCH + y)
+    xx, xy, yy = bend = _bend(near)
+    x, y = 0.0, 0.0
+    if _flattest(*bend) > 0:
+        (a, b, c), (d, _, f), (g, h, i) = near.tolist()
+        right, down = ((c + f + i) - (a + d + g)) / 6, ((g + h + i) - (a + b + c)) / 6
+        size = xx * yy - xy * xy
+        x = min(1.0, max(-1.0, (yy * right - xy * down) / size))
+        y = min(1.0, max(-1.0, (xx * down - xy * right) / size))
+    return column - SEARCH + x, row - SEARCH + y
 
 
-def _bend(near: Field) -> Field:
-    """Return the curvature of 3x3 values, positive for a peak, per pixel squared."""
-    (a, b, c), (d, e, f), (g, h, i) = near.tolist()  # nine numbers: NumPy takes ten times as long
+def _bend(near: NDArray[np.floating]) -> tuple[float, float, float]:
+    """Return the curvature of 3x3 values along x, across and along y, positive for a peak.
+
+    Per pixel squared; NumPy takes ten times as long for nine numbers.
+    """
+    (a, b, c), (d, e, f), (g, h, i) = near.tolist()
     xx = -((a - 2 * b + c) + (d - 2 * e + f) + (g - 2 * h + i)) / 3
     yy = -((a - 2 * d + g) + (b - 2 * e + h) + (c - 2 * f + i)) / 3
-    xy = -(a - c - g + i) / 4
-    return np.array([[xx, xy], [xy, yy]])
+    return xx, -(a - c - g + i) / 4, yy
+
+
+def _flattest(xx: float, xy: float, yy: float) -> float:
+    """Return the curvature along the flattest direction: the smaller eigenvalue."""
+    return (xx + yy) / 2 - math.hypot((xx - yy) / 2, xy)

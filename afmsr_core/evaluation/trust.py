@@ -15,7 +15,7 @@ from afmsr_core.evaluation.truth import without_line_offsets
 from afmsr_core.grid import Scale
 from afmsr_core.surfaces import fit_plane, match_plane
 from afmsr_core.trust.calibration import Calibration, shipped
-from afmsr_core.trust.detail import compare_detail, detail_of
+from afmsr_core.trust.detail import DetailOfTruth, compare_detail
 from afmsr_core.trust.evidence import gather
 from afmsr_core.trust.noise import noise_of
 from afmsr_core.upscale import Upscaler
@@ -65,7 +65,8 @@ def detail_in(
         noise_of_scan = noise_of(scene.upright(scene.relief), scene.scale.cell).pixel
     except FieldError as error:
         return {"reason": str(error)}
-    methods, of_truth, channel = {}, detail_of(scene.upright(truth), scale), scene.high
+    methods, of_truth = {}, DetailOfTruth(scene.upright(truth), scale)
+    channel = scene.high
     for name, result in results.items():
         found = compare_detail(
             scene.upright(result),
@@ -80,7 +81,7 @@ def detail_in(
             "invented_highest": _highest(found.result.heights[found.invented]),
             "missing_highest": _highest(found.truth.heights[found.missing]),
         }
-    searched = int(np.isfinite(of_truth).sum())
+    searched = int(np.isfinite(of_truth.field).sum())
     in_nm = channel.lateral_unit == "nm"
     return {
         "reason": "",

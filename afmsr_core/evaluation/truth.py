@@ -20,8 +20,8 @@ from afmsr_core.gaps import filled
 from afmsr_core.joining.partner import other_way
 from afmsr_core.joining.registration import moved_onto
 from afmsr_core.pairing import Pair
+from afmsr_core.pairing.pair import EXACT
 from afmsr_core.robust import line_medians
-from afmsr_core.simulation.pair import EXACT
 from afmsr_core.surfaces import fit_plane, fit_polynomial
 from afmsr_core.trust.noise import Noise, noise_between, noise_of
 

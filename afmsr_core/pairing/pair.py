@@ -5,13 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["COARSE", "SIDES", "Pair", "Pairing", "Unpaired"]
+__all__ = ["COARSE", "EXACT", "SIDES", "Pair", "Pairing", "Unpaired"]
 
 COARSE = ("low", "lines")
 """What the coarse scan of a pair is called: with fewer lines and points, or with fewer lines only,
 of one and the same truth."""
 
 SIDES = (*COARSE, "high")
+
+EXACT = ("Exact surface, fine scan's pixels", "Exact surface under the tip, fine scan's pixels")
+"""Titles of the channels that tell what the fine scan would hold without any error of its own: the
+surface, and what the tip makes of it. An evaluation knows them by these."""
 
 
 @dataclass(frozen=True)

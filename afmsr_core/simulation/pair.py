@@ -13,7 +13,7 @@ from afmsr_core import __version__
 from afmsr_core.channel import Channel, Step
 from afmsr_core.errors import UsageError
 from afmsr_core.levelling import level
-from afmsr_core.pairing.pair import COARSE
+from afmsr_core.pairing.pair import COARSE, EXACT
 from afmsr_core.quantity import readable
 from afmsr_core.simulation.conditions import Conditions
 from afmsr_core.simulation.instrument import MIN_SIDE, Area, Instrument, Pass, Scan
@@ -22,7 +22,6 @@ from afmsr_core.simulation.specimens import SPECIMENS, specimen
 
 __all__ = [
     "DEFAULT_SIZE",
-    "EXACT",
     "MAX_SIZE",
     "SCALE",
     "SimulatedPair",
@@ -39,10 +38,6 @@ SCALE = 4  # pixels of the fine scan per pixel of the coarse one
 DEFAULT_SIZE = 512
 MIN_SIZE = 4 * MIN_SIDE * 2  # the coarse scan of such a pair is 16 pixels wide
 MAX_SIZE = 4096
-
-EXACT = ("Exact surface, fine scan's pixels", "Exact surface under the tip, fine scan's pixels")
-"""Titles of the channels that tell what the fine scan would hold without any error of its own: the
-surface, and what the tip makes of it. An evaluation knows them by these."""
 
 MARGIN = 8
 """A scan's width over the margin of the surface on each side: drift and creep lead into it."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from afmsr_core.errors import FieldError
 
-__all__ = ["Detail", "Features", "compare_detail", "detail_of", "features_of"]
+__all__ = ["Detail", "DetailOfTruth", "Features", "compare_detail", "detail_of", "features_of"]
 
 Field = NDArray[np.float64]
 
@@ -178,6 +178,31 @@ def _highest(field: Field, reach: int) -> Field:
     return np.asarray(cv2.dilate(field, np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)))
 
 
+class DetailOfTruth:
+    """The detail of a truth and its features, which serve any number of results.
+
+    Parameters
+    ----------
+    truth : ndarray of float64, shape (yres, xres)
+        NaN where unknown.
+    scale : int
+        Fine pixels per measured pixel.
+    """
+
+    def __init__(self, truth: Field, scale: int = 4) -> None:
+        self.field, self.scale = detail_of(truth, scale), scale
+        self._features: dict[float, Features] = {}
+
+    def where(self, known: NDArray[np.bool_], threshold: float) -> tuple[Field, Features]:
+        """Return the detail where a result is known too, and its features."""
+        if (np.isfinite(self.field) & ~known).any():
+            field = np.where(known, self.field, np.nan)
+            return field, features_of(field, threshold, self.scale)
+        if threshold not in self._features:
+            self._features[threshold] = features_of(self.field, threshold, self.scale)
+        return self.field, self._features[threshold]
+
+
 def compare_detail(
     result: Field,
     truth: Field,
@@ -186,7 +211,7 @@ def compare_detail(
     scale: int = 4,
     *,
     cell: int = 1,
-    detail_of_truth: Field | None = None,
+    detail_of_truth: DetailOfTruth | None = None,
     strong: float = STRONG,
 ) -> Detail:
     """Tell which features are invented and which are missing.
@@ -205,8 +230,8 @@ def compare_detail(
     cell : int
         Points along a line of the scan that are as long as its lines are apart; 1 for square
         pixels.
-    detail_of_truth : ndarray of float64, shape (yres, xres), optional
-        :func:`detail_of` of the truth, if it is known already; it serves any number of results.
+    detail_of_truth : DetailOfTruth, optional
+        Made of the same truth at the same scale, for several results.
     strong : float
         In place of `STRONG`, where it is known what is a feature and what is noise.
 
@@ -226,13 +251,11 @@ def compare_detail(
             f"result has the shape {result.shape}, truth {truth.shape}; align them first"
         )
     known = np.isfinite(result) & np.isfinite(truth)
-    if detail_of_truth is None:
-        detail_of_truth = detail_of(truth, scale)
-    one, other = (
-        np.where(known, field, np.nan) for field in (detail_of(result, scale), detail_of_truth)
-    )
     sigma = float(np.hypot(noise * gain(scale), noise_of_scan * coarse_gain(scale, cell)))
-    of_result, of_truth = (features_of(field, strong * sigma, scale) for field in (one, other))
+    one = np.where(known, detail_of(result, scale), np.nan)
+    of_result = features_of(one, strong * sigma, scale)
+    made = detail_of_truth or DetailOfTruth(truth, scale)
+    other, of_truth = made.where(known, strong * sigma)
     invented, missing = _absent(of_result, other, scale), _absent(of_truth, one, scale)
     return Detail(of_result, of_truth, invented, missing, sigma)
 
