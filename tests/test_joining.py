@@ -146,6 +146,39 @@ def test_an_edge_that_the_retrace_rounds_is_not_rounded() -> None:
     assert np.sqrt(np.mean((off - off.mean()) ** 2)) < 0.6  # a mean would leave some 15
 
 
+def test_what_the_feedback_makes_of_the_relief_in_each_direction_is_not_averaged() -> None:
+    """It is the same in the next line, as noise is not: the joint scan keeps the trace's own."""
+    surface, trace, retrace = both_ways()
+    rng = np.random.default_rng(7)
+    tall = relief(rng)[:, :SIDE] / 20  # twice the noise, and as slow as the relief
+    joint = afmsr.join(trace, retrace.replace(heights=retrace.heights + tall))
+    assert error(joint, surface) < 0.85 * error(trace, surface)
+    # A mean, and weights by the spread of the difference, are further off than the trace.
+    assert error(trace.replace(heights=trace.heights - 0.5 * tall), surface) > 1.2 * error(
+        trace, surface
+    )
+
+
+def test_hum_in_one_direction_is_noise() -> None:
+    surface, trace, retrace = both_ways()
+    hum = 1.5 * np.sin(2 * np.pi * 0.28 * np.arange(SIDE))[:, None]
+    there = trace.replace(heights=trace.heights + hum)
+    joint = afmsr.join(there, retrace)
+    assert error(joint, surface) < 0.75 * error(there, surface)
+
+
+def test_heights_in_coarse_steps_stay_finite() -> None:
+    """Most differences are none then, and the spread of the flat classes is 0."""
+    _, trace, _ = both_ways(noise=(0.02, 0.02))
+    there, back = (one.replace(heights=np.round(one.heights / 30) * 30) for one in (trace, trace))
+    back.heights[60:63] += 30.0
+    with np.errstate(all="raise"):
+        joint = afmsr.join(there, back)
+    assert np.isfinite(joint.heights).all()
+    assert np.abs(joint.heights - there.heights).max() <= 30.0
+    assert joined_with(joint) is not None
+
+
 def test_what_only_one_measured_is_taken_from_it() -> None:
     surface, trace, retrace = both_ways()
     holes, other = trace.heights.copy(), retrace.heights.copy()
@@ -171,6 +204,21 @@ def test_the_virtual_afm_comes_closer_to_its_surface(preset: str) -> None:
 def off_the_surface(channel: Channel, pair: SimulatedPair) -> float:
     off = channel.heights - pair.exact[1].heights
     return float(np.std(fit_polynomial(off, 2).subtracted_from(off)))
+
+
+def test_real_scans_come_closer_to_their_repeats(shared: Path) -> None:
+    """The traces of five scans of a film and of two of Si(111), each judged by all the others."""
+    from benchmarks.joining.repeated import repeated
+
+    found = [one for one in repeated(shared / "data" / "afm") if one.way == "trace"]
+    assert len(found) == 22
+    changes = np.array([one.changes for one in found])
+    for judged in (0, 1):  # by the same way of the repeat, and by both ways
+        assert np.mean(changes[:, judged] < 0) >= 0.8
+        assert changes[:, judged].max() < 0.1
+    assert (changes[:, 2] <= changes[:, 0] + 0.01).all()  # weights that know the answer do better
+    silicon = [one.changes[0] for one in found if "Si_7x7" in one.scan]
+    assert len(silicon) == 2 and max(silicon) < -0.2
 
 
 # --- what is not -------------------------------------------------------------------------

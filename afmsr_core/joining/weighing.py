@@ -4,6 +4,10 @@ Where the two differ by no more than their noise, the mean weighted by inverse v
 Where they differ by more, one of them is wrong: a scar, a line that jumped, an edge that the
 feedback rounded. A mean would leave half of a scar, and blur an edge. What tells who is wrong are
 the lines above and below, in both directions.
+
+They also tell noise from what the feedback does in each direction. Noise is drawn anew in every
+line; the feedback does the same in the next line, because the relief is the same. Only noise is
+averaged; of the rest, the trace keeps its own.
 """
 
 from __future__ import annotations
@@ -14,7 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afmsr_core.gaps import filled
-from afmsr_core.robust import NORMAL, line_medians, spread
+from afmsr_core.joining.registration import Registration
+from afmsr_core.joining.sampling import sampled
+from afmsr_core.robust import NORMAL, line_medians, median, spread
 from afmsr_core.surfaces import fit_polynomial
 
 __all__ = ["Weighed", "weigh"]
@@ -47,6 +53,30 @@ CLASSES = 16
 NEAR = 5
 """Pixels a side over which roughness is looked at."""
 
+SHARED = 0.5
+"""Exponent by which noise is taken to grow with the difference of the two, where it is rough: 0 if
+the relief made all of the excess, 1 if all of it were noise, as of a tip that wanders along the
+line. On scans whose surface is known, 0.3 and 0.7 do nearly as well."""
+
+READ = 2.0
+"""Times what a retrace loses by being read between its pixels and back, that it is wrong by there:
+what the kernel does not pass, and as much again that the pixels had folded."""
+
+FINE = 0.1
+"""Cycles per line from which most of a difference is noise: drift of the height between trace and
+retrace, and relief, are slower."""
+
+BAND = 1 / 8
+"""Of all frequencies, over which the spectrum of a difference is smoothed. By medians, so that a
+narrow peak, which is hum, counts as noise and not as relief."""
+
+SMALLEST = 1e-6
+"""Of the largest difference: the least that is usual anywhere, so that no quotient overflows where
+heights were rounded to the same steps and most differences are none."""
+
+PART = 1 << 18
+"""Pixels that are filtered at a time, so that large scans need little memory."""
+
 
 @dataclass(frozen=True, eq=False)
 class Weighed:
@@ -70,22 +100,25 @@ class Weighed:
     jumped: tuple[int, int]
 
 
-def weigh(trace: Field, retrace: Field, moved: Field) -> Weighed:
+def weigh(trace: Field, retrace: Field, found: Registration) -> Weighed:
     """Join a trace with its retrace.
 
     Parameters
     ----------
     trace, retrace : ndarray of float64, shape (yres, xres)
         Levelled alike; NaN where not measured.
-    moved : ndarray of float64, same shape
-        The retrace on the pixels of the trace; measured somewhere together with it.
+    found : Registration
+        Of the retrace on the trace; measured somewhere together with it.
 
     Notes
     -----
     The trace's own tilt and bow are kept; what the retrace differs in them is the scanner's. The
     variances of the two add up in their difference. Second differences across the lines, of each
-    on its own pixels, differ by their difference, whatever the relief.
+    on its own pixels, differ by their difference, whatever the relief. What of the difference is
+    noise is told by Wiener's filter across the lines (N. Wiener, Extrapolation, Interpolation, and
+    Smoothing of Stationary Time Series, 1949).
     """
+    moved = found.moved
     both = np.isfinite(trace) & np.isfinite(moved)
     bend = fit_polynomial(trace - moved, 2, both).on_grid(*trace.shape)
     other = moved + bend
@@ -97,9 +130,13 @@ def weigh(trace: Field, retrace: Field, moved: Field) -> Weighed:
     difference = one - other
     middle = line_medians(difference)[:, None]
     flat = difference - middle
-    expected = _expected(np.where(both, 0.5 * (one + other), np.nan), flat)
-    share = _share(trace, retrace, flat, float(expected.min()))
-    weight = share * float(expected.min()) / expected
+    classes = _by_roughness(np.where(both, 0.5 * (one + other), np.nan), both)
+    expected = _expected(classes, flat)
+    least = float(expected.min())
+    share = _share(trace, retrace, flat, least)
+    unread = _of_classes(classes, READ * _lost(retrace, found))
+    at_most = np.maximum(expected - (unread - unread.min())[classes], least)
+    weight = share * at_most**SHARED * least ** (1 - SHARED) / expected
     beside, apart = _beside(one, other)
     d2, t2, r2, apart2 = (
         _mean_along(each**2) for each in (difference, one - beside, other - beside, apart)
@@ -107,14 +144,16 @@ def weigh(trace: Field, retrace: Field, moved: Field) -> Weighed:
     beyond = d2 > BEYOND**2 * (expected + float(np.nanvar(middle)))
     retrace_alone = beyond & (t2 > CLEARER**2 * (r2 + apart2))
     trace_alone = beyond & ~retrace_alone
-    weight[retrace_alone], weight[trace_alone] = 1.0, 0.0
-    joint = np.where(both, one - weight * np.where(both, difference, 0.0), one)
+    taken = weight * _noise(difference, np.sqrt(expected), both & ~beyond)
+    taken[trace_alone | ~both] = 0.0
+    taken[retrace_alone & both] = difference[retrace_alone & both]
+    joint = one - taken
     only_retrace = ~np.isfinite(trace) & np.isfinite(other)
     joint = np.where(only_retrace, other, joint)
-    part, variance = float(np.median(share)), float(expected.min())
+    part = float(np.median(share))
     return Weighed(
         joint,
-        (float(np.sqrt(part * variance)), float(np.sqrt((1 - part) * variance))),
+        (float(np.sqrt(part * least)), float(np.sqrt((1 - part) * least))),
         (
             float(np.mean(np.isfinite(trace) & (trace_alone | ~both))),
             float(np.mean((retrace_alone & both) | only_retrace)),
@@ -123,26 +162,74 @@ def weigh(trace: Field, retrace: Field, moved: Field) -> Weighed:
     )
 
 
-def _expected(mean: Field, flat: Field) -> Field:
+def _by_roughness(mean: Field, known: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """Return the class of roughness of every pixel, 0 for the flattest."""
+    rough = _roughness(mean)
+    edges = np.quantile(rough[known], np.linspace(0, 1, CLASSES + 1))
+    return np.clip(np.searchsorted(edges, rough, side="right") - 1, 0, CLASSES - 1)
+
+
+def _of_classes(classes: NDArray[np.intp], field: Field) -> Field:
+    """Return the variance of a field in every class; none falls below one that is flatter."""
+    known = np.isfinite(field)
+    variances = np.array([spread(field[known & (classes == n)]) ** 2 for n in range(CLASSES)])
+    return np.maximum.accumulate(np.where(np.isfinite(variances), variances, 0.0))
+
+
+def _expected(classes: NDArray[np.intp], flat: Field) -> Field:
     """Return the mean square by which the two differ at each pixel, by how rough the relief is.
 
     Where it is rough they differ by more than noise: a retrace between its pixels is a guess, and
     the feedback follows a slope late. How far between its pixels and lines it was read changes
     along the line, so the columns count as well. The least of all is the noise of both.
     """
-    rough, known = _roughness(mean), np.isfinite(flat)
-    edges = np.quantile(rough[known], np.linspace(0, 1, CLASSES + 1))
-    by_relief = np.clip(np.searchsorted(edges, rough, side="right") - 1, 0, CLASSES - 1)
-    by_column = np.broadcast_to(np.arange(flat.shape[1]) * CLASSES // flat.shape[1], flat.shape)
-    relief, column = (
-        np.array([spread(flat[known & (number == n)]) ** 2 for n in range(CLASSES)])
-        for number in (by_relief, by_column)
+    known, columns = np.isfinite(flat), flat.shape[1]
+    parts = np.arange(columns) * CLASSES // columns
+    relief = _of_classes(classes, flat)
+    column = np.array(
+        [spread(flat[:, parts == n][known[:, parts == n]]) ** 2 for n in range(CLASSES)]
     )
-    relief = np.maximum.accumulate(np.where(np.isfinite(relief), relief, 0.0))
     column = np.where(np.isfinite(column), column, np.nanmax(column))
     usual = max(spread(flat[known]) ** 2, np.finfo(float).tiny)
-    expected = relief[by_relief] * column[by_column] / usual
-    return np.maximum(expected, np.finfo(float).tiny)
+    return np.maximum(relief[classes] * column[parts] / usual, np.finfo(float).tiny)
+
+
+def _lost(retrace: Field, found: Registration) -> Field:
+    """Return what a retrace loses by being read between its pixels: there and back again."""
+    rows, columns = np.indices(retrace.shape, dtype=np.float64)
+    return retrace - sampled(found.moved, columns - found.along, rows - found.across)
+
+
+def _noise(difference: Field, usual: Field, known: NDArray[np.bool_]) -> Field:
+    """Return what of a difference is noise: what the lines above and below have no part in.
+
+    Noise of the lines has a flat spectrum across them. By what the spectrum lies above, the
+    feedback makes each direction another; `usual`, the size of the difference at every pixel,
+    keeps steep places from making the spectrum.
+    """
+    largest = float(np.max(np.abs(difference), where=known, initial=0.0))
+    usual = np.maximum(usual, SMALLEST * largest)
+    even = filled(difference / usual, ~known)
+    lines, columns = even.shape
+    beyond = np.concatenate([even, even[::-1]])  # no step from the last line to the first
+    step = max(1, PART // lines)
+    parts = [slice(first, first + step) for first in range(0, columns, step)]
+    power = sum(np.sum(np.abs(np.fft.rfft(beyond[:, one], axis=0)) ** 2, axis=1) for one in parts)
+    flat = float(np.median(power[np.fft.rfftfreq(2 * lines) >= FINE]))
+    gain = np.minimum(1.0, flat / np.maximum(_smooth(power), np.finfo(float).tiny))[:, None]
+    for one in parts:
+        spectrum = gain * np.fft.rfft(beyond[:, one], axis=0)
+        even[:, one] = np.fft.irfft(spectrum, n=2 * lines, axis=0)[:lines]
+    return even * usual
+
+
+def _smooth(power: Field) -> Field:
+    """Return medians of a spectrum over `BAND` of it."""
+    half = max(1, int(0.5 * BAND * len(power)))
+    windows = np.lib.stride_tricks.sliding_window_view(
+        np.pad(power, half, mode="reflect"), 2 * half + 1
+    )
+    return median(windows)
 
 
 def _roughness(mean: Field) -> Field:

@@ -12,7 +12,7 @@ import numpy as np
 from afmsr_core.errors import AfmsrError
 from afmsr_core.simulation import PRESETS
 from afmsr_core.upscale import Settings, Upscaler
-from benchmarks.joining.repeated import repeated
+from benchmarks.joining.repeated import Judged, repeated
 from benchmarks.joining.virtual import gains
 from benchmarks.markdown import head, line
 
@@ -56,21 +56,29 @@ def _virtual(presets: Sequence[str], scans: int, method: str) -> None:
 
 
 def _repeated(corpus: Path) -> None:
-    found = list(repeated(corpus))
-    print(f"\nTruth is the trace of another scan of the place:\n\n{head(_REPEATED, 2)}")
-    changes = []
-    for one, other, alone, both in found:
-        changes.append(20 * np.log10(both / alone))
-        cells = f"{alone:.3f}", f"{both:.3f}", f"{changes[-1]:+.2f}"
-        print(line(*(name.split("__")[-2] for name in (one, other)), *cells))
-    if changes:
-        print(
-            f"\n{len(changes)} pairs: {np.mean(changes):+.3f} dB in the mean; falls on "
-            f"{np.mean(np.array(changes) < 0):.0%}; most {max(changes):+.2f} dB"
-        )
+    """Print every pair whose trace was joined, and how many fall in each group."""
+    print("\nTruth is another scan of the place, its same way or both ways:\n")
+    print(head(_REPEATED, 2))
+    groups: dict[str, list[Judged]] = {}
+    for one in repeated(corpus):
+        sample = one.scan.split("__")[0]
+        groups.setdefault(f"{one.way}s, {sample}", []).append(one)
+        if one.way == "trace":
+            same, both, best = (f"{change:+.2f}" for change in one.changes)
+            cells = f"{one.alone[0]:.4g}", f"{one.joint[0]:.4g}", same, best, both
+            print(line(*(name.split("__")[-2] for name in (one.scan, one.truth)), *cells))
+    print(f"\n{head(_GROUPS)}")
+    for name, found in groups.items():
+        changes = np.array([one.changes for one in found])
+        mean, falls, most = changes.mean(axis=0), np.mean(changes < 0, axis=0), changes.max(axis=0)
+        cells = [f"{mean[n]:+.3f} | {falls[n]:.0%} | {most[n]:+.2f}" for n in (0, 1)]
+        print(line(name, len(found), *cells, f"{mean[2]:+.2f}"))
 
 
-_REPEATED = ("scan", "truth", "trace, nm", "joint, nm", "dB")
+_REPEATED = ("scan", "truth", "alone, nm", "joint, nm", "dB", "at best", "dB, both ways")
+_GROUPS = (
+    "joined", "pairs", "same way", "falls", "most", "both ways", "falls", "most", "at best",
+)  # fmt: skip
 
 if __name__ == "__main__":
     sys.exit(main())
