@@ -83,7 +83,7 @@ def join(trace: Channel, retrace: Channel) -> Channel:
     if found.correlation < SAME:
         reason = f"they correlate by {found.correlation:.2f} only, at least {SAME} is needed"
         return _alone(trace, retrace.name, reason)
-    weighed = weigh(levelled, back[:, ::-1] if found.mirrored else back, found)
+    weighed = weigh(levelled, back[:, ::-1] if found.mirrored else back, found.moved)
     joint = weighed.joint + (one - levelled if measured.all() else plane.on_grid(*one.shape))
     joint += float(np.mean((one - joint)[measured]))
     step = _step(trace, retrace, found, weighed)

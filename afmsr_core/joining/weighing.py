@@ -18,8 +18,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from afmsr_core.gaps import filled
-from afmsr_core.joining.registration import Registration
-from afmsr_core.joining.sampling import sampled
 from afmsr_core.robust import NORMAL, line_medians, median, spread
 from afmsr_core.surfaces import fit_polynomial
 
@@ -52,15 +50,6 @@ CLASSES = 16
 
 NEAR = 5
 """Pixels a side over which roughness is looked at."""
-
-SHARED = 0.5
-"""Exponent by which noise is taken to grow with the difference of the two, where it is rough: 0 if
-the relief made all of the excess, 1 if all of it were noise, as of a tip that wanders along the
-line. On scans whose surface is known, 0.3 and 0.7 do nearly as well."""
-
-READ = 2.0
-"""Times what a retrace loses by being read between its pixels and back, that it is wrong by there:
-what the kernel does not pass, and as much again that the pixels had folded."""
 
 FINE = 0.1
 """Cycles per line from which most of a difference is noise: drift of the height between trace and
@@ -100,15 +89,15 @@ class Weighed:
     jumped: tuple[int, int]
 
 
-def weigh(trace: Field, retrace: Field, found: Registration) -> Weighed:
+def weigh(trace: Field, retrace: Field, moved: Field) -> Weighed:
     """Join a trace with its retrace.
 
     Parameters
     ----------
     trace, retrace : ndarray of float64, shape (yres, xres)
         Levelled alike; NaN where not measured.
-    found : Registration
-        Of the retrace on the trace; measured somewhere together with it.
+    moved : ndarray of float64, same shape
+        The retrace on the pixels of the trace; measured somewhere together with it.
 
     Notes
     -----
@@ -118,7 +107,6 @@ def weigh(trace: Field, retrace: Field, found: Registration) -> Weighed:
     noise is told by Wiener's filter across the lines (N. Wiener, Extrapolation, Interpolation, and
     Smoothing of Stationary Time Series, 1949).
     """
-    moved = found.moved
     both = np.isfinite(trace) & np.isfinite(moved)
     bend = fit_polynomial(trace - moved, 2, both).on_grid(*trace.shape)
     other = moved + bend
@@ -130,13 +118,10 @@ def weigh(trace: Field, retrace: Field, found: Registration) -> Weighed:
     difference = one - other
     middle = line_medians(difference)[:, None]
     flat = difference - middle
-    classes = _by_roughness(np.where(both, 0.5 * (one + other), np.nan), both)
-    expected = _expected(classes, flat)
+    expected = _expected(np.where(both, 0.5 * (one + other), np.nan), flat)
     least = float(expected.min())
     share = _share(trace, retrace, flat, least)
-    unread = _of_classes(classes, READ * _lost(retrace, found))
-    at_most = np.maximum(expected - (unread - unread.min())[classes], least)
-    weight = share * at_most**SHARED * least ** (1 - SHARED) / expected
+    weight = share * least / expected
     beside, apart = _beside(one, other)
     d2, t2, r2, apart2 = (
         _mean_along(each**2) for each in (difference, one - beside, other - beside, apart)
@@ -162,42 +147,26 @@ def weigh(trace: Field, retrace: Field, found: Registration) -> Weighed:
     )
 
 
-def _by_roughness(mean: Field, known: NDArray[np.bool_]) -> NDArray[np.intp]:
-    """Return the class of roughness of every pixel, 0 for the flattest."""
-    rough = _roughness(mean)
-    edges = np.quantile(rough[known], np.linspace(0, 1, CLASSES + 1))
-    return np.clip(np.searchsorted(edges, rough, side="right") - 1, 0, CLASSES - 1)
-
-
-def _of_classes(classes: NDArray[np.intp], field: Field) -> Field:
-    """Return the variance of a field in every class; none falls below one that is flatter."""
-    known = np.isfinite(field)
-    variances = np.array([spread(field[known & (classes == n)]) ** 2 for n in range(CLASSES)])
-    return np.maximum.accumulate(np.where(np.isfinite(variances), variances, 0.0))
-
-
-def _expected(classes: NDArray[np.intp], flat: Field) -> Field:
+def _expected(mean: Field, flat: Field) -> Field:
     """Return the mean square by which the two differ at each pixel, by how rough the relief is.
 
     Where it is rough they differ by more than noise: a retrace between its pixels is a guess, and
     the feedback follows a slope late. How far between its pixels and lines it was read changes
     along the line, so the columns count as well. The least of all is the noise of both.
     """
-    known, columns = np.isfinite(flat), flat.shape[1]
-    parts = np.arange(columns) * CLASSES // columns
-    relief = _of_classes(classes, flat)
-    column = np.array(
-        [spread(flat[:, parts == n][known[:, parts == n]]) ** 2 for n in range(CLASSES)]
+    rough, known = _roughness(mean), np.isfinite(flat)
+    edges = np.quantile(rough[known], np.linspace(0, 1, CLASSES + 1))
+    by_relief = np.clip(np.searchsorted(edges, rough, side="right") - 1, 0, CLASSES - 1)
+    by_column = np.broadcast_to(np.arange(flat.shape[1]) * CLASSES // flat.shape[1], flat.shape)
+    relief, column = (
+        np.array([spread(flat[known & (number == n)]) ** 2 for n in range(CLASSES)])
+        for number in (by_relief, by_column)
     )
+    relief = np.maximum.accumulate(np.where(np.isfinite(relief), relief, 0.0))
     column = np.where(np.isfinite(column), column, np.nanmax(column))
     usual = max(spread(flat[known]) ** 2, np.finfo(float).tiny)
-    return np.maximum(relief[classes] * column[parts] / usual, np.finfo(float).tiny)
-
-
-def _lost(retrace: Field, found: Registration) -> Field:
-    """Return what a retrace loses by being read between its pixels: there and back again."""
-    rows, columns = np.indices(retrace.shape, dtype=np.float64)
-    return retrace - sampled(found.moved, columns - found.along, rows - found.across)
+    expected = relief[by_relief] * column[by_column] / usual
+    return np.maximum(expected, np.finfo(float).tiny)
 
 
 def _noise(difference: Field, usual: Field, known: NDArray[np.bool_]) -> Field:
