@@ -9,8 +9,8 @@ import importlib
 from types import ModuleType
 
 NAMES = (
-    *("startup", "process", "forward", "rivals", "click", "size", "throughput", "memory"),
-    *("lines", "tiles", "cluster", "many", "evaluation", "survey", "report"),
+    *("startup", "process", "forward", "rivals", "click", "click3", "size", "throughput"),
+    *("memory", "lines", "tiles", "cluster", "many", "evaluation", "survey", "report"),
 )
 
 

@@ -71,12 +71,29 @@ def run(
     target: Path | None = None,
     numbers: tuple[int, ...] = (0,),
     settings: dict[str, Any] | None = None,
-    function: str = FUNCTION,
-    forget: bool = False,
     limit: float = 120,
 ) -> Answer:
     """Run the module on images of a file, in the real libraries, as Ctrl+F does."""
-    runs = [{"function": function, "number": n, "settings": settings or {}} for n in numbers]
+    calls = [(FUNCTION, settings or {})] * len(numbers)
+    return run_all(home, root, source, calls, target, numbers, limit=limit)
+
+
+def run_all(
+    home: Home,
+    root: Root,
+    source: Path,
+    calls: list[tuple[str, dict[str, Any]]],
+    target: Path | None = None,
+    numbers: tuple[int, ...] = (),
+    forget: bool = False,
+    limit: float = 300,
+) -> Answer:
+    """Run functions with their settings, each on an image; on the first if none is named."""
+    on = numbers or (0,) * len(calls)
+    runs = [
+        {"function": function, "number": number, "settings": settings}
+        for (function, settings), number in zip(calls, on, strict=True)
+    ]
     job = {"source": str(source), "target": target and str(target), "runs": runs, "forget": forget}
     job["libraries"] = libraries(root)
     command = root.command(sys.executable, HARNESS3, json.dumps(job))
