@@ -72,9 +72,10 @@ workflows:                    ## the files of GitHub: form, and what is risky
 	$(TOOL) zizmor --offline --min-severity medium .github/workflows
 	$(ACTIONLINT)
 
-peers:                        ## once, for bench: OpenCV's contrib build and OpenVINO
+peers:                        ## once, for bench: OpenCV's contrib build and other engines
 	$(PYTHON) -m venv $(PEERS)
-	$(PEERS)/bin/python -m pip install --quiet 'opencv-contrib-python-headless>=4.14,<6' openvino onnxruntime
+	$(PEERS)/bin/python -m pip install --quiet 'opencv-contrib-python-headless>=4.14,<6' openvino onnxruntime ncnn MNN
+	$(PEERS)/bin/python -m pip install --quiet --no-deps pnnx  # its program needs no torch
 
 bench:                        ## the report of docs/developers/performance.md; PART=forward shows one part
 	AFMSR_PEERS=$(PEERS) $(BIN)/python -m benchmarks $(PART)

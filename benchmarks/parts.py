@@ -10,7 +10,7 @@ from types import ModuleType
 
 NAMES = (
     *("startup", "process", "forward", "rivals", "click", "click3", "size", "throughput"),
-    *("memory", "lines", "tiles", "cluster", "many", "evaluation", "survey", "report"),
+    *("memory", "lines", "tiles", "earlier", "cluster", "many", "evaluation", "survey", "report"),
 )
 
 

@@ -1,8 +1,9 @@
 """A rival engine in an interpreter of its own: ``python peer.py KIND FILE SIDE THREADS``.
 
 It says what it is, or why it refuses, as a line of JSON; then every line that it gets is one run,
-answered with its seconds. It needs numpy and the rival, nothing of this project: OpenCV's contrib
-build cannot be installed beside the one that afmsr uses.
+answered with its seconds. With two more words, RESULT (``-`` for none) and SCANS, it runs so often,
+saves the last result as ``.npy`` and ends. It needs numpy and the rival, nothing of this project:
+OpenCV's contrib build cannot be installed beside the one that afmsr uses.
 """
 
 from __future__ import annotations
@@ -52,35 +53,83 @@ def onnxruntime(file: str, side: int, threads: int) -> tuple[Run, str]:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.add_session_config_entry("session.force_spinning_stop", "1")
-    options.enable_cpu_mem_arena = False
+    options.enable_mem_pattern = False
     session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
     name, grey = session.get_inputs()[0].name, _grey(side)
     return lambda: session.run(None, {name: grey})[0], f"ONNX Runtime {onnxruntime.__version__}"
+
+
+def ncnn(file: str, side: int, threads: int) -> tuple[Run, str]:
+    """A ``.ncnn.param`` of pnnx, in full precision; where Winograd's method is used, it chooses."""
+    import ncnn
+
+    network = ncnn.Net()
+    network.opt.num_threads = threads
+    network.opt.use_fp16_packed = network.opt.use_fp16_storage = False
+    network.opt.use_fp16_arithmetic = network.opt.use_bf16_storage = False
+    network.load_param(file)
+    network.load_model(file.removesuffix(".param") + ".bin")
+    grey = _grey(side)
+
+    def run() -> np.ndarray:
+        extractor = network.create_extractor()
+        extractor.input("in0", ncnn.Mat(grey[0]))
+        _, result = extractor.extract("out0")
+        return np.array(result)[None]
+
+    return run, f"ncnn {ncnn.__version__}"
+
+
+def mnn(file: str, side: int, threads: int) -> tuple[Run, str]:
+    """A file of ``mnnconvert``, at the highest of its precisions."""
+    import MNN
+
+    config = {"backend": "CPU", "precision": "high", "numThread": threads}
+    manager = MNN.nn.create_runtime_manager((config,))
+    module = MNN.nn.load_module_from_file(file, ["grey"], ["residual"], runtime_manager=manager)
+    grey = _grey(side)
+
+    def run() -> np.ndarray:
+        given = MNN.expr.placeholder(list(grey.shape), MNN.expr.NCHW)
+        given.write(grey)
+        return np.array(MNN.expr.convert(module.forward([given])[0], MNN.expr.NCHW).read())
+
+    return run, f"MNN {MNN.version()}"
 
 
 def _grey(side: int) -> np.ndarray:
     return np.random.default_rng(SEED).random((1, 1, side, side), dtype=np.float32)
 
 
-KINDS = {"opencv": opencv, "openvino": openvino, "onnxruntime": onnxruntime}
+KINDS = {
+    "opencv": opencv,
+    "openvino": openvino,
+    "onnxruntime": onnxruntime,
+    "ncnn": ncnn,
+    "mnn": mnn,
+}
 
 
-def main(kind: str, file: str, side: str, threads: str, once: str = "") -> None:
+def main(kind: str, file: str, side: str, threads: str, saved: str = "", scans: str = "1") -> None:
+    answers = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)  # MNN's library greets on standard output
     try:
         run, name = KINDS[kind](file, int(side), int(threads))
         result = run()
     except Exception as error:  # whatever a rival raises is its reason
-        print(json.dumps({"refused": str(error).strip().partition("\n")[0][:120]}), flush=True)
+        print(json.dumps({"refused": str(error).strip().partition("\n")[0][:120]}), file=answers)
         return
-    if once:
-        np.save(once, result) if once != "-" else None
+    if saved:
+        for _ in range(int(scans) - 1):
+            result = run()
+        np.save(saved, result) if saved != "-" else None
         return
-    print(json.dumps({"name": name}), flush=True)
+    print(json.dumps({"name": name}), file=answers)
     for _ in sys.stdin:
         wall, cpu = time.perf_counter(), time.process_time()
         run()
         taken = {"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu}
-        print(json.dumps(taken), flush=True)
+        print(json.dumps(taken), file=answers)
 
 
 if __name__ == "__main__":

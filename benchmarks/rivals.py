@@ -1,7 +1,7 @@
-"""Other people's super-resolution and another engine, in turns with ours.
+"""Other people's super-resolution and other engines, in turns with ours.
 
-OpenCV's dnn_superres (8 bits in three colours) beside our methods, and OpenVINO beside ONNX
-Runtime on our network. Both rivals need an interpreter of their own: ``make peers`` makes it.
+OpenCV's dnn_superres (8 bits in three colours) beside our methods; OpenVINO, ncnn and MNN beside
+ONNX Runtime on our network. Rivals need an interpreter of their own: ``make peers`` makes it.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import argparse
 import contextlib
 import json
 import os
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
@@ -26,17 +27,16 @@ SUPERRES = ("FSRCNN", "ESPCN", "LapSRN", "EDSR")
 HEAVY = ("EDSR",)  # on the small field, like torchSR's large networks
 LARGE_RUNS = 2
 OURS = ("bicubic", "afm")
-SIZE = """
-import importlib.util, pathlib, sys
-folder = pathlib.Path(importlib.util.find_spec(sys.argv[1]).origin).parent
-print(sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()))
-"""
+REFERENCE = "onnxruntime"
+SCANS = (1, 4, 16)  # in one process
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     clock.add_options(parser, runs=5)
     parser.add_argument("--side", type=int, default=128, help="input pixels (%(default)s)")
     parser.add_argument("--large-side", type=int, default=64, help="of EDSR (%(default)s)")
+    parser.add_argument("--model", type=Path, help="ONNX for the engines (default: our network)")
+    parser.add_argument("--engines", action="store_true", help="these only")
     parser.add_argument(
         "--peers",
         type=Path,
@@ -48,11 +48,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     python = next((args.peers / "bin").glob("python"), None) or args.peers
     if not python.is_file():
-        print("Left out: no interpreter with OpenCV's contrib build and OpenVINO; `make peers`.")
+        print("Left out: no interpreter with OpenCV's contrib build and engines; `make peers`.")
         return
-    _openvino(str(python), args)  # first: a child's peak counts the memory that its parent has
-    print()
-    _superres(str(python), args)
+    _engines(str(python), args)  # first: a child's peak counts the memory that its parent has
+    if not args.engines:
+        print()
+        _superres(str(python), args)
 
 
 def _superres(python: str, args: argparse.Namespace) -> None:
@@ -94,47 +95,67 @@ def _superres(python: str, args: argparse.Namespace) -> None:
         print(f"\nLeft out: {', '.join(left_out)}.")
 
 
-def _openvino(python: str, args: argparse.Namespace) -> None:
+def _engines(python: str, args: argparse.Namespace) -> None:
     from afmsr_core import data
 
-    model = Path(data.__file__).parent / "afm.onnx"
-    kinds = ("onnxruntime", "openvino")
-    with contextlib.ExitStack() as stack, tempfile.TemporaryDirectory() as folder:
-        calls, names = {}, {}
-        for kind in kinds:
-            peer = stack.enter_context(_peer(python, kind, model, args.side, args.threads))
+    model = args.model or Path(data.__file__).parent / "afm.onnx"
+    with tempfile.TemporaryDirectory() as place, contextlib.ExitStack() as stack:
+        folder = Path(place)
+        files = _converted(Path(python).parent, model, folder)
+        calls, names, left_out = {}, {}, []
+        for kind, file in files.items():
+            peer = stack.enter_context(_peer(python, kind, file, args.side, args.threads))
             if isinstance(peer, str):
-                print(f"OpenVINO: left out, {kind} is refused: {peer}")
-                return
-            calls[kind], names[kind] = peer
+                left_out.append(f"{kind} ({peer})")
+            else:
+                calls[kind], names[kind] = peer
+        if REFERENCE not in calls:
+            print(f"Other engines: left out, {', '.join(left_out)}.")
+            return
         times = clock.turns(calls, args.runs, args.clock)
+        stack.close()
         commands = {
-            kind: [python, str(PROGRAM), kind, str(model), str(args.side), str(args.threads), "-"]
-            for kind in kinds
+            (kind, scans): [
+                *(python, str(PROGRAM), kind, str(files[kind]), str(args.side)),
+                *(str(args.threads), str(folder / f"{kind}.npy"), str(scans)),
+            ]
+            for kind in calls
+            for scans in SCANS
         }
-        costs = process.compare(commands, min(args.runs, 3))
-        results = []
-        for kind in kinds:
-            file = Path(folder) / f"{kind}.npy"
-            subprocess.run([*commands[kind][:-1], str(file)], check=True)
-            results.append(np.load(file))
-        what = f"default network, {args.side} x {args.side}, {args.threads} thread(s)"
-        columns = "pass, s", "whole process, s", "processor s", "peak MB", "package, MB"
-        print(head((what, *columns)))
-        for kind in kinds:
-            cost = costs[kind]
-            took = f"{cost.seconds:.2f}", f"{cost.busy:.2f}", f"{cost.megabytes:.0f}"
-            size = subprocess.run([python, "-c", SIZE, kind], capture_output=True, check=True)
-            print(line(names[kind], times[kind], *took, f"{int(size.stdout) / 1e6:.0f}"))
-        gain = times["onnxruntime"].median / times["openvino"].median
-        later = costs["openvino"].seconds - costs["onnxruntime"].seconds
-        saved = times["onnxruntime"].median - times["openvino"].median
-        pays = f"made up after {later / saved:.0f} scans" if saved > 0 else "never made up"
-        apart = np.abs(results[0] - results[1]).max() / np.ptp(results[0])
-        print(
-            f"\nOpenVINO's pass is {gain:.2f} times as fast, its process {later:.2f} s longer: "
-            f"{pays}. The results differ by {apart:.1e} of the range."
-        )
+        named = {f"{kind} {scans}": command for (kind, scans), command in commands.items()}
+        costs = process.compare(named, min(args.runs, 3))
+        results = {kind: np.load(folder / f"{kind}.npy") for kind in calls}
+    what = f"{model.name}, {args.side} x {args.side}, {args.threads} thread(s)"
+    whole = [f"process of {scans}, s" for scans in SCANS]
+    columns = "pass, s", "ratio", *whole, "processor s", "peak MB", "differs, of the range"
+    print(head((what, *columns)))
+    for kind in calls:
+        took = [f"{costs[f'{kind} {scans}'].seconds:.2f}" for scans in SCANS]
+        last = costs[f"{kind} {SCANS[-1]}"]
+        apart = np.abs(results[kind] - results[REFERENCE]).max() / np.ptp(results[REFERENCE])
+        ratio = f"{times[kind].median / times[REFERENCE].median:.2f}"
+        cells = *took, f"{last.busy:.2f}", f"{last.megabytes:.0f}", f"{apart:.1e}"
+        print(line(names[kind], times[kind], ratio, *cells))
+    told = f" Left out: {', '.join(left_out)}." if left_out else ""
+    print(f"\nProcessor seconds and peak are those of {SCANS[-1]} scans.{told}")
+
+
+def _converted(programs: Path, model: Path, folder: Path) -> dict[str, Path]:
+    """Return the file of every engine; of one that is not installed, a file that is not there."""
+    files = {REFERENCE: model, "openvino": model}
+    files |= {"ncnn": folder / "net.ncnn.param", "mnn": folder / "net.mnn"}
+    shutil.copyfile(model, folder / "net.onnx")
+    shapes = "inputshape=[1,1,128,128]f32", "inputshape2=[1,1,96,80]f32", "fp16=0"
+    # The program itself: its wrapper wants torch.
+    pnnx = programs.parent.glob("lib/python*/site-packages/pnnx/pnnx")
+    convert = ["-f", "ONNX", "--modelFile", "net.onnx", "--MNNModel", "net.mnn"]
+    for program, words in (
+        *((program, ["net.onnx", *shapes]) for program in pnnx),
+        *((program, convert) for program in programs.glob("mnnconvert")),
+    ):
+        command = [str(program.absolute()), *words]
+        subprocess.run(command, cwd=folder, capture_output=True, check=False)
+    return files
 
 
 @contextlib.contextmanager
