@@ -23,6 +23,7 @@ _PREFIXES = (
 )  # fmt: skip
 _TAKE_PREFIXES = frozenset(("m", "V", "A", "Hz", "N", "W", "F", "S", "Ohm", "Pa", "s", "J", "K"))
 _LARGEST = {"m": 1.0}  # nobody says km of a scan
+_WHOLE = 0.99995  # from here on four digits say 1; 1000 nm, which rounding made 999.99999, is 1 µm
 _WRITTEN_OUT = 5  # largest power of ten that is written out: 300000, but 3 × 10⁶
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
@@ -53,8 +54,7 @@ def shown_unit(value: float, unit: str) -> tuple[float, str]:
     size = abs(value) * factor
     if base not in _TAKE_PREFIXES or not math.isfinite(size) or size == 0.0:
         return 1.0, unit
-    # 0.9999 so that 1000 nm, which rounding made 999.99999, is 1 µm.
-    fit = next((p for p in _PREFIXES if 0.9999 * p[0] <= size), _PREFIXES[-1])
+    fit = next((p for p in _PREFIXES if _WHOLE * p[0] <= size), _PREFIXES[-1])
     scale, prefix = min(fit, (_LARGEST.get(base, math.inf), ""))
     return _exact(scale / factor), prefix + base
 
@@ -83,11 +83,16 @@ def readable(value: float, unit: str, digits: int = 4) -> str:
 
 def _told(value: float, unit: str, digits: int) -> tuple[str, str]:
     """Return the number and the unit of :func:`readable`."""
-    value = float(f"{value:.{digits}g}") + 0.0  # as shown: 999.7 may be 1000; and never "-0"
+    value = _rounded(value, digits)
     divisor, shown = shown_unit(value, unit)
-    if abs(value) < 0.9999 * divisor:  # below the least prefix, which nobody measures
+    if abs(value) < _WHOLE * divisor:  # below the least prefix, which nobody measures
         divisor, shown = 1.0, unit
     return _plain(value / divisor, digits), shown
+
+
+def _rounded(value: float, digits: int) -> float:
+    """Return a value as it is shown: 999.7 may be 1000, and -0 is 0."""
+    return float(f"{value:.{digits}g}") + 0.0
 
 
 def sides(across: float, down: float, unit: str, digits: int = 4, by: str = " x ") -> str:
@@ -122,6 +127,7 @@ def between(low: float, high: float, unit: str, digits: int = 4) -> str:
     >>> between(-20.0, 2500.0, "nm"), between(0.0, 3.0, "")
     ('-0.02 to 2.5 µm', '0 to 3')
     """
+    low, high = (_rounded(one, digits) for one in (low, high))
     divisor, shown = shown_unit(max(abs(low), abs(high)), unit)
     low, high = low / divisor, high / divisor
     return f"{_plain(low, digits)} to {_plain(high, digits)} {shown}".rstrip()

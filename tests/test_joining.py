@@ -232,6 +232,8 @@ def test_what_does_not_fit_is_left_out_and_the_reason_is_told() -> None:
         (retrace.replace(heights=np.zeros((64, 128))), "128 x 64 pixels, not 128 x 128"),
         (retrace.replace(xreal=900.0), "area of another size"),
         (retrace.replace(heights=noise), ""),
+        (retrace.replace(heights=1000.0 * retrace.heights), "relief is 1000 times as high"),
+        (retrace.replace(heights=0.5 * retrace.heights[:, ::-1]), "relief is 0.5 times as high"),
         (retrace.replace(heights=np.full((SIDE, SIDE), np.nan)), "not one pixel"),
     ):
         alone = afmsr.join(trace, other)
@@ -244,6 +246,14 @@ def test_what_does_not_fit_is_left_out_and_the_reason_is_told() -> None:
     assert "too few" in afmsr.join(
         *(one.replace(heights=one.heights[:20, :20]) for one in (trace, retrace))
     ).warnings[0]  # fmt: skip
+
+
+def test_noise_makes_no_other_scale_of_a_retrace() -> None:
+    """The lowest correlation that is joined, all of the noise in one: 1.4 times as high."""
+    _, trace, retrace = both_ways(noise=(0.0, 35 * NOISE))
+    spreads = [float(np.std(one.heights)) for one in (trace, retrace)]
+    assert spreads[1] > 1.25 * spreads[0]
+    assert joined_with(afmsr.join(trace, retrace)) and joined_with(afmsr.join(retrace, trace))
 
 
 def test_the_rule_chooses_the_retrace() -> None:

@@ -14,7 +14,7 @@ from afmsr_core.channel import Channel
 from afmsr_core.errors import PairError
 from afmsr_core.grid import choose
 from afmsr_core.pairing.checks import check_pair
-from afmsr_core.quantity import readable, sides
+from afmsr_core.quantity import between, readable, sides
 from afmsr_core.scan_page.page import page
 from afmsr_core.scan_page.subject import subject_of
 
@@ -43,7 +43,7 @@ def assert_readable(told: str) -> None:
     assert found, told
     for number, unit in found:
         value = abs(float(number.replace("−", "-")))
-        assert value == 0 or 0.9995 <= value < 1000, f"{number} {unit} in: {told}"
+        assert value == 0 or 1 <= value < 1000, f"{number} {unit} in: {told}"
 
 
 def test_the_check_sees_a_wrong_prefix() -> None:
@@ -55,9 +55,11 @@ def test_the_check_sees_a_wrong_prefix() -> None:
 @pytest.mark.parametrize("digits", [2, 3, 4])
 def test_no_rounding_leaves_1000(digits: int) -> None:
     for power in range(-4, 8):
-        for value in (0.99951, 0.9994, 1.0, 9.9996, 999.96, 999.4, 512.3):
+        for value in (0.99951, 0.9994, 1.0, 9.9996, 999.96, 999.9, 999.4, 512.3):
             assert_readable(readable(value * 10.0**power, "nm", digits))
     assert readable(999.6, "nm", 3) == "1 µm"
+    assert between(-0.0, 999.96, "nm") == "0 to 1 µm"
+    assert between(-999.6, 0.0, "nm", 3) == "-1 to 0 µm"
     assert readable(51.2, "nm", 2) == "51 nm"
     assert readable(0.0512, "nm", 2) == "51 pm"
     assert sides(0.5, 2.0, "nm") == "500 pm x 2 nm"

@@ -62,7 +62,7 @@ def join(trace: Channel, retrace: Channel) -> Channel:
     >>> bool(np.std(joint.heights - surface) < 0.85 * np.std(there.heights - surface))
     True
     """
-    from afmsr_core.joining.registration import register
+    from afmsr_core.joining.registration import is_as_high, register
     from afmsr_core.joining.weighing import weigh
 
     if reason := misfit(trace, retrace) or _unfit(trace):
@@ -82,6 +82,10 @@ def join(trace: Channel, retrace: Channel) -> Channel:
         return _alone(trace, retrace.name, "they do not show the same")
     if found.correlation < SAME:
         reason = f"they correlate by {found.correlation:.2f} only, at least {SAME} is needed"
+        return _alone(trace, retrace.name, reason)
+    if not is_as_high(found.height, SAME):
+        times = readable(found.height, "", 2)
+        reason = f"its relief is {times} times as high: the scale of one of the two is wrong"
         return _alone(trace, retrace.name, reason)
     weighed = weigh(levelled, back[:, ::-1] if found.mirrored else back, found.moved)
     joint = weighed.joint + (one - levelled if measured.all() else plane.on_grid(*one.shape))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ from afmsr_core.joining.sampling import sampled
 from afmsr_core.robust import NORMAL
 from afmsr_core.surfaces import fit_polynomial
 
-__all__ = ["Registration", "correlation", "moved_onto", "register"]
+__all__ = ["Registration", "is_as_high", "likeness", "moved_onto", "register"]
 
 Field = NDArray[np.float64]
 
@@ -58,8 +59,8 @@ class Registration:
         The retrace; NaN where it was not measured.
     along, across : ndarray of float64, shape (yres, xres)
         Pixels by which it was moved, along the lines and across them.
-    correlation : float
-        Of both, without their backgrounds.
+    correlation, height : float
+        See `Likeness`.
     mirrored : bool
         Whether the retrace was stored as it was measured, from right to left.
     """
@@ -68,7 +69,23 @@ class Registration:
     along: Field
     across: Field
     correlation: float
+    height: float
     mirrored: bool
+
+
+class Likeness(NamedTuple):
+    """How alike two fields are without their backgrounds.
+
+    Attributes
+    ----------
+    correlation : float
+        0 where they hardly overlap.
+    height : float
+        Of the second, as a multiple of the first: the ratio of their standard deviations.
+    """
+
+    correlation: float
+    height: float
 
 
 def register(trace: Field, retrace: Field) -> Registration | None:
@@ -119,21 +136,40 @@ def moved_onto(trace: Field, retrace: Field) -> Field | None:
         if fit is None:
             continue
         moved = warp(candidate, fit.matrix, trace.shape)
-        if correlation(trace, moved) > ALIKE:
+        alike = likeness(trace, moved)
+        if alike.correlation > ALIKE and is_as_high(alike.height, ALIKE):
             return moved
     return None
 
 
-def correlation(trace: Field, moved: Field) -> float:
-    """Return how alike two fields are without their backgrounds; 0 where they hardly overlap."""
+def likeness(trace: Field, moved: Field) -> Likeness:
+    """Return how alike two fields are without their backgrounds."""
     both = np.isfinite(moved) & np.isfinite(trace)
     if both.mean() < OVERLAP:
-        return 0.0
+        return Likeness(0.0, 1.0)
     one, other = (
         fit_polynomial(field, 2, both).subtracted_from(field)[both] for field in (trace, moved)
     )
-    size = float(np.sqrt((one @ one) * (other @ other)))
-    return float(one @ other) / size if size > 0 else 0.0
+    squares = float(one @ one), float(other @ other)
+    size = float(np.sqrt(squares[0] * squares[1]))
+    if not size > 0:
+        return Likeness(0.0, 1.0)
+    return Likeness(float(one @ other) / size, float(np.sqrt(squares[1] / squares[0])))
+
+
+def is_as_high(height: float, least: float) -> bool:
+    """Return whether noise alone may make two fields of one relief differ so in height.
+
+    The relief has at most the variance of the lower one. So where the correlation is at least
+    `least`, the standard deviation of the higher one is at most ``1 / least`` of the lower one's:
+    beyond that, one of the two has another scale.
+
+    Examples
+    --------
+    >>> is_as_high(1.3, 0.7), is_as_high(0.75, 0.7), is_as_high(1000.0, 0.7)
+    (True, True, False)
+    """
+    return least <= height <= 1.0 / least
 
 
 def _affine(trace: Field, retrace: Field) -> Fit | None:
@@ -159,10 +195,10 @@ def _registered(trace: Field, retrace: Field, mirrored: bool) -> Registration | 
     columns, rows = np.meshgrid(*(axis.ravel() for axis in grid_of(trace.shape)))
     x, y = _bent(trace, retrace, *apply(fit.matrix, columns, rows))
     moved = sampled(retrace, x, y)
-    alike = correlation(trace, moved)
-    if not alike:
+    alike = likeness(trace, moved)
+    if not alike.correlation:
         return None
-    return Registration(moved, x - columns, y - rows, alike, mirrored)
+    return Registration(moved, x - columns, y - rows, *alike, mirrored)
 
 
 def _bent(trace: Field, retrace: Field, x: Field, y: Field) -> tuple[Field, Field]:
