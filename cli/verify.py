@@ -28,6 +28,7 @@ examples:
 """
 
 LISTED = 5  # places on the screen
+FEWEST = 8  # measured pixels a side, below which there is no relief to compare
 LONG = 1.5  # longer over shorter side of a pixel of the zoom: it is a line scan itself
 NO_FINER = 0.99  # of a measured pixel: sizes that a scanner gives twice differ in the last digits
 
@@ -86,6 +87,8 @@ def run(args: argparse.Namespace) -> int:
             f"{args.result}, {result.name}: nothing in it tells how many pixels were made of one "
             f"that was measured, and 4 along both axes are taken; give --scale"
         )
+    if told is not None:
+        _check_scale(result, told, args)
     down, across = told or fineness(result)
     measured = max(down * result.dy, across * result.dx)
     zoom = _squared(zoom)
@@ -162,6 +165,16 @@ def _scale(given: str | None) -> tuple[int, int] | None:
             f"--scale {given}: give a positive number, or columns x rows such as 1x4 of a line scan"
         )
     return int(found[2] or found[1]), int(found[1])
+
+
+def _check_scale(result: Channel, scale: tuple[int, int], args: argparse.Namespace) -> None:
+    """Refuse a scale that leaves nearly nothing measured: details so large take minutes, and GB."""
+    rows, columns = result.yres // scale[0], result.xres // scale[1]
+    if min(rows, columns) < FEWEST:
+        raise UsageError(
+            f"--scale {args.scale}: of the {result.xres} x {result.yres} pixels of {args.result} "
+            f"that leaves {columns} x {rows} that were measured; give how many were made of one"
+        )
 
 
 def _says_its_scale(result: Channel) -> bool:

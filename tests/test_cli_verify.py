@@ -56,6 +56,14 @@ def test_a_scale_below_one_makes_no_sense(
     assert f"--scale {scale}: give a positive number" in capsys.readouterr().err
 
 
+def test_a_scale_that_leaves_nothing_measured_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for scale in ("100", "1x1000000"):
+        assert verify(tmp_path, ZOOM, "--scale", scale) == 2
+        assert "that were measured; give how many were made of one" in capsys.readouterr().err
+
+
 def test_a_zoom_of_no_finer_pixels_is_told_to_confirm_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

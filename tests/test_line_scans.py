@@ -409,6 +409,20 @@ def test_what_was_done_at_another_scale_is_not_done(folder: Path, tmp_path: Path
     assert not (tmp_path / "again").exists()
 
 
+def test_a_scan_that_is_called_by_its_area_is_no_result(folder: Path, tmp_path: Path) -> None:
+    """4x4 may be the scale of a result and the micrometres of a scan: what it holds decides."""
+    scans = tmp_path / "named"
+    scans.mkdir()
+    for name in ("film", "film_4x4", "film_1x2"):
+        (scans / f"{name}.gwy").write_bytes((folder / "lines.gwy").read_bytes())
+    command = ["upscale", "--method", "bicubic", "--quiet", "--resume", "--preview"]
+    assert main([*command, str(scans / "film.gwy"), "--scale", "1x4"]) == 0
+    for _ in "12":
+        assert main([*command, str(scans), "--scale", "auto"]) == 0
+    made = {path.stem for path in scans.glob("*.gwy")} - {"film", "film_4x4", "film_1x2"}
+    assert made == {"film_1x4", "film_x4", "film_4x4_x4", "film_1x2_x4"}
+
+
 # --- networks and their weights --------------------------------------------------------------
 
 

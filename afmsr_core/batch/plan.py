@@ -23,6 +23,9 @@ _WRITTEN = (".gwy", ".gsf", ".npy")
 _BESIDE = (".png", ".html")
 """Endings of what is written beside results."""
 
+_AREA = re.compile(r"_\dx\d$")
+"""Of such endings, what people call scans by, too: 4x4 µm. There, the contents decide."""
+
 _NUMBERED = re.compile(r"_[0-9]+$")
 """How the name of a conversion ends that holds one channel of several."""
 
@@ -168,15 +171,32 @@ def _written(job: Job, companions: Iterable[str]) -> list[Path]:
 
 
 def _made(jobs: Sequence[Job], suffix: str) -> set[Path]:
-    """Return the inputs that are results of an earlier run, by name or by what will be written."""
+    """Return the inputs that an earlier run made, by their names or by what will be written."""
     stems = {name for job in jobs for name in (job.source.stem, job.source.name)}
     made = set()
     for job in jobs:
         made |= {_real(job.target), *map(_real, map(job.target.with_suffix, _BESIDE))}
         stem = job.source.stem
-        if suffix and (ending := RESULT.search(stem)) and stem[: ending.start()] in stems:
+        if not (suffix and (ending := RESULT.search(stem)) and stem[: ending.start()] in stems):
+            continue
+        if not _AREA.search(stem) or _holds_result(job.source):
             made.add(_real(job.source))
     return made
+
+
+def _holds_result(path: Path) -> bool:
+    """Return whether a file is a result or a picture of one, as far as it can be read."""
+    from afmsr_core import io
+    from afmsr_core.errors import AfmsrError
+    from afmsr_core.io.results import is_result
+
+    kind = path.suffix.lower()
+    if kind not in _WRITTEN:
+        return kind in _BESIDE
+    try:
+        return is_result(io.read(path))
+    except AfmsrError:  # whoever reads it again will tell
+        return False
 
 
 def _converted(jobs: Sequence[Job], suffix: str) -> set[Path]:
