@@ -85,6 +85,20 @@ def test_its_confidence_is_not_called_calibrated(kind: str, tmp_path: Path, caps
     assert width.title.startswith("Relative uncertainty")
 
 
+@pytest.mark.parametrize("kind", NONE)
+def test_no_calibration_is_advised_that_would_not_help(kind: str, tmp_path: Path, capsys) -> None:
+    """Nor does any sentence name nm: a method without calibration, a channel without heights."""
+    from afmsr_cli.main import main
+
+    given, _ = NONE[kind]
+    io.write(tmp_path / "scan.gwy", given)
+    command = ["upscale", str(tmp_path / "scan.gwy"), "--channel", "0", "--confidence", "--json"]
+    assert main([*command, "--threads", "1", "--method", "bicubic"]) == 0
+    warning = json.loads(capsys.readouterr().out)[0]["channels"][0]["trust"]["warning"]
+    assert "this channel is none" in warning
+    assert "nm" not in warning and "afmsr calibrate" not in warning
+
+
 def test_the_plug_in_says_so_before_and_after(tmp_path: Path) -> None:
     given = field_of(channel("V", "Potential"))
     field = field_files.write(tmp_path, RawField(**{**vars(given), "data": bytes(given.data)}))

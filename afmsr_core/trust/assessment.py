@@ -173,10 +173,15 @@ def assess(
     record["regions"] = [region.as_dict() for region in regions]
     title = f"{HALF_WIDTH} of the {share} interval" if calibrated else UNCERTAINTY
     what = f"{name} (lines x{max(scale)})" if scale.lines else name
-    if not fits:
+    if not low.shows_relief:
+        record["warning"] = (
+            "intervals are calibrated on heights, and this channel is none: this one ranks pixels, "
+            "its values mean nothing; use it to see where the result is least certain"
+        )
+    elif not fits:
         record["warning"] = (
             f"the interval is not calibrated for {what} with these weights: it "
-            f"ranks pixels, its nm mean nothing; run `afmsr calibrate PAIRS -o FILE` and give "
+            f"ranks pixels, its values mean nothing; run `afmsr calibrate PAIRS -o FILE` and give "
             f"--calibration FILE"
         )
     elif not shaped:
@@ -184,11 +189,6 @@ def assess(
             f"the interval is calibrated on results of square pixels, and these are of "
             f"{sides(result.dx, result.dy, result.lateral_unit, 3)}: it ranks pixels, its values "
             f"mean nothing; leave out --scale, or scan lines two or four points apart"
-        )
-    elif not calibrated:
-        record["warning"] = (
-            "the interval is calibrated on heights, and this channel is none: it ranks pixels, its "
-            "values mean nothing; use it to see where the result is least certain"
         )
     step = Step("assess", __version__, record)
 
