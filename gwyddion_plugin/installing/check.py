@@ -14,9 +14,9 @@ from pathlib import Path
 from afmsr_core.errors import AfmsrError
 from gwyddion_plugin.exchange import dump, menu, settings
 from gwyddion_plugin.exchange.dump import RawField
-from gwyddion_plugin.installing import hosts, launcher, module, plugin_files
+from gwyddion_plugin.installing import hosts, launcher, module, plugin_files, programs
+from gwyddion_plugin.installing.condition import INSTALL, Condition
 from gwyddion_plugin.installing.hosts import PROGRAMS, Host
-from gwyddion_plugin.installing.manifest import Manifest, digest_of
 from gwyddion_plugin.worker.upscaling import headless
 
 __all__ = ["check"]
@@ -44,21 +44,24 @@ def check(folder: Path | None = None, say: Say = print) -> bool:
     """
     well = True
     for host in hosts.find(folder):
-        well = _check_host(host, say) and well
+        try:
+            well = _check_host(host, say) and well
+        except AfmsrError as error:
+            say(str(error))
+            well = False
     return well
 
 
 def _check_host(host: Host, say: Say) -> bool:
-    installed = Manifest.of(host.folder)
-    if installed is None:
-        say(f"{host.folder}: not installed; run `afmsr plugin install`")
+    found = Condition.of(host)
+    faults = found.faults(host.folder)
+    for fault in faults:
+        say(fault)
+    if faults:
         return False
-    wrong = [
-        name for name, kept in installed.files.items() if digest_of(host.folder / name) != kept
-    ]
-    for name in wrong:
-        say(f"{host.folder / name}: missing or changed; run `afmsr plugin install`")
-    if wrong:
+    installed = found.installed
+    if installed is None:
+        say(f"{host.folder}: not installed; {INSTALL}")
         return False
     say(f"{host.folder}: {len(installed.files)} files of afmsr {installed.version}, unchanged")
     return _check_module(host, say) if host.generation == 3 else _check_plugin(host, say)
@@ -84,16 +87,16 @@ def _check_module(host: Host, say: Say) -> bool:
     if running not in (None, about.gwyddion):
         say(
             f"module: for Gwyddion {about.gwyddion}, and {PROGRAMS[3]} is {running}, which does "
-            f"not load it; run `afmsr plugin install`"
+            f"not load it; with the headers of {running} (libgwyddion-dev), {INSTALL}"
         )
         return False
     loading = f"import ctypes, os; ctypes.CDLL({str(host.folder / module.MODULE)!a}, os.RTLD_NOW)"
-    tried = subprocess.run(
-        [sys.executable, "-I", "-c", loading], capture_output=True, text=True, check=False
-    )
+    # An installation that is up to date is not compiled again.
+    anew = "run `afmsr plugin uninstall`, then `afmsr plugin install`"
+    tried = programs.run([sys.executable, "-I", "-c", loading], _LIMIT, anew)
     if tried.returncode:
-        why = tried.stderr.strip().splitlines()[-1]
-        say(f"module: does not load ({why}); run `afmsr plugin install`")
+        why = (tried.stderr.strip().splitlines() or [f"status {tried.returncode}"])[-1]
+        say(f"module: does not load ({why}); {anew}")
         return False
     say(f"module: for Gwyddion {about.gwyddion}{'' if running else ', which is not on PATH'}")
     well = _worker_upscales(about.worker, say)

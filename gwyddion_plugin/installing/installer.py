@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 
 from afmsr_core.errors import AfmsrError, MissingExtraError, OutputError, OutputExistsError
 from gwyddion_plugin.installing import hosts, launcher, manifest, plugin_files
+from gwyddion_plugin.installing.condition import INSTALL, MOVE, Condition, strange
 from gwyddion_plugin.installing.hosts import Host
 from gwyddion_plugin.installing.manifest import Manifest
 
@@ -83,11 +84,16 @@ def _write(host: Host, files: plugin_files.Files, dry_run: bool, say: Say) -> No
     for name in files:
         _refuse_foreign(host.folder / name, old.files.get(name))
     stale = [name for name in old.files if name not in files]
+    left = [name for name in stale if strange(host.folder / name, old.files[name])]
     new = Manifest({name: manifest.digest(file.content) for name, file in files.items()})
+    new.files |= {name: old.files[name] for name in left}
     new.folders = old.folders + _missing_folders(host.folder, files, old.folders)
     changed = [name for name, file in files.items() if not _is_there(host.folder / name, file)]
     for name in changed:
         say(f"{'would write' if dry_run else 'writing'} {host.folder / name}")
+    for name in left:
+        say(f"leaving {host.folder / name}: {strange(host.folder / name, old.files[name])}; {MOVE}")
+    stale = [name for name in stale if name not in left]
     for name in stale:
         say(f"{'would remove' if dry_run else 'removing'} {host.folder / name}")
     if not changed and not stale and new == old:
@@ -104,23 +110,15 @@ def _write(host: Host, files: plugin_files.Files, dry_run: bool, say: Say) -> No
     for name in changed:
         _write_file(host.folder / name, files[name])
     for name in stale:
-        _remove(host.folder / name, old.files[name], say)
+        _remove(host.folder / name, say)
     if both != new:
         _write_file(host.folder / manifest.NAME, plugin_files.File(new.content()))
 
 
 def _refuse_foreign(path: Path, written: str | None) -> None:
     """Raise if there is a file that is not as the installer left it."""
-    if not os.path.lexists(path):
-        return
-    if written is None:
-        raise OutputExistsError(
-            f"{path}: is there already and not from this installer; move it away, then try again"
-        )
-    if manifest.digest_of(path) != written:
-        raise OutputExistsError(
-            f"{path}: was changed after it was installed; move it away, then try again"
-        )
+    if why := strange(path, written):
+        raise OutputExistsError(f"{path}: {why}; {MOVE}, then {INSTALL} again")
 
 
 def _is_there(path: Path, file: plugin_files.File) -> bool:
@@ -162,41 +160,68 @@ def _write_file(path: Path, file: plugin_files.File) -> None:
 def uninstall(folder: Path | None = None, dry_run: bool = False, say: Say = print) -> None:
     """Remove exactly what `install` wrote, and end the worker that is in memory.
 
-    Parameters and errors as for `install`.
+    Parameters as for `install`.
+
+    Raises
+    ------
+    OutputError
+        If the system refuses to remove a file; or, when all else is removed, if there is one that
+        the installer did not write as it is. Gwyddion may load it.
     """
     try:
         found = hosts.find(folder)
     except AfmsrError:
         found = []  # Gwyddion is gone; then there is nothing of ours either
-    nothing = True
+    nothing, left = True, []
     for host in found:
-        old = Manifest.of(host.folder)
-        if old is None:
-            continue
-        nothing = False
-        for name, written in old.files.items():
-            if dry_run:
-                say(f"would remove {host.folder / name}")
-            else:
-                _remove(host.folder / name, written, say)
-        if not dry_run:
-            (host.folder / manifest.NAME).unlink(missing_ok=True)
-            for inner in reversed(old.folders):
-                with contextlib.suppress(OSError):  # others put something there
-                    (host.folder / inner).rmdir()
+        condition = Condition.of(host)
+        if Manifest.of(host.folder) is not None or condition.strange:
+            nothing = False
+            left += _uninstall(host, condition, dry_run, say)
     if nothing:
         say("nothing is installed")
     if not dry_run:
         from gwyddion_plugin.worker import resident
 
         resident.stop_all()
+    if left and not dry_run:
+        raise OutputError("\n".join(left))
 
 
-def _remove(path: Path, written: str, say: Say) -> None:
+def _uninstall(host: Host, condition: Condition, dry_run: bool, say: Say) -> list[str]:
+    """Remove what is ours from a folder, and return what is left there, with the cure."""
+    old = Manifest.of(host.folder) or Manifest()
+    for name in old.files:
+        if name in condition.strange or name in condition.missing:
+            continue
+        if dry_run:
+            say(f"would remove {host.folder / name}")
+        else:
+            _remove(host.folder / name, say)
+    if dry_run:
+        for name, why in condition.strange.items():
+            say(f"would leave {host.folder / name}: {why}")
+        return []
+    # What is left stays in the list: it is ours, and to be told of until it is gone.
+    rest = {name: kept for name, kept in old.files.items() if name in condition.strange}
+    listed = host.folder / manifest.NAME
+    if not rest:
+        _remove(listed, say)
+    elif rest != old.files:
+        kept = Manifest(rest, old.folders, old.version)
+        _write_file(listed, plugin_files.File(kept.content()))
+    for inner in reversed(old.folders):
+        with contextlib.suppress(OSError):  # others put something there
+            (host.folder / inner).rmdir()
+    again = f"{MOVE}, then run `afmsr plugin uninstall` again"
+    return [
+        f"{host.folder / name}: {why}, and is left; {again}"
+        for name, why in condition.strange.items()
+    ]
+
+
+def _remove(path: Path, say: Say) -> None:
     if not os.path.lexists(path):
-        return
-    if manifest.digest_of(path) != written:
-        say(f"leaving {path}: it was changed after it was installed")
         return
     try:
         path.unlink()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import shlex
 import subprocess
 import sys
@@ -13,6 +12,7 @@ from pathlib import Path
 from afmsr_core import __version__
 from afmsr_core.errors import MissingExtraError, pip_install
 from gwyddion_plugin.exchange import menu
+from gwyddion_plugin.installing import programs
 from gwyddion_plugin.worker import client
 
 __all__ = ["NO_TK", "Interpreter", "examine"]
@@ -152,7 +152,7 @@ def examine() -> Interpreter:
     Raises
     ------
     MissingExtraError
-        If a package of the base install is missing.
+        If a package of the base install is missing, or the interpreter does not answer.
     """
     tk = _run("import tkinter").returncode == 0
     if _run(_TRY).returncode == 0:
@@ -187,13 +187,10 @@ def _place(package: str) -> str:
 
 def _run(code: str) -> subprocess.CompletedProcess[str]:
     """Run code as plug-ins will: isolated, and from a folder that is not the checkout."""
-    return subprocess.run(
+    return programs.run(
         [sys.executable, "-I", "-c", code],
-        env=os.environ | {"ORT_DISABLE_TELEMETRY": "1"},  # or it writes to the home folder
-        cwd=Path(sys.executable).parent,
-        capture_output=True,
-        encoding="utf-8",
-        errors="replace",
-        timeout=_LIMIT,
-        check=False,
+        _LIMIT,
+        "a slow disk or a busy machine may be why; try again",
+        folder=Path(sys.executable).parent,
+        variables={"ORT_DISABLE_TELEMETRY": "1"},  # or it writes to the home folder
     )

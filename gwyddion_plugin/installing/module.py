@@ -12,15 +12,15 @@ import os
 import re
 import shlex
 import shutil
-import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from afmsr_core import __version__
-from afmsr_core.errors import MissingExtraError
+from afmsr_core.errors import MissingExtraError, UsageError
+from gwyddion_plugin.installing import programs
 from gwyddion_plugin.installing.hosts import PROGRAMS, Host
 from gwyddion_plugin.installing.launcher import Interpreter
 
@@ -34,8 +34,11 @@ HELP = "afmsr/help.html"
 _SOURCES = Path(__file__).parents[1] / "gwyddion3"
 _LIBRARIES = ("libgwyapp3", "gtk+-3.0")
 _FLAGS = ("-std=gnu11", "-O2", "-fPIC", "-shared", "-fvisibility=hidden", "-Wall", "-Wextra")
-_LIMIT = 300.0  # seconds; a slow machine compiles for 20
+_LIMIT = 300.0  # seconds to compile; a slow machine takes 20
+_ANSWER_LIMIT = 60.0  # seconds for a question; a cold network disk may need many
 _RETRY = "then run `afmsr plugin install` again"
+_RETRY_COMPILER = f"see that this compiler works, or name another one in CC, {_RETRY}"
+_ENGLISH = {"LC_ALL": "C"}
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,8 @@ class About:
         ------
         MissingExtraError
             If there is nothing to compile it with.
+        UsageError
+            If ``CC`` cannot be read.
         """
         address = (host.folder / HELP).as_uri()
         return cls(_library_version(), tuple(interpreter.worker), _digest(), address)
@@ -119,32 +124,47 @@ def build(about: About) -> bytes:
     Raises
     ------
     MissingExtraError
-        If there is no compiler, or it refuses.
+        If there is no compiler, or it refuses, or does not end.
+    UsageError
+        If ``CC`` or ``CFLAGS`` cannot be read.
     """
-    needed = _asked("pkg-config", "--cflags", "--libs", *_LIBRARIES)
+    compiler, flags = _compiler(), [*_FLAGS, *_words_of("CFLAGS")]
+    needed = _flags_needed()
     with tempfile.TemporaryDirectory(prefix="afmsr-") as name:
         folder, made = Path(name), Path(name, "module.so")
         for source in sorted(_SOURCES.glob("*.[ch]")):
             shutil.copy(source, folder)
         (folder / "installed.h").write_text(about.header, encoding="ascii")
         sources = sorted(path.name for path in folder.glob("*.c"))
-        flags = [*_FLAGS, *shlex.split(os.environ.get("CFLAGS", ""))]
-        command = [_compiler(), *flags, "-o", made.name, *sources, *shlex.split(needed)]
-        done = _run(command, folder)
+        command = [*compiler, *flags, "-o", made.name, *sources, *needed]
+        done = programs.run(command, _LIMIT, _RETRY_COMPILER, folder, _ENGLISH)
         if done.returncode:
             raise MissingExtraError(
                 f"the module of Gwyddion {about.gwyddion} does not compile: "
                 f"{done.stderr.strip()[-2000:]}\n{_packages()}; if they are there, report this"
             )
+        if not made.is_file():
+            raise MissingExtraError(
+                f"{shlex.join([*compiler, *flags])}: makes no module and says no reason; correct "
+                f"CC and CFLAGS or unset them, {_RETRY}"
+            )
         return made.read_bytes()
 
 
 def program_version() -> str | None:
-    """Return the version of the Gwyddion 3 that is on PATH; None if there is none."""
+    """Return the version of the Gwyddion 3 that is on PATH; None if there is none.
+
+    Raises
+    ------
+    MissingExtraError
+        If it does not start or does not answer.
+    """
     program = shutil.which(PROGRAMS[3])
     if program is None:
         return None
-    told = re.search(r"\d+\.\d+\S*", _run([program, "--version"]).stdout)
+    cure = f"see that `{program} --version` answers, then try again"
+    done = programs.run([program, "--version"], _ANSWER_LIMIT, cure, variables=_ENGLISH)
+    told = re.search(r"\d+\.\d+\S*", done.stdout)
     return told.group() if told else None
 
 
@@ -153,12 +173,42 @@ def _library_version() -> str:
     return _asked("pkg-config", "--modversion", _LIBRARIES[0])
 
 
-def _compiler() -> str:
-    named = os.environ.get("CC")
-    for name in (named,) if named else ("cc", "gcc", "clang"):
+def _compiler() -> list[str]:
+    """Return the compiler with the arguments that ``CC`` may have, such as ``ccache gcc``."""
+    given = os.environ.get("CC", "")
+    named = [given] if shutil.which(given) else _words_of("CC")  # a path may have spaces
+    for name in named[:1] or ("cc", "gcc", "clang"):
         if found := shutil.which(name):
-            return found
+            return [str(Path(found).absolute()), *named[1:]]  # it is run in another folder
+    if named:
+        raise MissingExtraError(
+            f"no C compiler for the module of Gwyddion 3: CC is {given!r}, and there is no program "
+            f"{named[0]!r}; correct CC or unset it, {_RETRY}"
+        )
     raise MissingExtraError(f"no C compiler for the module of Gwyddion 3: {_packages()}")
+
+
+def _words_of(variable: str) -> list[str]:
+    """Return the words of a variable of the environment, as a shell would read them."""
+    given = os.environ.get(variable, "")
+    try:
+        return shlex.split(given)
+    except ValueError as error:
+        raise UsageError(
+            f"{variable} is {given!r}, which cannot be split into words ({error}); correct its "
+            f"quotes and backslashes or unset it, {_RETRY}"
+        ) from error
+
+
+def _flags_needed() -> list[str]:
+    said = _asked("pkg-config", "--cflags", "--libs", *_LIBRARIES)
+    try:
+        return shlex.split(said)
+    except ValueError as error:
+        raise MissingExtraError(
+            f"pkg-config says {said!r} of {' and '.join(_LIBRARIES)}, which cannot be split into "
+            f"words ({error}); correct their .pc files or PKG_CONFIG_PATH, {_RETRY}"
+        ) from error
 
 
 def _asked(*command: str) -> str:
@@ -166,29 +216,22 @@ def _asked(*command: str) -> str:
     program = shutil.which(command[0])
     if program is None:
         raise MissingExtraError(f"no {command[0]} for the module of Gwyddion 3: {_packages()}")
-    exists = _run([program, "--print-errors", "--exists", *_LIBRARIES])
-    if exists.returncode:
-        why = (exists.stderr.strip().splitlines() or ["no message"])[0]
-        raise MissingExtraError(f"no headers for the module of Gwyddion 3 ({why}): {_packages()}")
-    return _run([program, *command[1:]]).stdout.strip()
+    said = ""
+    for arguments in (("--print-errors", "--exists", *_LIBRARIES), command[1:]):
+        cure = f"see that `{program} {' '.join(arguments)}` answers, {_RETRY}"
+        done = programs.run([program, *arguments], _ANSWER_LIMIT, cure, variables=_ENGLISH)
+        if done.returncode:
+            why = (done.stderr.strip().splitlines() or ["no message"])[0]
+            raise MissingExtraError(
+                f"no headers for the module of Gwyddion 3 ({why}): {_packages()}"
+            )
+        said = done.stdout.strip()
+    return said
 
 
 def _packages() -> str:
     packages = "gcc libc6-dev pkgconf libgwyddion-dev libgtk-3-dev"
     return f"Debian, Ubuntu: apt-get install {packages}, {_RETRY}"
-
-
-def _run(command: Sequence[str], folder: Path | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command,
-        cwd=folder,
-        env=os.environ | {"LC_ALL": "C"},
-        capture_output=True,
-        encoding="utf-8",
-        errors="replace",
-        timeout=_LIMIT,
-        check=False,
-    )
 
 
 def _digest() -> str:

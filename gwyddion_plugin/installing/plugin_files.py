@@ -15,7 +15,7 @@ from gwyddion_plugin.installing.hosts import Host
 from gwyddion_plugin.installing.launcher import Interpreter
 from gwyddion_plugin.installing.manifest import Manifest, digest_of
 
-__all__ = ["MODULE", "PROXY", "PROXY_FOLDER", "File", "Files", "MENU_ITEMS", "MenuItem"]
+__all__ = ["MODULE", "PROXY", "PROXY_FOLDER", "File", "Files", "MENU_ITEMS", "MenuItem", "names"]
 
 PROXY_FOLDER = "plugins/process/afmsr"
 PYGWY_FOLDER = "pygwy"
@@ -122,3 +122,14 @@ PROXY = MenuItem("plug-in", f"Data Process > Plug-Ins > {menu.TITLE}...", _proxy
 MODULE = MenuItem("module", f"Data Process > Basic Operations > {menu.TITLE}...", _module)
 MENU_ITEMS = (PROXY, MenuItem("pygwy script", f"Data Process > {menu.TITLE}...", _pygwy), MODULE)
 """Every one."""
+
+
+def names(host: Host) -> tuple[str, ...]:
+    """Return every place below the user folder that a menu item writes to, wanted there or not."""
+    if host.generation == 3:
+        return (module.MODULE, module.ABOUT, module.HELP)
+    from gwyddion_plugin import pygwy
+
+    programs = ("afmsr.exe",) if sys.platform == "win32" else ("start.py", "afmsr")
+    proxy = (f"{PROXY_FOLDER}/{name}" for name in ("afmsr.rgi", *programs))
+    return (*proxy, f"{PYGWY_FOLDER}/{pygwy.FILE_NAME}")

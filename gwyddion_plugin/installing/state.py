@@ -7,12 +7,11 @@ from pathlib import Path
 from afmsr_core import __version__
 from afmsr_core.errors import AfmsrError
 from gwyddion_plugin.installing import hosts, launcher, module, plugin_files
+from gwyddion_plugin.installing.condition import INSTALL, Condition
 from gwyddion_plugin.installing.hosts import Host
-from gwyddion_plugin.installing.manifest import Manifest, digest, digest_of
+from gwyddion_plugin.installing.manifest import digest
 
 __all__ = ["state"]
-
-_INSTALL = "run `afmsr plugin install`"
 
 
 def state(folder: Path | None = None) -> dict[str, str]:
@@ -32,20 +31,22 @@ def state(folder: Path | None = None) -> dict[str, str]:
 
 def _of(host: Host) -> str:
     try:
-        installed = Manifest.of(host.folder)
+        found = Condition.of(host)
+        if faults := found.faults(host.folder):
+            more = len(faults) - 1
+            return faults[0] + (
+                f" (and {more} more: `afmsr plugin check` lists them)" if more else ""
+            )
+        installed = found.installed
         if installed is None:
-            return f"not installed; {_INSTALL}"
-        kept = installed.files
-        wrong = [name for name in kept if digest_of(host.folder / name) != kept[name]]
-        if wrong:
-            return f"{len(wrong)} of {len(kept)} files are missing or changed; {_INSTALL}"
+            return f"not installed; {INSTALL}"
         if installed.version != __version__:
-            return f"of afmsr {installed.version}, and this is {__version__}; {_INSTALL}"
-        same = _ours(host, launcher.examine(), kept)
+            return f"of afmsr {installed.version}, and this is {__version__}; {INSTALL}"
+        same = _ours(host, launcher.examine(), installed.files)
     except AfmsrError as error:
         return str(error)
     if not same:
-        return f"of another installation of afmsr {__version__} than this; {_INSTALL} to have this"
+        return f"of another installation of afmsr {__version__} than this; {INSTALL} to have this"
     return f"of this afmsr {__version__}"
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from afmsr_core import __version__
-from afmsr_core.errors import CorruptFileError, OutputExistsError, UsageError
+from afmsr_core.errors import CorruptFileError, OutputError, OutputExistsError, UsageError
 from gwyddion_plugin.exchange import menu
 from gwyddion_plugin.installing import hosts, installer, launcher, plugin_files
 from gwyddion_plugin.installing.state import state
@@ -89,7 +89,7 @@ def test_check_says_what_is_wrong(installed):
     (installed.launcher.parent / "start.py").write_text("changed")
     done = installed.call(*check)
     assert done.returncode == 1
-    assert "start.py: missing or changed" in done.stdout
+    assert "start.py: was changed after it was installed; move it out of" in done.stdout
 
 
 # --- what is written ------------------------------------------------------------------------
@@ -143,7 +143,9 @@ def test_the_state_is_told_in_words(folder, said, monkeypatch):
         newer.setattr("gwyddion_plugin.installing.state.__version__", "9.9")
         assert told().startswith(f"of afmsr {__version__}, and this is 9.9; run")
     (folder / "plugins/process/afmsr/start.py").unlink()
-    assert told().startswith("1 of 3 files are missing or changed; run")
+    assert told().endswith("start.py: missing; run `afmsr plugin install`")
+    (folder / "plugins/process/afmsr/afmsr").unlink()
+    assert told().endswith("(and 1 more: `afmsr plugin check` lists them)")
 
 
 def test_an_upgrade_replaces_and_removes(folder, said, monkeypatch):
@@ -168,8 +170,11 @@ def test_what_others_wrote_is_not_touched(folder, said):
     foreign.parent.mkdir(parents=True)
     foreign.write_text("theirs")
     before = snapshot(folder)
-    with pytest.raises(OutputExistsError, match="move it away"):
+    with pytest.raises(OutputExistsError, match=r"not in the list .*; move it out of"):
         installer.install(folder, say=said.append)
+    with pytest.raises(OutputError, match=r"not in the list .*, and is left; move it out of"):
+        installer.uninstall(folder, say=said.append)
+    assert "not in the list" in state(folder)[str(folder)]
     assert snapshot(folder) == before
 
 
@@ -179,10 +184,48 @@ def test_what_was_changed_stays(folder, said):
     start.write_text("my own")
     with pytest.raises(OutputExistsError, match="was changed"):
         installer.install(folder, say=said.append)
+    said.clear()
+    installer.uninstall(folder, dry_run=True, say=said.append)
+    assert [line.split(f" {folder}")[0] for line in said] == ["would remove"] * 2 + ["would leave"]
+    for _ in range(2):  # it is told of until it is gone
+        with pytest.raises(OutputError, match=r"start\.py: was changed .* is left; move it out of"):
+            installer.uninstall(folder, say=said.append)
+        left = {path.name for path in folder.rglob("*") if path.is_file()}
+        assert left == {"start.py", "afmsr-plugin.json"}
+        assert "start.py: was changed" in state(folder)[str(folder)]
+    start.unlink()
+    assert state(folder)[str(folder)].startswith("not installed")
     installer.uninstall(folder, say=said.append)
-    left = [path for path in folder.rglob("*") if path.is_file()]
-    assert left == [start]
-    assert any("leaving" in line for line in said)
+    assert list(folder.iterdir()) == []
+
+
+def test_a_changed_file_of_an_older_version_is_told_of_until_it_is_gone(folder, said, monkeypatch):
+    name = "pygwy/old.py"
+    more = plugin_files.MenuItem("old", "x", lambda host, python: {name: plugin_files.File(b"1")})
+    with monkeypatch.context() as old:
+        old.setattr(plugin_files, "MENU_ITEMS", (plugin_files.PROXY, more))
+        installer.install(folder, say=said.append)
+    (folder / name).write_text("my own")
+    monkeypatch.setattr(plugin_files, "MENU_ITEMS", (plugin_files.PROXY,))
+    for _ in range(2):
+        said.clear()
+        installer.install(folder, say=said.append)
+        assert any(line.startswith("leaving") and "move it out of" in line for line in said)
+        assert "old.py: was changed" in state(folder)[str(folder)]
+    (folder / name).unlink()
+    installer.install(folder, say=said.append)
+    assert state(folder)[str(folder)] == f"of this afmsr {__version__}"
+
+
+@pytest.mark.parametrize("platform", ["linux", "win32"])
+def test_the_places_that_are_looked_at_are_those_that_are_written(tmp_path, monkeypatch, platform):
+    (tmp_path / "afmsr-gwyddion.exe").write_bytes(b"MZ program")
+    (tmp_path / "pygwy").mkdir()
+    monkeypatch.setattr(sys, "platform", platform)
+    monkeypatch.setattr(plugin_files.sysconfig, "get_path", lambda name: str(tmp_path))
+    host = hosts.Host(tmp_path, 2)
+    written = [item.files(host, launcher.examine()) for item in plugin_files.MENU_ITEMS]
+    assert sorted(plugin_files.names(host)) == sorted(name for files in written for name in files)
 
 
 def test_a_manifest_cannot_lead_out(folder, said, tmp_path):
