@@ -93,15 +93,16 @@ class Engines:
     def weights_sha256(self, scale: Scale) -> str | None:
         """Return the hex digest of the weights for a scale.
 
-        None for an interpolation, and for a network that is not loaded and does not ship with
-        afmsr.
+        None for an interpolation, for a network that is not loaded and does not ship with afmsr,
+        and for a scale that the method was not trained for.
         """
         if scale.upright in self._loaded:
             return self._loaded[scale.upright].weights_sha256
-        method = registry.get(self._settings.method, scale)
-        if not isinstance(method, Network) or method.onnx is None or not self._loads_late:
+        name = self._settings.method
+        if not self._loads_late or scale.upright not in registry.scales(name):
             return None
-        return shipped.expected_hash(method.onnx)
+        network = _network(name, scale)
+        return None if network.onnx is None else shipped.expected_hash(network.onnx)
 
     @property
     def _loads_late(self) -> bool:
