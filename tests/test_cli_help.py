@@ -121,6 +121,9 @@ def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert ended.value.code == 0 and capsys.readouterr().out == f"afmsr {__version__}\n"
 
 
+UNITS = {"nm": 1.0, "pm": 1e-3}
+
+
 def test_demo_upscales_the_example(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -136,8 +139,9 @@ def test_demo_upscales_the_example(
     picture = tmp_path / "afmsr-demo" / "simulated_x4.png"
     picture.unlink()
     assert main(["demo", "--method", "bicubic"]) == 0 and picture.is_file()
-    errors = dict(re.findall(r"simulated 512 x 512 scan, (\w+): ([\d.]+) nm", told))
-    assert float(errors["afm"]) < float(errors["bicubic"])
+    found = re.findall(r"simulated 512 x 512 scan, (\w+): ([\d.]+) (nm|pm)", told)
+    errors = {method: float(value) * UNITS[unit] for method, value, unit in found}
+    assert errors["afm"] < errors["bicubic"]
 
 
 @pytest.mark.parametrize("name", ["simulated_x4.gwy", "simulated_x4.png", "example_high.gsf"])
