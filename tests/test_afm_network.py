@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from afmsr_core.channel import Channel
-from afmsr_core.grid import LINES_X2, LINES_X4, Scale
+from afmsr_core.grid import LINES_X2, LINES_X4, SQUARE, Scale
 from afmsr_core.inference import Engine, open_engine
 from afmsr_core.methods import Network, get, shipped
 from afmsr_core.methods.weights import cached
@@ -52,8 +52,11 @@ def test_onnx_gives_what_torch_gives(engines: tuple[Engine, Engine], size: tuple
     assert (np.abs(onnx).max() > 1e-4) == (planes.size > 1)
 
 
+@pytest.mark.parametrize("head", [(3, 3), (5, 7)], ids=str)
 @pytest.mark.parametrize("scale", [LINES_X4, LINES_X2], ids=str)
-def test_a_network_for_lines_as_onnx_gives_what_torch_gives(scale: Scale, tmp_path: Path) -> None:
+def test_a_network_for_lines_as_onnx_gives_what_torch_gives(
+    scale: Scale, head: tuple[int, int], tmp_path: Path
+) -> None:
     """Lines of any length: what is missing to a whole number of squares is cut off again."""
     import onnxruntime
     from safetensors.torch import save_file
@@ -62,7 +65,7 @@ def test_a_network_for_lines_as_onnx_gives_what_torch_gives(scale: Scale, tmp_pa
     from training.export import export
 
     torch.manual_seed(0)
-    network = AfmNetwork(2, scale=scale)
+    network = AfmNetwork(2, scale=scale, head=head)
     torch.nn.init.normal_(network.tail.weight, std=0.1)
     assert scale_of(network.state_dict()) == scale
     save_file(network.state_dict(), tmp_path / "trained.safetensors")
@@ -105,6 +108,26 @@ def test_the_files_are_small_and_there() -> None:
 def test_it_has_as_many_parameters_as_it_says() -> None:
     module = AFM.build()
     assert sum(parameter.numel() for parameter in module.parameters()) == AFM.parameters
+
+
+@pytest.mark.parametrize("scale", [SQUARE, LINES_X4, LINES_X2], ids=str)
+def test_nothing_farther_than_its_halo_matters(scale: Scale) -> None:
+    """Tiles overlap by as much; a pixel more would be waste, one less a seam."""
+    network = get("afm", scale)
+    assert isinstance(network, Network) and network.halo is not None
+    side = network.halo + 2
+    planes = torch.rand(1, 1, 2 * side + 1, scale.cell * (2 * side + 1))
+    planes.requires_grad_()
+    module = network.build()
+    torch.nn.init.normal_(module.tail.weight, std=0.1)
+    rows, columns = scale.rows * side, scale.rows * side  # a square of the result
+    module(planes)[0, 0, rows : rows + scale.rows, columns : columns + scale.rows].sum().backward()
+    reach = []
+    for axis, size in ((1, 1), (0, scale.cell)):
+        seen = planes.grad[0, 0].abs().sum(axis).nonzero() // size
+        assert int(seen.min()) + int(seen.max()) == 2 * side  # the same on both sides
+        reach.append(side - int(seen.min()))
+    assert max(reach) == network.halo
 
 
 def test_it_starts_as_bicubic() -> None:

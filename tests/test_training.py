@@ -11,10 +11,13 @@ import torch
 
 from afmsr_core.grid import LINES_X2, LINES_X4, SQUARE, Scale
 from afmsr_core.methods.afm_network import AfmNetwork
+from afmsr_core.simulation.acquisition import Acquisition
 from training import corpus
 from training.batches import Source, batches
 from training.fields import generated_fields, real_fields
 from training.fit import CHECKPOINT_EVERY, Recipe, fit
+from training.lessons import about as known
+from training.lessons import lessons, teach
 from training.score import best_shift, interpolated, score
 from training.table import table, wins
 
@@ -38,7 +41,7 @@ def scans() -> list[corpus.Scan]:
 
 @pytest.fixture(scope="module")
 def source(scans: list[corpus.Scan]) -> Source:
-    return Source(real_fields(scans, []), {}, 0.0)
+    return Source((real_fields(scans, []), 1.0))
 
 
 def test_nothing_without_a_permissive_licence_is_trained_on(shared: Path) -> None:
@@ -73,7 +76,7 @@ def test_unseen_samples_are_in_no_training(shared: Path) -> None:
 
 @pytest.mark.parametrize("scale", [SQUARE, LINES_X4, LINES_X2], ids=str)
 def test_truth_is_registered_to_the_coarse_scan(scans: list[corpus.Scan], scale: Scale) -> None:
-    source = Source(real_fields(scans, [], scale), {}, 0.0)
+    source = Source((real_fields(scans, [], scale), 1.0))
     rng = np.random.default_rng(0)
     batch = next(batches(source, rng, size=16, patch=96 // scale.rows, scale=scale))
     shifts = []
@@ -121,12 +124,45 @@ def test_a_network_for_lines_starts_from_one_for_squares_as_bicubic() -> None:
     assert torch.allclose(inner, known.head(flat[..., ::4]), atol=1e-6)
 
 
-def test_both_kinds_of_fields_are_drawn_in_their_shares(scans: list[corpus.Scan]) -> None:
+def test_all_kinds_of_fields_are_drawn_in_their_shares(scans: list[corpus.Scan]) -> None:
     real, generated = real_fields(scans, []), generated_fields(1, 0)
-    mixed, rng = Source(real, generated, 0.25), np.random.default_rng(0)
-    made = {id(field) for fields in generated.values() for field in fields}
-    drawn = np.mean([id(mixed.draw(rng)) in made for _ in range(2000)])
-    assert 0.2 < drawn < 0.3
+    kinds = list(generated)
+    first, second = ({kind: generated[kind]} for kind in kinds[:2])
+    mixed = Source((first, 0.25), ({}, 0.5), (second, 0.1), (real, 1.0))
+    rng = np.random.default_rng(0)
+    drawn = [id(mixed.draw(rng)) for _ in range(2000)]
+    for kind, share in zip(kinds, (0.25, 0.1), strict=False):
+        assert abs(np.mean([one == id(generated[kind][0]) for one in drawn]) - share) < 0.03
+
+
+def test_a_lesson_lies_between_the_truth_and_the_teacher(
+    scans: list[corpus.Scan], tmp_path: Path
+) -> None:
+    """Written once, taken up where it stopped, with fresh noise on a scan that had none."""
+    fields, said = real_fields(scans, []), []
+
+    def teacher(coarse: np.ndarray) -> np.ndarray:
+        said.append(coarse)
+        return interpolated(coarse, SQUARE) + 1
+
+    about = {"teacher": "bicubic and one", "weights_sha256": "0"}
+    for number in (3, 5):  # interrupted, and taken up
+        teach(fields, teacher, tmp_path, number=number, seed=7, about=about, report=print)
+    assert len(said) == 5
+    assert known(tmp_path) == {**about, "number": 5, "seed": 7}
+    truths, taught, mixed = (lessons(tmp_path, trust) for trust in (0.0, 1.0, 0.5))
+    assert {sample: len(of) for sample, of in truths.items()} == {"one": 3, "two": 2}
+    rng = np.random.default_rng(0)
+    for sample, of in truths.items():
+        for truth, told, lesson in zip(of, taught[sample], mixed[sample], strict=True):
+            assert np.allclose(lesson.fine, (truth.fine + told.fine) / 2, atol=1e-6)
+            assert np.allclose(told.fine - 1, interpolated(lesson.coarse, SQUARE), atol=1e-5)
+            window = lesson.window(8, rng)
+            coarse, fine = lesson.scanned(window, Acquisition(row=1, noise=0.01), rng)
+            assert fine.shape == (32, 32) and np.array_equal(fine, lesson.fine[window])
+            rows, columns = (slice(one.start // 4, one.stop // 4) for one in window)
+            added = coarse - lesson.coarse[rows, columns]
+            assert 0.007 < added.std() < 0.013
 
 
 def test_interrupted_training_ends_with_the_same_weights(

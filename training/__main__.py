@@ -28,11 +28,17 @@ if TYPE_CHECKING:
 DATA = Path(__file__).parent.parent / "afmsr_core" / "data"
 PICTURES = Path(__file__).parent.parent / "docs" / "images"
 RIVALS = ("bilinear", "bicubic", "lanczos4")
-SPLITS = {"dev": corpus.dev_scans, "unseen": corpus.unseen_scans}
+SPLITS = {
+    "dev": corpus.dev_scans,
+    "aside": corpus.aside_scans,
+    "unseen": corpus.unseen_scans,
+}
 
 _EPILOG = """\
 examples:
   python -m training --corpus CORPUS fit runs/a           about an hour on one processor
+  python -m training --corpus CORPUS teach runs/lessons --weights edsr=edsr_x4.safetensors
+  python -m training --corpus CORPUS fit runs/b --lessons runs/lessons --splits train extra
   python -m training tune pairs/ -o runs/ours             your pairs, laid out as for afmsr-eval
   python -m training export runs/a                        -> afmsr_core/data
   python -m training --corpus CORPUS score                the table of the model card
@@ -63,13 +69,31 @@ def main() -> int:
     )  # fmt: skip
     fit.add_argument("--steps", type=int, default=20_000)
     fit.add_argument("--blocks", type=int, help="of the network (default: as shipped)")
+    fit.add_argument(
+        "--head", type=int, nargs=2, metavar=("LINES", "POINTS"),
+        help="that the first filters see, both odd (default: as shipped)",
+    )  # fmt: skip
+    fit.add_argument(
+        "--lessons", type=Path, metavar="FOLDER", help="learn also from what `teach` wrote"
+    )
+    fit.add_argument(
+        "--trust", type=float, default=0.6,
+        help="in the teacher rather than the truth, 0 to 1 (%(default)s)",
+    )  # fmt: skip
+    fit.add_argument(
+        "--lesson-share", type=float, default=0.45, help="of all patches (%(default)s)"
+    )
     fit.add_argument("--rate", type=float, default=1e-3, help="learning rate (%(default)s)")
     fit.add_argument(
         "--from", dest="start", type=Path, metavar="FILE", help="weights to go on from"
     )
     fit.add_argument(
         "--seed", type=int, default=20251129,
-        help="of batches and generated surfaces (%(default)s); another one when going on",
+        help="of weights and batches (%(default)s); another one when going on",
+    )  # fmt: skip
+    fit.add_argument(
+        "--generated", type=float, default=0.4,
+        help="share of patches from generated surfaces (%(default)s)",
     )  # fmt: skip
     fit.add_argument(
         "--per-kind", type=int, default=60, help="generated surfaces of a kind (%(default)s)"
@@ -86,6 +110,18 @@ def main() -> int:
     fit.add_argument("--threads", type=int, default=1)
     fit.add_argument("--device", default="cpu", help="cpu, cuda, mps")
     fit.set_defaults(run=_fit)
+    school = commands.add_parser(
+        "teach", help="have a large network upscale scans of the training fields, for `fit`"
+    )
+    school.add_argument("folder", type=Path)
+    school.add_argument(
+        "--weights", required=True, metavar="METHOD=FILE",
+        help="of the teacher; its licence has to allow to ship what learns from it",
+    )  # fmt: skip
+    school.add_argument("--splits", nargs="+", choices=corpus.SPLITS, default=corpus.SPLITS)
+    school.add_argument("--number", type=int, default=704, help="of lessons (%(default)s)")
+    school.add_argument("--seed", type=int, default=20261127)
+    school.set_defaults(run=_teach)
     curves = commands.add_parser("curves", help="draw the log of a training")
     curves.add_argument("folder", type=Path)
     curves.set_defaults(run=_curves)
@@ -124,6 +160,13 @@ def main() -> int:
         "--scale", choices=("4", "1x4", "1x2"), default="4",
         help="1x4 and 1x2: of line scans, against square scans of the same time (%(default)s)",
     )  # fmt: skip
+    scores.add_argument(
+        "--middle", type=int, metavar="PIXELS",
+        help="only that many pixels a side of each scan, for slow networks",
+    )  # fmt: skip
+    scores.add_argument(
+        "--mean", nargs=2, metavar="METHOD", help="also the mean of what two of them make"
+    )
     scores.set_defaults(run=_score)
     page = commands.add_parser("card", help="score, and write the model card", parents=[judging])
     page.add_argument("folder", type=Path, help="of the training")
@@ -150,29 +193,22 @@ def _fit(args: argparse.Namespace) -> int:
     import torch
     from safetensors.torch import load_file, save_file
 
-    from afmsr_core.methods.afm_network import N_BLOCKS
+    from afmsr_core.methods.afm_network import HEAD, N_BLOCKS
     from training.batches import Noise, Source
     from training.fields import generated_fields, real_fields
-    from training.fit import SCALES, Recipe, fit
+    from training.fit import SCALES, SURFACES, Recipe, fit
+    from training.lessons import about, lessons
     from training.photographs import photographs
 
     torch.set_num_threads(args.threads)
-    held_out = corpus.set_aside_scans(args.corpus, args.splits)
+    held_out = corpus.aside_scans(args.corpus, args.splits)
     scale = SCALES[args.scale]
     # What a scan of square pixels would have given in the same time is what is to be beaten.
     square = Scale(scale.rows, scale.rows)
-    if scale != square:  # the 45 sides of one sample tell little more than one, and take long
-        held_out = list({scan.sample: scan for scan in held_out}.values())
     reference: dict[str, list[Score]] = {}
 
     def validate(network: AfmNetwork) -> dict[str, float]:
-        def upscale(coarse: NDArray[Any]) -> NDArray[Any]:
-            low, high = coarse.min(), coarse.max()
-            grey = torch.from_numpy((coarse - low) / (high - low)).float().to(args.device)
-            with torch.inference_mode():
-                residual = network(grey[None, None])[0, 0].cpu().numpy()
-            return interpolated(coarse, scale) + residual * (high - low)
-
+        upscale = _by(network)
         figures: dict[str, float] = {}
         for condition in CONDITIONS:
             if condition not in reference:
@@ -192,21 +228,27 @@ def _fit(args: argparse.Namespace) -> int:
         scale=args.scale,
         splits=tuple(args.splits),
         blocks=args.blocks or N_BLOCKS,
+        head=tuple(args.head or HEAD),
+        lessons=about(args.lessons) if args.lessons else {},
+        trust=args.trust,
+        lesson_share=args.lesson_share if args.lessons else 0.0,
         steps=args.steps,
         rate=args.rate,
         noise=noise,
         start=start,
         seed=args.seed,
+        generated=args.generated,
         per_kind=args.per_kind,
         photographs=args.photographs.name if args.photographs else "",
     )
     if args.photographs:
-        source = Source(photographs(args.photographs), {}, 0.0)
+        source = Source((photographs(args.photographs), 1.0))
     else:
         scans = corpus.training_scans(args.corpus, args.splits)
         real = real_fields(scans, corpus.training_pairs(args.corpus), scale)
-        generated = generated_fields(recipe.per_kind, recipe.seed, scale)
-        source = Source(real, generated, recipe.generated)
+        generated = generated_fields(recipe.per_kind, SURFACES, scale)
+        taught = lessons(args.lessons, args.trust) if args.lessons else {}
+        source = Source((generated, recipe.generated), (taught, recipe.lesson_share), (real, 1.0))
     network = fit(
         source,
         recipe,
@@ -217,6 +259,29 @@ def _fit(args: argparse.Namespace) -> int:
         start=load_file(args.start) if args.start else None,
     )
     save_file(network.cpu().state_dict(), args.folder / "afm.safetensors")
+    return 0
+
+
+def _teach(args: argparse.Namespace) -> int:
+    from training.fields import real_fields
+    from training.lessons import teach
+
+    method, _, file = args.weights.partition("=")
+    if not file:
+        raise UsageError(f"--weights {args.weights}: give it as METHOD=FILE")
+    scans = corpus.training_scans(args.corpus, args.splits)
+    teach(
+        real_fields(scans, corpus.training_pairs(args.corpus)),
+        _upscaler(method, Path(file)),
+        args.folder,
+        number=args.number,
+        seed=args.seed,
+        about={
+            "teacher": method,
+            "weights_sha256": hashlib.sha256(Path(file).read_bytes()).hexdigest(),
+        },
+        report=lambda line: print(line, flush=True),
+    )
     return 0
 
 
@@ -286,7 +351,12 @@ def _score(args: argparse.Namespace) -> int:
             scored = same_time(scans, condition, SCALES[args.scale])
             print(f"{condition}\n\n{table(scored, REFERENCE)}")
         return 0
-    scores = _scores(scans, _methods(args))
+    if args.middle:
+        scans = [scan.middle(args.middle) for scan in scans]
+    methods = _methods(args)
+    if args.mean:
+        methods[" + ".join(args.mean)] = _mean_of(*(methods[name] for name in args.mean))
+    scores = _scores(scans, methods)
     print(f"{len(scans)} {args.scans} scans\n")
     for condition, by_method in scores.items():
         share = wins(by_method, "afm")
@@ -333,8 +403,8 @@ def _line_card(args: argparse.Namespace) -> int:
     folders = {SCALES["1x4"]: args.folder, SCALES["1x2"]: args.lines}
     judged = []
     for scale in folders:
-        for split, scans_of in SPLITS.items():
-            scans = scans_of(args.corpus)
+        for split in ("dev", "unseen"):
+            scans = SPLITS[split](args.corpus)
             scores = {condition: same_time(scans, condition, scale) for condition in CONDITIONS}
             judged.append(JudgedLines(split, scale, scans, scores))
     recipes = {
@@ -377,8 +447,43 @@ def _methods(args: argparse.Namespace) -> dict[str, Callable[[NDArray[Any]], NDA
         if not file:
             raise UsageError(f"--weights {item}: give it as METHOD=FILE")
         method, _, label = name.partition("@")
-        methods[label or method] = _upscaler(method, Path(file))
+        if method == "afm":
+            methods[label or method] = _trained(Path(file))
+        else:
+            methods[label or method] = _upscaler(method, Path(file))
     return methods
+
+
+def _mean_of(*methods: Callable[[NDArray[Any]], NDArray[Any]]) -> Callable[..., NDArray[Any]]:
+    def upscale(coarse: NDArray[Any]) -> NDArray[Any]:
+        return np.asarray(np.mean([method(coarse) for method in methods], axis=0))
+
+    return upscale
+
+
+def _trained(weights: Path) -> Callable[[NDArray[Any]], NDArray[Any]]:
+    """Return what a network of ours makes of a field, however many blocks it has."""
+    from safetensors.torch import load_file
+
+    from afmsr_core.methods.afm_network import AfmNetwork
+
+    return _by(AfmNetwork.of(load_file(weights)).eval())
+
+
+def _by(network: AfmNetwork) -> Callable[[NDArray[Any]], NDArray[Any]]:
+    """Return the path from a coarse field to a fine one through a network in training."""
+    import torch
+
+    like = network.head.weight
+
+    def upscale(coarse: NDArray[Any]) -> NDArray[Any]:
+        low, high = coarse.min(), coarse.max()
+        grey = torch.from_numpy((coarse - low) / (high - low)).to(like)
+        with torch.inference_mode():
+            residual = network(grey[None, None])[0, 0].cpu().numpy()
+        return interpolated(coarse, network.scale) + residual * (high - low)
+
+    return upscale
 
 
 def _upscaler(name: str, weights: Path | None = None) -> Callable[[NDArray[Any]], NDArray[Any]]:

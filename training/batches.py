@@ -77,24 +77,19 @@ class Source:
 
     Parameters
     ----------
-    real, generated : mapping of str to sequence of Field
-        By sample, and by kind of specimen.
-    share : float
-        Of patches that are drawn from the generated ones.
+    *groups : tuple of (mapping of str to sequence of Field, float)
+        Fields by sample (or by kind of specimen), and the share of patches drawn from them. The
+        last group gets what the others leave; empty ones get nothing.
     """
 
-    def __init__(
-        self,
-        real: Mapping[str, Sequence[Field]],
-        generated: Mapping[str, Sequence[Field]],
-        share: float,
-    ) -> None:
-        self._groups = ([*real.values()], [*generated.values()])
-        self._share = share if generated else 0.0
+    def __init__(self, *groups: tuple[Mapping[str, Sequence[Field]], float]) -> None:
+        there = [(list(fields.values()), share) for fields, share in groups if fields]
+        self._groups = [samples for samples, _ in there]
+        self._bounds = np.cumsum([share for _, share in there[:-1]])
 
     def draw(self, rng: np.random.Generator) -> Field:
         """Return a random field of a random sample."""
-        samples = self._groups[int(rng.random() < self._share)]
+        samples = self._groups[int(np.searchsorted(self._bounds, rng.random(), side="right"))]
         fields = samples[int(rng.integers(len(samples)))]
         return fields[int(rng.integers(len(fields)))]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from afmsr_core.methods.afm_network import AfmNetwork
+from afmsr_core.methods.afm_network import AfmNetwork, blocks_of
 
 
 def blend(before: Path, after: Path, share: float, folder: Path) -> None:
@@ -32,9 +32,8 @@ def blend(before: Path, after: Path, share: float, folder: Path) -> None:
     from safetensors.torch import load_file, save_file
 
     trained = load_file(after / "afm.safetensors")
-    blocks = sum(name.endswith("first.weight") for name in trained)
     known = load_file(before / "afm.safetensors")
-    start = AfmNetwork.grown_from(known, blocks).state_dict()
+    start = AfmNetwork.grown_from(known, blocks_of(trained)).state_dict()
     weights = {}
     for name, values in trained.items():
         # A block that the first lacks adds nothing there, whatever its first filters are.

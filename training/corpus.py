@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -82,6 +82,11 @@ class Scan:
     def levelled(self) -> NDArray[np.float64]:
         """Heights less their least-squares plane, in nm."""
         return levelled(self.heights)
+
+    def middle(self, side: int) -> Scan:
+        """Return the middle of the scan, at most `side` pixels along each axis."""
+        top, left = (max(0, (length - side) // 2) for length in self.heights.shape)
+        return replace(self, heights=self.heights[top : top + side, left : left + side])
 
     @property
     def permissive(self) -> bool:
@@ -162,6 +167,14 @@ def set_aside_scans(folder: Path, splits: Sequence[str] = ("train",)) -> list[Sc
     if missing and set(splits) == set(SPLITS):
         raise UsageError(f"{folder}: the corpus lacks the set-aside samples {sorted(missing)}")
     return scans
+
+
+def aside_scans(folder: Path, splits: Sequence[str] = SPLITS) -> list[Scan]:
+    """Return one field of every sample set aside: the 45 sides of one tell little more than one."""
+    first: dict[str, Scan] = {}
+    for scan in set_aside_scans(folder, splits):
+        first.setdefault(scan.sample, scan)
+    return list(first.values())
 
 
 def dev_scans(folder: Path) -> list[Scan]:

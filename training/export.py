@@ -74,10 +74,12 @@ class _Writer:
             self.constants.append(numpy_helper.from_array(np.ascontiguousarray(values), name))
         return name
 
-    def conv(self, x: str, layer: str, weight: NDArray, pads: int = SIDE // 2) -> str:
+    def conv(
+        self, x: str, layer: str, weight: NDArray, pads: int = SIDE // 2, points: int = 1
+    ) -> str:
         inputs = [x, self.constant(f"{layer}.weight", weight)]
         kernel = list(weight.shape[2:])
-        strided = {"strides": [1, kernel[1] // SIDE]} if kernel[1] > SIDE else {}
+        strided = {"strides": [1, points]} if points > 1 else {}
         return self.op("Conv", *inputs, kernel_shape=kernel, pads=[pads] * 4, **strided)
 
     def numbers(self, name: str, *values: int) -> str:
@@ -88,16 +90,17 @@ def _graph(weights: dict[str, NDArray[np.float32]]) -> onnx.ModelProto:
     """Return the network as ONNX; the same arithmetic as ``AfmNetwork.forward``."""
     w = _Writer()
     scale = scale_of(weights)
-    points, border = scale.rows // scale.columns, SIDE // 2
-    edges = w.numbers("edges", *[0, 0, border, border * points] * 2)
+    head = weights["head.weight"]
+    points, border = scale.rows // scale.columns, head.shape[2] // 2
+    beside = head.shape[3] // 2 // points * points
+    edges = w.numbers("edges", *[0, 0, border, beside] * 2)
     if points > 1:  # to a whole number of squares
         width = w.op("Gather", w.op("Shape", "grey"), w.numbers("third", 3))
         missing = w.op("Mod", w.op("Neg", width), w.numbers("points", points))
         missing = w.op("Concat", w.numbers("no_others", *[0] * 7), missing, axis=0)
         edges = w.op("Add", edges, missing)
-    head = weights["head.weight"]
     head = head - head.mean(axis=(2, 3), keepdims=True)  # AfmNetwork.head_filters
-    features = w.conv(w.op("Pad", "grey", edges, mode="edge"), "head", head, pads=0)
+    features = w.conv(w.op("Pad", "grey", edges, mode="edge"), "head", head, 0, points)
     x = features
     for i in range(sum(name.endswith("first.weight") for name in weights)):
         first, second = f"body.{i}.first", f"body.{i}.second"

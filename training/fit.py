@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import csv
 import json
 import time
@@ -14,7 +15,7 @@ import torch
 from torch.nn import functional
 
 from afmsr_core.grid import LINES_X2, LINES_X4, SQUARE
-from afmsr_core.methods.afm_network import N_BLOCKS, AfmNetwork
+from afmsr_core.methods.afm_network import HEAD, N_BLOCKS, AfmNetwork
 from training.batches import Noise, Source, batches
 
 
@@ -30,6 +31,8 @@ class Recipe:
         Of the corpus.
     blocks : int
         Of the network.
+    head : tuple of int
+        Lines and points of a line that its first filters see.
     steps : int
         Optimiser steps; the learning rate follows a cosine from `rate` to nearly zero.
     batch, patch : int
@@ -48,9 +51,15 @@ class Recipe:
     noise : Noise
         That is added to the scans.
     seed : int
-        Of weights, batches and generated surfaces.
+        Of weights and batches.
     start : str
         SHA-256 of the weights that training started from; empty if from scratch.
+    lessons : dict of str to str or int
+        What ``lessons.json`` says of those that it learned from besides; empty for none.
+    trust : float
+        How much of the way from the truth to what the teacher made the target of a lesson lies.
+    lesson_share : float
+        Share of patches from lessons.
     photographs : str
         Folder of the photographs that it trained on instead of scans; empty for scans.
     """
@@ -58,6 +67,7 @@ class Recipe:
     scale: str = "4"
     splits: tuple[str, ...] = ("train",)
     blocks: int = N_BLOCKS
+    head: tuple[int, int] = HEAD
     steps: int = 20_000
     batch: int = 8
     patch: int = 32
@@ -69,10 +79,14 @@ class Recipe:
     noise: Noise = field(default_factory=Noise)
     seed: int = 20251129
     start: str = ""
+    lessons: dict[str, str | int] = field(default_factory=dict)
+    trust: float = 0.6
+    lesson_share: float = 0.0
     photographs: str = ""
 
 
 SCALES = {"4": SQUARE, "1x4": LINES_X4, "1x2": LINES_X2}
+SURFACES = 20251129  # seed of the generated surfaces
 WARM_UP = 500
 CHECKPOINT_EVERY = 1000
 GRADIENT_LIMIT = 1.0
@@ -117,13 +131,12 @@ def fit(
     torch.manual_seed(recipe.seed)
     scale = SCALES[recipe.scale]
     network = (
-        AfmNetwork(recipe.blocks, scale=scale)
+        AfmNetwork(recipe.blocks, scale=scale, head=recipe.head)
         if start is None
         else AfmNetwork.grown_from(start, recipe.blocks, scale)
     )
     network = network.to(device, memory_format=torch.channels_last)
-    average = AfmNetwork(recipe.blocks, scale=scale).to(device)
-    average.load_state_dict(network.state_dict())
+    average = copy.deepcopy(network).to(memory_format=torch.contiguous_format)
     optimiser = torch.optim.Adam(network.parameters(), lr=recipe.rate)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate(step, recipe))
     first = _resume(folder, recipe, network, average, optimiser, schedule)

@@ -106,14 +106,13 @@ def tune(
     judging, stopping, training = names[:few], names[few : 2 * few], names[2 * few :]
 
     torch.manual_seed(tuning.seed)
-    network = AfmNetwork()
-    network.load_state_dict(load_file(weights))
+    network = AfmNetwork.of(load_file(weights))
     before = {name: _psnr(network, fields[name]) for name in judging}
     if tuning.frozen_body:
         network.body.requires_grad_(False)
     best = _copy(network)
     first = reached = _mean_psnr(network, [fields[name] for name in stopping])
-    source = Source({name: [fields[name]] for name in training}, {}, 0.0)
+    source = Source(({name: [fields[name]] for name in training}, 1.0))
     smallest = min(min(fields[name].coarse.shape) for name in training)
     stream = batches(source, rng, size=tuning.batch, patch=min(LARGEST_PATCH, smallest))
     learning = [one for one in network.parameters() if one.requires_grad]

@@ -11,13 +11,13 @@ from afmsr_core.methods.registry import Network, WeightsFile
 __all__ = ["METHODS"]
 
 
-def _build(scale: Scale) -> Any:
+def _build(scale: Scale, blocks: int, head: tuple[int, int]) -> Any:
     from afmsr_core.methods.afm_network import AfmNetwork
 
-    return AfmNetwork(scale=scale)
+    return AfmNetwork(blocks, scale=scale, head=head)
 
 
-def _network(file: str, scale: Scale, count: int) -> Network:
+def _network(file: str, scale: Scale, blocks: int, head: tuple[int, int], count: int) -> Network:
     return Network(
         name="afm",
         label="AFM (ours)",
@@ -29,9 +29,9 @@ def _network(file: str, scale: Scale, count: int) -> Network:
         colours=1,
         base="bicubic",
         weights=WeightsFile(f"{file}.safetensors"),
-        build=partial(_build, scale),
+        build=partial(_build, scale, blocks, head),
         onnx=f"{file}.onnx",
-        halo=30,
+        halo=max(head) // 2 + 2 * blocks + 1,  # of all filters one after the other
         align=1,
         working_bytes=2048 // scale.cell,  # the same for a square of the field
         trained_on="heights",
@@ -39,7 +39,7 @@ def _network(file: str, scale: Scale, count: int) -> Network:
 
 
 METHODS = (
-    _network("afm", SQUARE, 262_944),
-    _network("afm_lines4", LINES_X4, 263_808),
-    _network("afm_lines2", LINES_X2, 259_776),
+    _network("afm", SQUARE, 14, (3, 3), 262_944),
+    _network("afm_lines4", LINES_X4, 14, (3, 3), 263_808),
+    _network("afm_lines2", LINES_X2, 14, (3, 3), 259_776),
 )

@@ -14,11 +14,12 @@ from torch.nn import functional
 
 from afmsr_core.grid import SQUARE, Scale
 
-__all__ = ["N_BLOCKS", "AfmNetwork", "scale_of"]
+__all__ = ["HEAD", "N_BLOCKS", "SIDE", "AfmNetwork", "blocks_of", "scale_of"]
 
 N_BLOCKS = 14
 N_FEATS = 32
-SIDE = 3
+HEAD = (3, 3)  # lines and points that the first filters see; more cost next to nothing
+SIDE = 3  # of all others
 BRANCH_SCALE = 0.1
 """What a block adds at the start of training, so that all of them do not blow up."""
 
@@ -43,12 +44,17 @@ class AfmNetwork(nn.Module):
     """
 
     def __init__(
-        self, blocks: int = N_BLOCKS, features: int = N_FEATS, scale: Scale = SQUARE
+        self,
+        blocks: int = N_BLOCKS,
+        features: int = N_FEATS,
+        scale: Scale = SQUARE,
+        head: tuple[int, int] = HEAD,
     ) -> None:
         super().__init__()
+        self.scale = scale
         self.points = scale.rows // scale.columns
         self.head = nn.Conv2d(
-            1, features, (SIDE, SIDE * self.points), stride=(1, self.points), bias=False
+            1, features, (head[0], head[1] * self.points), stride=(1, self.points), bias=False
         )
         self.body = nn.Sequential(*(_Block(features) for _ in range(blocks)))
         self.tail = nn.Conv2d(features, scale.rows**2, SIDE, padding=SIDE // 2, bias=False)
@@ -76,7 +82,7 @@ class AfmNetwork(nn.Module):
             of the mean over as many points of a line as make a square.
         """
         known = scale_of(weights)
-        network = cls(blocks, scale=scale or known)
+        network = cls(blocks, scale=scale or known, head=_head(weights)[0])
         if scale not in (None, known):
             head = weights["head.weight"].repeat_interleave(network.points, 3) / network.points
             weights = {**weights, "head.weight": head, "tail.weight": network.tail.weight}
@@ -87,6 +93,11 @@ class AfmNetwork(nn.Module):
         for name in spare:
             nn.init.zeros_(network.get_parameter(name))
         return network
+
+    @classmethod
+    def of(cls, weights: Mapping[str, torch.Tensor]) -> AfmNetwork:
+        """Return the network that some weights are of, with them in it."""
+        return cls.grown_from(weights, blocks_of(weights))
 
     @property
     def head_filters(self) -> torch.Tensor:
@@ -107,9 +118,11 @@ class AfmNetwork(nn.Module):
         Tensor, shape (n, 1, rows * height, columns * width) of the scale
             To be added to the bicubic interpolation of `grey`.
         """
-        border, width = SIDE // 2, grey.shape[3]
+        height, left = (side // 2 for side in self.head.kernel_size)
+        left -= left % self.points
+        width = grey.shape[3]
         right = -width % self.points  # what is missing to a whole number of squares
-        sides = [border * self.points, border * self.points + right, border, border]
+        sides = [left, left + right, height, height]
         edged = functional.pad(grey, sides, mode="replicate")
         features = functional.conv2d(edged, self.head_filters, stride=self.head.stride)
         residual = self.shuffle(self.tail(self.body(features) + features))
@@ -117,10 +130,23 @@ class AfmNetwork(nn.Module):
         return residual[..., : columns * width] if right else residual
 
 
+def blocks_of(weights: Mapping[str, torch.Tensor]) -> int:
+    """Return how many blocks the network has that some weights belong to."""
+    return sum(name.endswith("first.weight") for name in weights)
+
+
 def scale_of(weights: Mapping[str, torch.Tensor]) -> Scale:
     """Return the scale of the network that some weights belong to."""
     rows = math.isqrt(weights["tail.weight"].shape[0])
-    return Scale(rows, rows * SIDE // weights["head.weight"].shape[3])
+    _, points = _head(weights)
+    return Scale(rows, rows // points)
+
+
+def _head(weights: Mapping[str, torch.Tensor]) -> tuple[tuple[int, int], int]:
+    """Return the sides of the first filters in squares, and how many points of a line make one."""
+    height, width = weights["head.weight"].shape[2:]
+    points = width & -width  # the sides are odd, and the points a power of two
+    return (height, width // points), points
 
 
 class _Block(nn.Module):
