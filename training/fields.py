@@ -109,7 +109,9 @@ class Measured:
 
     def window(self, patch: int, rng: np.random.Generator) -> Window:
         """Start on a coarse pixel."""
-        return coarse_window(self.coarse.shape, patch, rng)
+        yres, xres = self.coarse.shape
+        top, left = rng.integers(0, yres - patch + 1), rng.integers(0, xres - patch + 1)
+        return np.s_[FACTOR * top : FACTOR * (top + patch), FACTOR * left : FACTOR * (left + patch)]
 
     def scanned(
         self, window: Window, acquisition: Acquisition, rng: np.random.Generator
@@ -117,13 +119,6 @@ class Measured:
         """Return what was measured; it has noise of its own."""
         rows, columns = (slice(one.start // FACTOR, one.stop // FACTOR) for one in window)
         return self.coarse[rows, columns], self.fine[window]
-
-
-def coarse_window(shape: tuple[int, ...], patch: int, rng: np.random.Generator) -> Window:
-    """Return the fine pixels of a random window of `patch` coarse ones in a scan of `shape`."""
-    yres, xres = shape
-    top, left = rng.integers(0, yres - patch + 1), rng.integers(0, xres - patch + 1)
-    return np.s_[FACTOR * top : FACTOR * (top + patch), FACTOR * left : FACTOR * (left + patch)]
 
 
 def middle_rows(scale: Scale) -> tuple[int, int]:

@@ -19,38 +19,23 @@ from afmsr_core.grid import Scale
 from afmsr_core.io.atomic import writing
 from afmsr_core.simulation.acquisition import Acquisition, coarse_scan
 from training.batches import Noise
-from training.fields import FACTOR, ScannedAgain, Window, coarse_window
+from training.fields import FACTOR, Measured, ScannedAgain, Window
 
 LARGEST = 64  # coarse pixels a side: a large network takes seconds for as many
 
 
 @dataclass(frozen=True)
-class Lesson:
+class Lesson(Measured):
     """A scan without noise, and what a network is to make of it.
 
-    Attributes
-    ----------
-    coarse : ndarray of float32, shape (yres, xres)
-        Levelled and normalised to about [0, 1].
-    fine : ndarray of float32, shape (4 yres, 4 xres)
-        The truth, part of the way to what the teacher made of `coarse`.
-    bicubic_error : float
-        Root mean square of what bicubic leaves of the truth, as a fraction of the range.
+    `fine` is the truth, part of the way to what the teacher made of `coarse`.
     """
-
-    coarse: NDArray[np.float32]
-    fine: NDArray[np.float32]
-    bicubic_error: float
-
-    def window(self, patch: int, rng: np.random.Generator) -> Window:
-        """Start on a coarse pixel."""
-        return coarse_window(self.coarse.shape, patch, rng)
 
     def scanned(
         self, window: Window, acquisition: Acquisition, rng: np.random.Generator
     ) -> tuple[NDArray[np.floating], NDArray[np.float32]]:
         """Add the noise, lines and scars of `acquisition`; what is to be made of it stays."""
-        rows, columns = (slice(one.start // FACTOR, one.stop // FACTOR) for one in window)
+        coarse, fine = super().scanned(window, acquisition, rng)
         seen = Acquisition(
             factor=Scale(1, 1),
             row=0,
@@ -59,7 +44,7 @@ class Lesson:
             line_noise=acquisition.line_noise,
             scars=acquisition.scars,
         )
-        return coarse_scan(self.coarse[rows, columns], seen, rng, 1.0), self.fine[window]
+        return coarse_scan(coarse, seen, rng, 1.0), fine
 
 
 def teach(
