@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from afmsr_core.alignment.area import polynomials, shrink
+from afmsr_core.alignment.area import shrink
+from afmsr_core.surfaces import fit_polynomial
 
 __all__ = ["AMBIGUOUS", "Rival", "find_rival"]
 
@@ -26,7 +27,7 @@ Without it the broad peak of a smooth surface would be its own rival."""
 
 SEEN = 0.5
 """Least share of the common area on which a rival is judged. With less, a few large features
-decide, and noise correlates by chance."""
+decide, and noise correlates by chance. No shift by more than half a side has more."""
 
 LEVELS = (4, 2, 1)
 """Truth pixels per side that are averaged; at 4x the result holds nothing finer than 4."""
@@ -111,22 +112,28 @@ def _mean(field: Field, valid: Mask) -> float:
 
 def _levelled(field: Field, measured: Mask, background: int) -> Field:
     """Take a polynomial off; what was not measured becomes 0."""
-    rows, columns = field.shape
-    v, u = np.meshgrid(np.linspace(-1, 1, rows), np.linspace(-1, 1, columns), indexing="ij")
-    terms = polynomials(u.ravel(), v.ravel(), background)
-    inside = measured.ravel()
-    fitted = terms @ np.linalg.lstsq(terms[inside], field.ravel()[inside], rcond=None)[0]
-    return np.where(measured, field - fitted.reshape(field.shape), 0.0)
+    fitted = fit_polynomial(field, background, measured)
+    return np.where(measured, fitted.subtracted_from(field), 0.0)
 
 
 def _correlations(one: Field, two: Field, measured: Mask) -> tuple[Field, Field]:
-    """Return the correlation at every shift of `two` over `one`, and the share of common pixels.
+    """Return the correlation at shifts of `two` over `one`, and the share of common pixels.
 
-    No shift is in the middle. Where one of the two has no relief, the correlation is 0.
+    No shift is in the middle. Where one of the two has no relief, the correlation is 0. Shifts by
+    more than half a side, which have half of the pixels at most, are left out.
     """
     from scipy import fft
 
-    size = [fft.next_fast_len(2 * side - 1, real=True) for side in one.shape]
+    # As large as that no shift of up to half a side is also a longer one the other way.
+    halves = [side // 2 for side in one.shape]
+    size = [
+        fft.next_fast_len(side + half, real=True)
+        for side, half in zip(one.shape, halves, strict=True)
+    ]
+    kept = tuple(
+        slice(whole // 2 - half, whole // 2 + half + 1)
+        for whole, half in zip(size, halves, strict=True)
+    )
     mask = measured.astype(np.float64)
 
     def spectrum(field: Field) -> NDArray[np.complex128]:
@@ -136,7 +143,7 @@ def _correlations(one: Field, two: Field, measured: Mask) -> tuple[Field, Field]
     aa, bb = spectrum(one**2), spectrum(two**2)
 
     def sums(left: NDArray[np.complex128], right: NDArray[np.complex128]) -> Field:
-        return np.asarray(fft.fftshift(fft.irfft2(left * np.conj(right), size)))
+        return np.asarray(fft.fftshift(fft.irfft2(left * np.conj(right), size))[kept])
 
     count = np.maximum(sums(m, m), 1.0)
     of_one, of_two = sums(a, m), sums(m, b)
