@@ -252,11 +252,7 @@ def segment(relief: Field, least: float) -> Labels:
     peaks = np.flatnonzero(way == np.arange(z.size))
     basin = _numbered(peaks, z.size)[way].reshape(z.shape)
     tops = z.ravel()[peaks]
-    one, other, saddle = _saddles(z, basin)
-    # Hills only grow: where both rise enough above a saddle by themselves, it never joins them.
-    rise = np.minimum(tops[one], tops[other]) - saddle
-    low_enough = (rise < least) | (rise == 0.0)
-    one, other, saddle = (part[low_enough] for part in (one, other, saddle))
+    one, other, saddle = _saddles(z, basin, tops, least)
     parent = list(range(len(peaks)))
 
     def root(i: int) -> int:
@@ -314,8 +310,12 @@ def _uphill(z: Field) -> Labels:
         way = further
 
 
-def _saddles(z: Field, basin: Labels) -> tuple[Labels, Labels, Field]:
-    """Return pairs of neighbouring basins and the highest pass between them, the highest first."""
+def _saddles(z: Field, basin: Labels, tops: Field, least: float) -> tuple[Labels, Labels, Field]:
+    """Return pairs of neighbouring basins and the highest pass between them, the highest first.
+
+    Hills only grow: where both rise by `least` above a pass by themselves, it never joins them,
+    and is left out.
+    """
     # A column of unknown heights keeps the end of a line from being next to the start of another.
     basins = np.pad(basin, ((0, 0), (0, 1)), constant_values=-1)
     heights = np.pad(z, ((0, 0), (0, 1)), constant_values=-np.inf).ravel()
@@ -325,11 +325,14 @@ def _saddles(z: Field, basin: Labels) -> tuple[Labels, Labels, Field]:
         further = i * columns + j
         here = np.flatnonzero(basins[:-further] != basins[further:])
         there = here + further
-        ones.append(basins[here])
-        others.append(basins[there])
-        levels.append(np.minimum(heights[here], heights[there]))
+        one, other = basins[here], basins[there]
+        level = np.minimum(heights[here], heights[there])
+        with np.errstate(invalid="ignore"):  # unknown less unknown
+            rise = np.minimum(tops[one], tops[other]) - level
+        joins = (rise < least) | (rise == 0.0)
+        for parts, part in ((ones, one), (others, other), (levels, level)):
+            parts.append(part[joins])
     one, other, level = (np.concatenate(parts) for parts in (ones, others, levels))
-    one, other, level = (part[np.isfinite(level)] for part in (one, other, level))
     if not level.size:
         return one, other, level
     count = int(basin.max()) + 1

@@ -151,10 +151,9 @@ def _intervals(
     drawn = np.random.default_rng(0).integers(BLOCKS**2, size=(RESAMPLES, BLOCKS**2))
     found: dict[str, tuple[float, float] | None] = {}
     for name, power in powers.items():
-        bands = np.array_split(power, BLOCKS)
-        blocks = [block for band in bands for block in np.array_split(band, BLOCKS, axis=1)]
-        count = np.array([np.count_nonzero(np.isfinite(one)) for one in blocks], dtype=np.float64)
-        total = np.array([np.nansum(block) for block in blocks])
+        known = np.isfinite(power)
+        count = _in_blocks(known.astype(np.float64))
+        total = _in_blocks(np.where(known, power, 0.0))
         counts = count[drawn].sum(axis=1)
         if not counts.all():
             found[name] = None
@@ -165,6 +164,12 @@ def _intervals(
         scale = 100.0 if name == "Sdr" else 1.0
         found[name] = (float(scale * low), float(scale * high))
     return found
+
+
+def _in_blocks(field: Field) -> Field:
+    """Return the sums over blocks, row by row."""
+    bands = np.array([band.sum(axis=0) for band in np.array_split(field, BLOCKS)])
+    return np.array([part.sum(axis=1) for part in np.array_split(bands, BLOCKS, axis=1)]).T.ravel()
 
 
 def quality_of(relief: ArrayLike, cell: int = 1) -> dict[str, Any]:

@@ -132,7 +132,7 @@ def squared_slopes(level: Floats, pixel_size: tuple[float, float]) -> Floats:
 
 def excess_area(squared: Floats) -> Floats:
     """Return what a squared slope adds to the area, sqrt(1 + s) - 1, without losing small s."""
-    return np.asarray(np.expm1(0.5 * np.log1p(squared)))
+    return np.asarray(squared / (1.0 + np.sqrt(1.0 + squared)))
 
 
 def _compare(parameter: Parameter, result: Field, truth: Field, context: Context) -> Value:

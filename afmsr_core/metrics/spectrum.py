@@ -60,30 +60,39 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Spectrum:
-    """The power spectral density of a field.
+    """The power spectral density of a field, at the frequencies that are not negative across.
+
+    The heights are real, so a frequency has the power of its opposite.
 
     Attributes
     ----------
-    radius : ndarray of float64, shape (yres, xres)
+    radius : ndarray of float64, shape (yres, xres // 2 + 1)
         Spatial frequency of every coefficient in 1/nm, from its distance to zero.
-    density : ndarray of float64, shape (yres, xres)
-        In the square of the heights' unit times nm². Its sum times `cell` is the mean square of
-        the heights under the window.
+    density : ndarray of float64, shape (yres, xres // 2 + 1)
+        In the square of the heights' unit times nm². Its sum times `cell`, with the opposites, is
+        the mean square of the heights under the window.
     cell : float
         Area of one coefficient in the plane of frequencies, in 1/nm².
+    times : ndarray of int64, shape (xres // 2 + 1,)
+        How often a column counts: twice, but where it holds its own opposites.
     """
 
     radius: Floats
     density: Floats
     cell: float
+    times: NDArray[np.int64]
 
     def power(self, low: float, high: float) -> tuple[float, int]:
         """Return the power between two frequencies in 1/nm, `low` excluded, and how many share it.
 
         In the square of the heights' unit; the power of all frequencies is Sq squared.
         """
-        inside = (self.radius > low) & (self.radius <= high)
-        return float(self.density[inside].sum() * self.cell), int(inside.sum())
+        near = np.s_[:, : np.searchsorted(self.radius[0], high, side="right")]
+        radius = self.radius[near]
+        inside = (radius > low) & (radius <= high)
+        columns = np.where(inside, self.density[near], 0.0).sum(axis=0)
+        times = self.times[: len(columns)]
+        return float(columns @ times * self.cell), int(inside.sum(axis=0) @ times)
 
     def radial(self) -> tuple[Floats, Floats]:
         """Return frequencies in 1/nm and the density averaged over all directions, for curves.
@@ -94,8 +103,11 @@ class Spectrum:
         step = max(float(self.radius[0, 1]), float(self.radius[1, 0]))
         rings = np.rint(self.radius / step).astype(int).ravel()
         count = int(min(self.radius[0].max(), self.radius[:, 0].max()) / step + 0.5)
-        number = np.bincount(rings, minlength=count + 1)[1 : count + 1]
-        total = np.bincount(rings, self.density.ravel(), count + 1)[1 : count + 1]
+        times = np.broadcast_to(self.times.astype(np.float64), self.radius.shape)
+        number, total = (
+            np.bincount(rings, each.ravel(), count + 1)[1 : count + 1]
+            for each in (times, times * self.density)
+        )
         return step * np.arange(1.0, count + 1.0), np.asarray(total / number, dtype=np.float64)
 
 
@@ -147,13 +159,9 @@ def power_spectrum(
     half = fft.rfft2(level)
     power = half.real**2 + half.imag**2
     power *= (dy * dx) / (yres * xres)
-    # The heights are real, so a frequency has the power of its opposite.
-    density = np.empty((yres, xres))
-    density[:, : power.shape[1]] = power
-    left = (xres - 1) // 2
-    density[0, xres - left :] = power[0, left:0:-1]
-    density[1:, xres - left :] = power[:0:-1, left:0:-1]
-    return Spectrum(_radius(level.shape, (dy, dx)), density, 1.0 / (yres * dy * xres * dx))
+    times = np.full(power.shape[1], 2)
+    times[[0, -1] if xres % 2 == 0 else 0] = 1
+    return Spectrum(_radius(level.shape, (dy, dx)), power, 1.0 / (yres * dy * xres * dx), times)
 
 
 @lru_cache(maxsize=2)  # all methods of a pair have the same
@@ -161,7 +169,7 @@ def _radius(shape: tuple[int, int], pixel_size: tuple[float, float]) -> Floats:
     """Return the distance of every coefficient from frequency zero; not to be written to."""
     from scipy import fft
 
-    y, x = (fft.fftfreq(n, size) for n, size in zip(shape, pixel_size, strict=True))
+    y, x = fft.fftfreq(shape[0], pixel_size[0]), fft.rfftfreq(shape[1], pixel_size[1])
     radius = np.hypot(y[:, None], x)
     radius.flags.writeable = False
     return np.asarray(radius)
@@ -277,7 +285,8 @@ def _band(low: float, high: float, result: Field, truth: Field, context: Context
     sides = (("result", result, context.once), ("truth", truth, context.once_for_pair))
     for name, heights, once in sides:
         make = partial(power_spectrum, heights, context.pixel_size)
-        powers[name], number = once("spectrum", make).power(*edges)
+        spectrum = once("spectrum", make)
+        powers[name], number = once(f"power {low} to {high}", partial(spectrum.power, *edges))
     details = {
         "band": [low, None if np.isinf(high) else high],
         "frequencies_per_nm": edges,
