@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 from numpy.typing import NDArray
@@ -99,8 +100,12 @@ def shrink(field: Field, level: Size, smoothing: Smoothing = (SMOOTHING, SMOOTHI
 
     down, across = level
     rows, columns = field.shape[0] // down, field.shape[1] // across
-    blocks = field[: rows * down, : columns * across].reshape(rows, down, columns, across)
-    return cv2.GaussianBlur(blocks.mean(axis=(1, 3)), (0, 0), smoothing[1], sigmaY=smoothing[0])
+    whole = field[: rows * down, : columns * across]
+    # Sums of few rows, then of few columns: NumPy's mean over two axes takes three times as long.
+    lines = reduce(np.add, (whole[k::down] for k in range(down)))
+    total = reduce(np.add, (lines[:, k::across] for k in range(across)))
+    means = total / (down * across)
+    return cv2.GaussianBlur(means, (0, 0), smoothing[1], sigmaY=smoothing[0])
 
 
 @dataclass(frozen=True)

@@ -119,7 +119,7 @@ def check_map(warped: Field, truth: Field, valid: Mask, background: int) -> Chec
                 continue
             block = known[top : top + side, left : left + side]
             closely = known[top - 1 : top + side + 1, left - 1 : left + side + 1]
-            if block.std() <= least or not _is_sharp(closely, block):
+            if cv2.meanStdDev(block)[1] <= least or not _is_sharp(closely, block):
                 continue
             blocks += 1
             scores = cv2.matchTemplate(moved[around], block, cv2.TM_CCOEFF_NORMED)

@@ -12,6 +12,7 @@ from afmsr_core import metrics
 from afmsr_core.errors import FieldError
 from afmsr_core.evaluation.scene import Scene
 from afmsr_core.metrics.numbers import OF_PAIR, OF_RESULT, RULE, numbers_of, quality_of
+from afmsr_core.metrics.streaks import LOW, SCARS, TRUTH
 from afmsr_core.trust.bias import levelling_bias
 
 __all__ = ["numbers_in", "quality_in"]
@@ -64,7 +65,13 @@ def numbers_in(
     }
 
 
-def quality_in(scene: Scene, truth: Field) -> dict[str, Any]:
-    """Return what coarse scan and truth, cropped, tell of their own quality."""
-    low = quality_of(scene.upright(scene.relief), scene.scale.cell)
-    return {"low": low, "truth": quality_of(scene.upright(truth))}
+def quality_in(scene: Scene, reference: metrics.Reference) -> dict[str, Any]:
+    """Return what coarse scan and truth, cropped, tell of their own quality.
+
+    `reference` is the truth, after its results were scored: the scars are those of its metrics.
+    """
+    scars = reference.context.of_pair.get
+    return {
+        "low": quality_of(scene.upright(scene.relief), scene.scale.cell, scars(SCARS[LOW])),
+        "truth": quality_of(scene.upright(reference.truth), scars=scars(SCARS[TRUTH])),
+    }

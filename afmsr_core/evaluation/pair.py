@@ -210,7 +210,7 @@ class Evaluator:
                 record["trust"], more = self._trust(scene, backing, crop, maps, fields, results)
                 record["trust"] |= {
                     "numbers": numbers_in(scene, settings.level, reference, found_by),
-                    "quality": quality_in(scene, fields["high"]),
+                    "quality": quality_in(scene, reference),
                 }
                 fields |= more
                 record["seconds"]["trust"] = time.perf_counter() - began

@@ -118,7 +118,7 @@ def begin(settings: EvaluationSettings, folder: Path) -> None:
         raise OutputError(
             f"{records}: cannot be made ({error.strerror}); choose another folder with -o"
         ) from error
-    _write(folder / SETTINGS, settings.as_dict())
+    _write(folder / SETTINGS, statistics.plain(settings.as_dict()))
 
 
 def key_of(pair: Pair, settings: EvaluationSettings) -> str:
@@ -200,7 +200,7 @@ def keep(pair: Pair, outcome: Outcome, key: str, folder: Path) -> dict[str, Any]
             # As they are: compressed they would be a fifth smaller, and take longer than to score.
             np.savez(file, allow_pickle=False, **outcome.fields)
         record["fields"] = fields.relative_to(folder).as_posix()
-    _write(target, record)
+    _write(target, statistics.plain(record))
     return record
 
 
@@ -238,7 +238,7 @@ def collect(
             if _record_path(folder, pair).exists()
         ]
     )
-    result: dict[str, Any] = {
+    scored: dict[str, Any] = {
         "format": FORMAT,
         "tests": TESTS,
         "afmsr": __version__,
@@ -249,15 +249,18 @@ def collect(
         "pairs": records,
         "unpaired": list(unpaired),
     }
-    inputs = _hash_of(result)
+    result: dict[str, Any] = statistics.plain(scored)
+    inputs = hashlib.sha256(json.dumps(result, sort_keys=True).encode()).hexdigest()
     if (known := _known(folder)).get("inputs") == inputs:
         return known
-    result["created"] = datetime.now(timezone.utc).isoformat(timespec="seconds")
-    result["inputs"] = inputs
-    result["gains"] = gains_of(records, settings)
-    result["same_time"] = same_time_of(records, settings, folder)
-    result["analyses"] = analyses_of(records, settings)
-    result = statistics.plain(result)
+    found = {
+        "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "inputs": inputs,
+        "gains": gains_of(records, settings),
+        "same_time": same_time_of(records, settings, folder),
+        "analyses": analyses_of(records, settings),
+    }
+    result |= statistics.plain(found)
     _write(folder / RESULTS, result)
     return result
 
@@ -365,13 +368,9 @@ def _file_hash(path: Path, changed: int) -> str:
     return sha256_of(path)
 
 
-def _hash_of(value: Any) -> str:
-    return hashlib.sha256(json.dumps(statistics.plain(value), sort_keys=True).encode()).hexdigest()
-
-
 def _write(path: Path, value: Mapping[str, Any]) -> None:
-    """Write an object as JSON, a line for each of its entries, and of those of a list."""
-    lines = [f"{json.dumps(key)}: {_lines(one)}" for key, one in statistics.plain(value).items()]
+    """Write plain data as JSON, a line for each of its entries, and of those of a list."""
+    lines = [f"{json.dumps(key)}: {_lines(one)}" for key, one in value.items()]
     with writing(path, force=True) as file:
         file.write(("{\n" + ",\n".join(lines) + "\n}\n").encode())
 

@@ -249,11 +249,12 @@ def interval_in(
     if not known.any():
         return {"levels": [], "worst": []}
     error = np.abs(fit_plane(np.where(known, error, np.nan)).subtracted_from(error))
+    errors, widths = error[known], scale[known]
     levels = [
         {
             "stated": stated,
-            "coverage": float((error[known] <= scales * scale[known]).mean()),
-            "half_width": float(scales * scale[known].mean()),
+            "coverage": float((errors <= scales * widths).mean()),
+            "half_width": float(scales * widths.mean()),
         }
         for stated, scales in sorted(quantiles.items())
     ]
@@ -296,17 +297,18 @@ def judged_in(
     error = fit_plane(np.where(known, error, np.nan)).subtracted_from(error)
     in_lines = without_line_offsets(np.where(known, error, np.nan))
     there = None if exact is None else known & np.isfinite(exact)
+    whole, within, sizes = np.abs(error[known]), np.abs(in_lines[known]), scale[known]
     found: list[dict[str, float | None]] = []
     for stated, scales in sorted(quantiles.items()):
-        width = scales * scale
-        wider = np.hypot(width, noise * NormalDist().inv_cdf((1.0 + stated) / 2.0))
+        beside = noise * NormalDist().inv_cdf((1.0 + stated) / 2.0)
+        wider = np.sqrt((scales * sizes) ** 2 + beside**2)
         one: dict[str, float | None] = {
-            "after_noise": float((np.abs(error) <= wider)[known].mean()),
-            "within_lines": float((np.abs(in_lines) <= wider)[known].mean()),
+            "after_noise": float((whole <= wider).mean()),
+            "within_lines": float((within <= wider).mean()),
             "exact": None,
         }
         if exact is not None and there is not None and there.any():
-            one["exact"] = float((np.abs(exact) <= width)[there].mean())
+            one["exact"] = float((np.abs(exact[there]) <= scales * scale[there]).mean())
         found.append(one)
     return found
 

@@ -307,4 +307,5 @@ def without_line_offsets(error: Field) -> Field:
 
 
 def _rms(error: Field) -> float:
-    return float(np.sqrt(np.nanmean(error**2)))
+    known = error[np.isfinite(error)]
+    return float(np.sqrt(np.mean(known**2)))

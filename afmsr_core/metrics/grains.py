@@ -320,7 +320,7 @@ def _saddles(z: Field, basin: Labels, tops: Field, least: float) -> tuple[Labels
     basins = np.pad(basin, ((0, 0), (0, 1)), constant_values=-1)
     heights = np.pad(z, ((0, 0), (0, 1)), constant_values=-np.inf).ravel()
     columns, basins = basins.shape[1], basins.ravel()
-    ones, others, levels = [], [], []
+    found = []
     for i, j in FORWARD:
         further = i * columns + j
         here = np.flatnonzero(basins[:-further] != basins[further:])
@@ -330,9 +330,8 @@ def _saddles(z: Field, basin: Labels, tops: Field, least: float) -> tuple[Labels
         with np.errstate(invalid="ignore"):  # unknown less unknown
             rise = np.minimum(tops[one], tops[other]) - level
         joins = (rise < least) | (rise == 0.0)
-        for parts, part in ((ones, one), (others, other), (levels, level)):
-            parts.append(part[joins])
-    one, other, level = (np.concatenate(parts) for parts in (ones, others, levels))
+        found.append((one[joins], other[joins], level[joins]))
+    one, other, level = map(np.concatenate, zip(*found, strict=True))
     if not level.size:
         return one, other, level
     count = int(basin.max()) + 1

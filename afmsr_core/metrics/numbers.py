@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from typing import Any
@@ -24,7 +24,7 @@ from afmsr_core.metrics.roughness import (
     surface_parameters,
 )
 from afmsr_core.metrics.spectrum import SCALE
-from afmsr_core.metrics.streaks import find_scars
+from afmsr_core.metrics.streaks import Scar, find_scars
 from afmsr_core.surfaces import fit_plane
 from afmsr_core.trust.bias import levelling_bias
 from afmsr_core.trust.noise import noise_of
@@ -172,7 +172,9 @@ def _in_blocks(field: Field) -> Field:
     return np.array([part.sum(axis=1) for part in np.array_split(bands, BLOCKS, axis=1)]).T.ravel()
 
 
-def quality_of(relief: ArrayLike, cell: int = 1) -> dict[str, Any]:
+def quality_of(
+    relief: ArrayLike, cell: int = 1, scars: Sequence[Scar] | None = None
+) -> dict[str, Any]:
     """Return how good a scan is, as far as it tells itself.
 
     Parameters
@@ -181,6 +183,8 @@ def quality_of(relief: ArrayLike, cell: int = 1) -> dict[str, Any]:
         Levelled, the fast axis across; NaN where not measured.
     cell : int
         Pixels along a line that are as long as lines are apart; 1 if they are square.
+    scars : sequence of Scar, optional
+        Of `relief`, if they are known already.
 
     Returns
     -------
@@ -204,8 +208,8 @@ def quality_of(relief: ArrayLike, cell: int = 1) -> dict[str, Any]:
     else:
         found["noise_floor"] = noise.pixel
         found["noise_over_sq"] = noise.pixel / spread if spread > 0 else None
-    resolved = partial(resolved_alone, cell=cell)
-    for name, tell in (("streak_index", streak_index), ("resolved_frequency", resolved)):
+    streaks, resolved = partial(streak_index, scars=scars), partial(resolved_alone, cell=cell)
+    for name, tell in (("streak_index", streaks), ("resolved_frequency", resolved)):
         try:
             found[name] = tell(field)
         except FieldError as error:
@@ -213,13 +217,15 @@ def quality_of(relief: ArrayLike, cell: int = 1) -> dict[str, Any]:
     return found | {"reason": "; ".join(reasons)}
 
 
-def streak_index(heights: ArrayLike) -> float:
+def streak_index(heights: ArrayLike, scars: Sequence[Scar] | None = None) -> float:
     """Return the mean height of a scan's scars over all of its pixels, over its Sq.
 
     Parameters
     ----------
     heights : array_like of float, shape (lines, pixels)
         Levelled, the fast axis across; NaN where not measured.
+    scars : sequence of Scar, optional
+        Those of the scan, if they are known already.
 
     Returns
     -------
@@ -239,7 +245,7 @@ def streak_index(heights: ArrayLike) -> float:
     0.06
     """
     field = np.asarray(heights, dtype=np.float64)
-    scars = find_scars(field)
+    scars = find_scars(field) if scars is None else scars
     known = field[np.isfinite(field)]
     total = sum(abs(scar.height) * scar.pixels for scar in scars)
     return float(total / (known.size * known.std()))

@@ -214,20 +214,24 @@ def autocorrelation(heights: ArrayLike) -> Floats:
         raise FieldError("the field is flat, so that nothing correlates; choose another crop")
     # Room for distances of up to half the field, beyond which nothing is asked for.
     shape = [fft.next_fast_len(n + n // 2, real=True) for n in level.shape]
-    rows, columns = (np.arange(-(n // 2), n // 2 + 1) for n in level.shape)
+    down = np.arange(level.shape[0] // 2 + 1)
+    across = np.arange(-(level.shape[1] // 2), level.shape[1] // 2 + 1)
 
     def correlated(field: Floats) -> Floats:
-        spectrum = fft.rfft2(field, shape)
+        """Return sums of products at distances `down` and `across`; no line is only zeros."""
+        spectrum = fft.fft(fft.rfft(field, shape[1]), shape[0], axis=0, overwrite_x=True)
         power = spectrum.real**2 + spectrum.imag**2
-        return np.asarray(fft.irfft2(power, shape)[np.ix_(rows, columns)])
+        lines = fft.ifft(power, axis=0)[down]
+        return np.asarray(fft.irfft(lines, shape[1])[:, across])
 
     if used.all():
-        pairs = np.outer(level.shape[0] - np.abs(rows), level.shape[1] - np.abs(columns))
+        pairs = np.outer(level.shape[0] - down, level.shape[1] - np.abs(across))
     else:
         pairs = np.rint(correlated(used.astype(np.float64)))
     with np.errstate(divide="ignore", invalid="ignore"):
         mean = np.where(pairs > 0, correlated(level) / pairs, 0.0)
-    return np.asarray(mean / mean[len(rows) // 2, len(columns) // 2])
+    mean /= mean[0, len(across) // 2]
+    return np.concatenate([mean[:0:-1, ::-1], mean])  # the opposite way it is the same
 
 
 def autocorrelation_length(heights: ArrayLike, pixel_size: tuple[float, float]) -> float:

@@ -252,6 +252,11 @@ SCAR_WIDTH = Setting("scar_width", RULE.width, count, "widest scar, in lines")
 SETTINGS = (FAST_AXIS, SCAR_HIGH, SCAR_LOW, SCAR_LENGTH, SCAR_WIDTH)
 
 
+TRUTH, LOW = "the truth", "the low-resolution scan"
+SCARS = {TRUTH: "scars of the truth", LOW: "scars of the low scan"}
+"""Where a context keeps them."""
+
+
 def _left(scan: Field, result: Field, context: Context, which: str) -> Value:
     """Return how much of the scars of a scan is left in a result on its grid."""
     choice = context.settings
@@ -260,7 +265,7 @@ def _left(scan: Field, result: Field, context: Context, which: str) -> Value:
     )
     if choice["fast_axis"] == "y":
         scan, result = scan.T, result.T
-    scars = context.once_for_pair(f"scars of {which}", partial(find_scars, scan, rule))
+    scars = context.once_for_pair(SCARS[which], partial(find_scars, scan, rule))
     noise = context.once_for_pair(f"line noise of {which}", partial(line_noise, scan))
     details = {
         "scars": len(scars),
@@ -277,7 +282,7 @@ def _left(scan: Field, result: Field, context: Context, which: str) -> Value:
 
 
 def _left_of_truth(result: Field, truth: Field, context: Context) -> Value:
-    return _left(truth, result, context, "the truth")
+    return _left(truth, result, context, TRUTH)
 
 
 def _left_of_low(result: Field, truth: Field, context: Context) -> Value:
@@ -287,7 +292,7 @@ def _left_of_low(result: Field, truth: Field, context: Context) -> Value:
             "the low-resolution scan and the result before alignment were not given; "
             "evaluate with low and upscaled"
         )
-    return _left(low, on_lines(upscaled, low.shape), context, "the low-resolution scan")
+    return _left(low, on_lines(upscaled, low.shape), context, LOW)
 
 
 def on_lines(upscaled: Field, shape: tuple[int, ...]) -> Floats:
