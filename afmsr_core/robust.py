@@ -6,11 +6,12 @@ NumPy's own load masked arrays, which takes a tenth of the time of a small scan.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["NORMAL", "line_medians", "median", "quantile", "spread"]
+__all__ = ["NORMAL", "line_medians", "median", "quantile", "quantiles", "spread"]
 
 Field = NDArray[np.float64]
 
@@ -27,9 +28,12 @@ def median(values: Field) -> Field:
     array([2.5, 0. ])
     """
     size = values.shape[-1]
-    low, high = (size - 1) // 2, size // 2
-    middle = np.partition(values, (low, high), axis=-1)
-    return np.asarray(0.5 * (middle[..., low] + middle[..., high]))
+    low = (size - 1) // 2
+    parted = np.partition(values, low, axis=-1)  # NumPy is ten times as slow with two places
+    middle = parted[..., low]
+    if size % 2:
+        return np.asarray(middle)
+    return np.asarray(0.5 * (middle + parted[..., low + 1 :].min(axis=-1)))
 
 
 def line_medians(field: Field) -> Field:
@@ -73,7 +77,25 @@ def quantile(values: Field, share: float) -> float:
     """
     if not np.isfinite(values).all():
         return float(np.nanquantile(values, share))
-    place = share * (values.size - 1)
-    low, high = math.floor(place), math.ceil(place)
-    ordered = np.partition(values, (low, high), axis=None)
-    return float(ordered[low] + (place - low) * (ordered[high] - ordered[low]))
+    return quantiles(values, (share,))[0]
+
+
+def quantiles(values: Field | NDArray[np.float32], shares: Sequence[float]) -> list[float]:
+    """Return several quantiles of values that are all known, the least of them first.
+
+    Examples
+    --------
+    >>> quantiles(np.array([4.0, 0.0, 1.0]), (0.5, 0.75))
+    [1.0, 2.5]
+    """
+    parted, first, found = values.flatten(), 0, []
+    for share in sorted(shares):
+        place = share * (values.size - 1)
+        low = math.floor(place)
+        parted[first:].partition(low - first)  # NumPy is ten times as slow with two places
+        first = low
+        value = float(parted[low])
+        if place > low:
+            value += (place - low) * (float(parted[low + 1 :].min()) - value)
+        found.append(value)
+    return found

@@ -344,12 +344,12 @@ def _in_domain(n: int, domain: tuple[float, float]) -> Heights:
 # --- matching ------------------------------------------------------------------------------
 
 
-def match_plane(fine: Heights, coarse: Heights) -> Plane:
+def match_plane(fine: Heights | NDArray[np.float32], coarse: Heights) -> Plane:
     """Give a fine field the least-squares plane of a coarse one of the same area, in place.
 
     Parameters
     ----------
-    fine : ndarray or LargeField of float64, shape (down * yres, across * xres)
+    fine : ndarray or LargeField of float64 or float32, shape (down * yres, across * xres)
         Changed, in bands of rows.
     coarse : ndarray of float64, shape (yres, xres)
         In the same unit. Where it is not finite, the fine pixels do not count either.
@@ -382,7 +382,7 @@ def match_plane(fine: Heights, coarse: Heights) -> Plane:
     return off
 
 
-def _fine_plane(fine: Heights, datum: float) -> Plane:
+def _fine_plane(fine: Heights | NDArray[np.float32], datum: float) -> Plane:
     """Fit a plane by least squares to a fine field less `datum`, in little memory."""
     yres, xres = fine.shape
     columns, lines = np.zeros(xres), np.empty(yres)
@@ -393,7 +393,7 @@ def _fine_plane(fine: Heights, datum: float) -> Plane:
     return plane_from_sums(columns, lines)
 
 
-def _plane_around(fine: Heights, measured: Pixels, datum: float) -> Plane:
+def _plane_around(fine: Heights | NDArray[np.float32], measured: Pixels, datum: float) -> Plane:
     """Do the same with the fine pixels of the `measured` coarse ones only.
 
     The plane through the means of the coarse pixels solves all but the part of the normal
@@ -403,8 +403,8 @@ def _plane_around(fine: Heights, measured: Pixels, datum: float) -> Plane:
     down, across = fine.shape[0] // yres, fine.shape[1] // xres
     both = [(rows, slice(rows.start * down, rows.stop * down)) for rows in bands(yres, shrunk=down)]
 
-    def blocks(field: Heights) -> Heights:
-        return field.reshape(-1, down, xres, across)
+    def blocks(field: Heights | NDArray[np.float32]) -> Heights:
+        return np.asarray(field, np.float64).reshape(-1, down, xres, across)
 
     means = np.empty(measured.shape)
     for rows, there in both:

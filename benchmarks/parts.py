@@ -10,8 +10,8 @@ from types import ModuleType
 
 NAMES = (
     *("startup", "process", "forward", "rivals", "click", "click3", "size", "throughput"),
-    *("memory", "lines", "shapes", "tiles", "earlier", "cluster", "many", "evaluation"),
-    *("survey", "report"),
+    *("memory", "lines", "confidence", "shapes", "tiles", "earlier", "cluster", "many"),
+    *("evaluation", "survey", "report"),
 )
 
 

@@ -212,17 +212,11 @@ def _observed(
     taken = upscaler.scale(low)
     upright = low.turned() if taken.sideways else low  # so that its lines are rows
     relief, truth = (level(one, level_spec).channel.heights for one in (upright, high))
-    digest = ""
-
-    def method(heights: Any) -> Any:
-        nonlocal digest
-        made = upscaler(Channel(heights, upright.xreal, upright.yreal))
-        digest = made.history[-1].settings.get("weights_sha256", "")
-        return made.heights
-
-    result, evidence = gather(relief, method, noise_of(relief, taken.cell), taken.upright)
-    if taken.sideways:
-        result, evidence = result.T, evidence.moved(np.transpose)
+    made = upscaler(Channel(relief, upright.xreal, upright.yreal))
+    digest = made.history[-1].settings.get("weights_sha256", "")
+    evidence = gather(relief, made.heights, noise_of(relief, taken.cell), taken.upright)
+    turned = np.transpose if taken.sideways else np.asarray
+    result = turned(made.heights)
     rows, columns = result.shape
     aligned = align(
         result,
@@ -238,4 +232,4 @@ def _observed(
     error = aligned.warp(result) - truth
     error = fit_plane(error).subtracted_from(error)
     rng = np.random.default_rng(seed)
-    return observe(evidence.moved(aligned.warp), error, sample, rng), digest
+    return observe(evidence, error, sample, rng, lambda z: aligned.warp(turned(z))), digest

@@ -216,7 +216,7 @@ def run(args: argparse.Namespace) -> int:
         dry_run=args.dry_run,
         trust=trust,
         grid=grid,
-        numbers=args.summary is not None,
+        numbers=args.summary is not None or (args.json and trust.asked),
         with_retrace=args.with_retrace,
     )
     table = None

@@ -110,9 +110,6 @@ def test_doubt_about_a_result_is_told_from_the_same_neighbours() -> None:
     rival = get("bicubic", LINES_X4)
     assert isinstance(rival, Interpolation)
 
-    def method(field: NDArray[np.float64]) -> NDArray[np.float64]:
-        return interpolate(filled(field, np.isnan(field), (4.0, 1.0)), rival)
-
-    _, evidence = gather(scan, method, Noise(0.1, 0.0, None, "scan"), LINES_X4)
-    floor = evidence.maps["disagreement"].min()
-    np.testing.assert_allclose(evidence.maps["disagreement"], floor, rtol=1e-9)
+    result = interpolate(filled(scan, np.isnan(scan), (4.0, 1.0)), rival)
+    evidence = gather(scan, result, Noise(0.1, 0.0, None, "scan"), LINES_X4)
+    assert np.ptp(evidence.disagreement) < 1  # mean and tilt of the scan; other neighbours make 3

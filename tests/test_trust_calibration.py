@@ -10,25 +10,31 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from afmsr_core.channel import Channel
 from afmsr_core.errors import UsageError
+from afmsr_core.grid import SQUARE
+from afmsr_core.levelling import level
+from afmsr_core.surfaces import Background, Plane, fit_polynomial
 from afmsr_core.trust.calibration import Calibration, Observation, calibrate, observe
-from afmsr_core.trust.evidence import LENGTHS, PASSES, Evidence, gather
+from afmsr_core.trust.evidence import LENGTHS, OF_SCAN, Evidence, gather
 from afmsr_core.trust.noise import Noise
+from afmsr_core.upscale import upscale
 
 SIDE = 64
 
 
 def evidence(rng: np.random.Generator, size: float = 1.0) -> Evidence:
-    maps = {name: size * np.exp(rng.normal(0, 0.7, (SIDE, SIDE))) for name in LENGTHS}
-    maps["noise"] = np.full((SIDE, SIDE), 0.1 * size)
-    away = np.tile([0.375, 0.125, 0.125, 0.375], SIDE // 4)
-    grid = (SIDE, SIDE)
-    return Evidence(maps, (np.broadcast_to(away[:, None], grid), np.broadcast_to(away, grid)))
+    def drawn(side: int) -> np.ndarray:
+        return rng.normal(0, 0.7, (side, side)).astype(np.float32)
+
+    of_scan = {name: drawn(SIDE // 4) for name in OF_SCAN}
+    unit = math.log(size)
+    return Evidence(drawn(SIDE), of_scan, math.log(0.1) + unit, SQUARE, unit)
 
 
 def true_scale(of: Evidence) -> np.ndarray:
-    maps = of.maps
-    return 0.5 * maps["curvature"] ** 0.7 * maps["disagreement"] ** 0.3 * np.exp(2 * of.away[0])
+    logs = 0.7 * of.enlarged(of.of_scan["curvature"]) + 0.3 * of.disagreement + of.unit
+    return 0.5 * np.exp(logs + 2 * of.away[0])
 
 
 def observations(samples: int, seed: int = 0, size: float = 1.0) -> list[Observation]:
@@ -64,7 +70,8 @@ def test_the_map_finds_where_the_error_is() -> None:
 def test_units_do_not_matter() -> None:
     nm, pm = (calibrate(observations(6, size=size), "afm", ["abc"]) for size in (1.0, 1000.0))
     of = evidence(np.random.default_rng(5))
-    scaled = Evidence({name: 1000 * field for name, field in of.maps.items()}, of.away)
+    unit = math.log(1000.0)
+    scaled = dataclasses.replace(of, noise=of.noise + unit, unit=of.unit + unit)
     assert np.allclose(1000 * nm.scale_of(of), pm.scale_of(scaled), rtol=1e-6)
     assert np.allclose(1000 * nm.scale_of(of), nm.scale_of(scaled), rtol=1e-9)
 
@@ -95,7 +102,7 @@ def test_a_calibration_survives_its_file_and_knows_its_weights(tmp_path: Path) -
         made.scales(0.77)
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"format": 9}', '{"format": 2, "method": "afm"}'])
+@pytest.mark.parametrize("text", ["", "[]", '{"format": 9}', '{"format": 3, "method": "afm"}'])
 def test_what_is_no_calibration_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "other.json"
     path.write_text(text)
@@ -127,40 +134,45 @@ def test_a_calibration_with_values_that_none_has_is_refused(tmp_path: Path, chan
 
 def test_evidence_follows_the_unit_and_knows_where_was_measured() -> None:
     relief = np.random.default_rng(0).normal(0, 1, (24, 32)).cumsum(axis=1)
-    runs = []
+    result = np.repeat(np.repeat(relief, 4, axis=0), 4, axis=1)
+    noise = Noise(0.1, 0.0, None, "scan")
+    of = gather(relief, result, noise)
+    assert of.disagreement.shape == (96, 128) and set(of.of_scan) == set(OF_SCAN)
+    assert set(of.level) == set(LENGTHS)
+    for unit in (1000.0, 1e-9, 1e12):
+        other = gather(unit * relief, unit * result, dataclasses.replace(noise, white=0.1 * unit))
+        for name in LENGTHS:
+            assert of.level[name] + math.log(unit) == pytest.approx(other.level[name], abs=1e-6)
+            assert np.allclose(of.local(name), other.local(name), atol=1e-4)
+    assert np.array_equal(of.away[0][:4, 0], np.float32([0.375, 0.125, 0.125, 0.375]))
+    assert np.array_equal(of.away[1][0, :4], np.float32([0.375, 0.125, 0.125, 0.375]))
+    holes, holed = relief.copy(), result.copy()
+    holes[3:6, 4:8] = holed[12:24, 16:32] = np.nan
+    with_holes = gather(holes, holed, noise)
+    away = np.s_[15:, 15:]
+    ratio = with_holes.of_scan["curvature"][away] - of.of_scan["curvature"][away]
+    assert np.allclose(ratio, of.unit - with_holes.unit, atol=1e-5)
+    assert all(np.isfinite(of.local(name)).all() for name in LENGTHS)
 
-    def method(z: np.ndarray) -> np.ndarray:
-        runs.append(z.shape)
-        return np.repeat(np.repeat(z, 4, axis=0), 4, axis=1)
 
-    result, of = gather(relief, method, Noise(0.1, 0.0, None, "scan"))
-    assert len(runs) == PASSES
-    _, larger = gather(1000 * relief, method, Noise(100.0, 0.0, None, "scan"))
-    assert result.shape == (96, 128) and set(of.maps) == set(LENGTHS)
-    for name in LENGTHS:
-        assert np.allclose(1000 * of.maps[name], larger.maps[name], rtol=1e-6)
-    assert np.array_equal(of.away[0][:4, 0], [0.375, 0.125, 0.125, 0.375])
-    holes = relief.copy()
-    holes[3:6, 4:8] = np.nan
-    _, with_holes = gather(holes, method, Noise(0.1, 0.0, None, "scan"))
-    away = np.s_[60:, 60:]
-    assert np.allclose(with_holes.maps["curvature"][away], of.maps["curvature"][away])
-    assert all(np.isfinite(field).all() for name, field in with_holes.maps.items() if name in (
-        "curvature", "bend", "climb", "noise"))  # fmt: skip
+def test_the_background_of_a_result_and_its_mean_are_no_evidence() -> None:
+    relief = np.random.default_rng(0).normal(0, 1, (24, 32)).cumsum(axis=1)
+    relief = level(Channel(relief, 32.0, 24.0), "poly2").channel.heights
+    result = upscale(Channel(relief, 32.0, 24.0), method="lanczos4", level="none").heights
+    noise = Noise(0.1, 0.0, None, "scan")
+    alone = gather(relief, result, noise)
+    bowl = Background((Plane(4000.0, 300.0, -200.0), fit_polynomial(np.eye(24, 32) * 90.0, 3)))
+    whole = gather(relief, result + bowl.on_grid(96, 128) + 12.0, noise, background=bowl)
+    assert np.allclose(alone.disagreement, whole.disagreement, atol=2e-3)
 
 
 @pytest.mark.parametrize("datum", [0.0, 5000.0])
 def test_the_datum_does_not_make_pixels_beside_a_gap_uncertain(datum: float) -> None:
-    from afmsr_core.channel import Channel
-    from afmsr_core.upscale import upscale
-
     y, x = np.mgrid[0:32, 0:40]
     relief = datum + 10 * np.sin(x / 6) * np.cos(y / 5)
     relief[12:16, 20:25] = np.nan
 
-    def method(z: np.ndarray) -> np.ndarray:
-        return upscale(Channel(z, 40.0, 32.0), method="lanczos4", level="none").heights
-
-    result, of = gather(relief, method, Noise(0.01, 0.0, None, "scan"))
-    disagreement = np.where(np.isfinite(result), of.maps["disagreement"], np.nan)
+    result = upscale(Channel(relief, 40.0, 32.0), method="lanczos4", level="none").heights
+    of = gather(relief, result, Noise(0.01, 0.0, None, "scan"))
+    disagreement = np.where(np.isfinite(result), np.exp(of.unit + of.disagreement), np.nan)
     assert np.nanmax(disagreement) < 2.0  # nm, of a range of 20

@@ -115,26 +115,27 @@ def test_what_the_measurement_misses_is_put_back(scale: Scale) -> None:
 def test_the_distance_from_what_was_measured_counts_across_the_lines_only(scale: Scale) -> None:
     scan = line_scan(scale).heights
     method = Upscaler(Settings(method="lanczos4", level="none", scale=scale.option))
-    result, found = gather(
-        scan, lambda z: method(Channel(z, 1.0, 1.0)).heights, noise_of(scan, scale.cell), scale
-    )
+    result = method(Channel(scan, 1.0, 1.0)).heights
+    found = gather(scan, result, noise_of(scan, scale.cell), scale)
     across, along = found.away
     assert not along.any()
     middles = np.abs((np.arange(scale.rows) + 0.5) / scale.rows - 0.5)
     assert np.allclose(across, np.tile(middles, len(scan))[:, None])
     for name in LENGTHS:
-        assert found.maps[name].shape == result.shape == (SIDE, SIDE)
-        assert (found.maps[name] > 0).all()
+        assert found.local(name).shape == result.shape == (SIDE, SIDE)
+        assert np.isfinite(found.local(name)).all()
 
 
 def test_bicubic_does_not_disagree_with_itself() -> None:
     scan = line_scan(LINES_X4).heights
     method = Upscaler(Settings(method="bicubic", level="none", scale="1x4"))
     noise = Noise(0.0, 0.0, None, "scan")
-    _, found = gather(scan, lambda z: method(Channel(z, 1.0, 1.0)).heights, noise, LINES_X4)
-    assert found.maps["disagreement"].max() < 1e-3 * scan.std()  # mean and tilt of the scan
+    found = gather(scan, method(Channel(scan, 1.0, 1.0)).heights, noise, LINES_X4)
+    disagreement = np.exp(found.unit + found.disagreement)
+    assert disagreement.max() < 1e-3 * scan.std()  # mean and tilt of the scan
     # On relief that is the same along both axes, so are lines and points at the same distance.
-    ratio = found.maps["curvature"].mean() / found.maps["bend"].mean()
+    curvature, bend = (np.exp(found.of_scan[name]).mean() for name in ("curvature", "bend"))
+    ratio = curvature / bend
     assert 0.8 < ratio < 1.25
 
 
@@ -221,9 +222,8 @@ def calibration(scale: Scale) -> Calibration:
     for seed in range(10, 16):
         truth = 5 * hills(seed, 2.0 + seed % 3)
         scan = truth[scale.rows // 2 :: scale.rows]  # half a pixel below the middle of each
-        result, evidence = gather(
-            scan, lambda z: method(Channel(z, 1.0, 1.0)).heights, noise_of(scan, scale.cell), scale
-        )
+        result = method(Channel(scan, 1.0, 1.0)).heights
+        evidence = gather(scan, result, noise_of(scan, scale.cell), scale)
         off = ndimage.shift(result, (0.5, 0.0), mode="nearest") - truth
         found.append(observe(evidence, off, str(seed), np.random.default_rng(seed)))
     return calibrate(found, "bicubic", [], "hills", scale)

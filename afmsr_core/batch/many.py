@@ -409,7 +409,7 @@ def upscale_many(
         report=report,
         trust=trust,
         grid=grid,
-        numbers=summary is not None,
+        numbers=summary is not None or trust.asked,
         with_retrace=with_retrace,
     )
     table = None

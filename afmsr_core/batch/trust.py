@@ -12,7 +12,7 @@ from afmsr_core.grid import choose
 if TYPE_CHECKING:
     from afmsr_core.channel import Channel
     from afmsr_core.io.results import Planned
-    from afmsr_core.upscale import Progress, Settings
+    from afmsr_core.upscale import Settings
 
 __all__ = ["Trust", "coarseness_of"]
 
@@ -73,7 +73,6 @@ class Trust:
         result: Channel,
         settings: Settings,
         record: dict[str, Any],
-        progress: Progress | None = None,
     ) -> list[Channel]:
         """Return the channels that were asked for; their numbers go into the record.
 
@@ -81,14 +80,12 @@ class Trust:
         told, is that, or an average of it.
         """
         from afmsr_core.averaging import averaged
-        from afmsr_core.metrics.numbers import numbers_of_both
         from afmsr_core.trust.assessment import assess
         from afmsr_core.trust.calibration import Calibration
 
         calibration = Calibration.read(self.calibration) if self.calibration else None
-        found = assess(channel, fine, settings, calibration, progress=progress)
+        found = assess(channel, fine, settings, calibration)
         record["trust"] = found.record
-        record["parameters"] = numbers_of_both(channel, result, settings.level)
         record["coarseness"] = found.record["coarseness"]
         extras = []
         if self.confidence:

@@ -143,7 +143,7 @@ class Work:
             if self.dry_run:
                 self._tell(task)
                 return
-            runs = _parts(within, len(shapes) * (1 + self.trust.asked))
+            runs = _parts(within, len(shapes))
             begun = [upscaler.begin(channel, next(runs)) for channel in task.wanted]
             if not self.trust.asked:
                 task.begun = [
@@ -156,7 +156,7 @@ class Work:
             ):
                 fine = begun.pop(0)()
                 result = averaged(fine, shape)
-                extras = self.trust(channel, fine, result, upscaler.settings, entry, next(runs))
+                extras = self.trust(channel, fine, result, upscaler.settings, entry)
                 task.results.append(result)
                 task.extras += extras
                 task.warn(channel, extras)
@@ -183,8 +183,7 @@ class Work:
             from afmsr_core.metrics.numbers import numbers_of_both
 
             for channel, result, entry in zip(task.wanted, task.results, entries, strict=False):
-                if "parameters" not in entry:
-                    entry["parameters"] = numbers_of_both(channel, result, task.settings.level)
+                entry["parameters"] = numbers_of_both(channel, result, task.settings.level)
 
     def write(self, task: Task) -> dict[str, Any]:
         """Write the results and return the record."""

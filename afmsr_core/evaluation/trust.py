@@ -13,7 +13,7 @@ from afmsr_core.errors import FieldError
 from afmsr_core.evaluation.scene import Scene
 from afmsr_core.evaluation.truth import without_line_offsets
 from afmsr_core.grid import Scale
-from afmsr_core.surfaces import fit_plane, match_plane
+from afmsr_core.surfaces import fit_plane
 from afmsr_core.trust.calibration import Calibration, shipped
 from afmsr_core.trust.detail import DetailOfTruth, compare_detail
 from afmsr_core.trust.evidence import gather
@@ -190,8 +190,7 @@ class Witness:
 def scale_of_error(scene: Scene, result: Field, calibration: Calibration) -> Field:
     """Return the scale of the error on the pixels of the result, in the unit of the heights.
 
-    As in :func:`afmsr_core.trust.assessment.assess`, for which the method was calibrated: its
-    result has the mean and the tilt of the scan.
+    As in :func:`afmsr_core.trust.assessment.assess`, for which the method was calibrated.
 
     Parameters
     ----------
@@ -208,14 +207,8 @@ def scale_of_error(scene: Scene, result: Field, calibration: Calibration) -> Fie
         If the scan is too small to tell noise from relief.
     """
     relief = scene.upright(scene.relief)
-
-    def method(heights: Field) -> Field:
-        level = np.array(scene.upright(result))
-        match_plane(level, heights)
-        return level
-
     noise = noise_of(relief, scene.scale.cell)
-    _, evidence = gather(relief, method, noise, scene.scale.upright)
+    evidence = gather(relief, scene.upright(result), noise, scene.scale.upright)
     return scene.upright(calibration.scale_of(evidence))
 
 

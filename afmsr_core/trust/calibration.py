@@ -10,9 +10,10 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +22,9 @@ from afmsr_core import __version__
 from afmsr_core.errors import UnreadableFileError, UsageError
 from afmsr_core.grid import LINES_X2, LINES_X4, SQUARE, Scale
 from afmsr_core.io.files import contents
+from afmsr_core.large_field import bands
 from afmsr_core.quantity import counted
-from afmsr_core.trust.evidence import LENGTHS, Evidence
+from afmsr_core.trust.evidence import LENGTHS, OF_RESULT, OF_SCAN, Evidence
 
 __all__ = [
     "COVERAGES",
@@ -39,7 +41,7 @@ _DATA = Path(__file__).parent.parent / "data"
 
 Field = NDArray[np.float64]
 
-FORMAT = 2  # of the evidence that it is made of
+FORMAT = 3  # of the evidence that it is made of
 COVERAGES = (0.5, 0.68, 0.8, 0.9, 0.95)
 REFERENCE = "curvature"  # the map whose mean has no free exponent: the exponents add up to 1
 RIDGE = 0.1  # few samples: weights stay near zero unless the samples agree
@@ -68,7 +70,7 @@ class Observation:
     error : ndarray of float64, shape (n,)
         Result less truth.
     local : ndarray of float64, shape (n, 2 + maps)
-        Distances from the measured points, and logarithms of the maps less their means.
+        Distances from the measured points, and logarithms of the maps less their means in the scan.
     level : ndarray of float64, shape (maps,)
         Means of the logarithms of the maps over the scan.
     floor : float
@@ -144,13 +146,26 @@ class Calibration:
 
     def scale_of(self, evidence: Evidence) -> Field:
         """Return the scale of the error, in the unit of the heights."""
-        scale = np.full(evidence.away[0].shape, self.intercept)
-        for name in LENGTHS:
-            log = np.log(evidence.maps[name])
-            mean = float(np.nanmean(log))
-            scale += self.local[name] * (log - mean) + self.level[name] * mean
-        scale += self.row_distance * evidence.away[0] + self.column_distance * evidence.away[1]
-        return np.asarray(np.exp(scale))
+        means = evidence.level
+        level = self.intercept + sum(self.level[name] * means[name] for name in LENGTHS)
+        level -= sum(
+            self.local[name] * (means[name] - evidence.unit) for name in (OF_RESULT, *OF_SCAN)
+        )
+        weights = {name: np.float32(weight) for name, weight in self.local.items()}
+        weighted = [weights[name] * evidence.of_scan[name] for name in OF_SCAN]
+        local = evidence.enlarged(np.sum(weighted, axis=0, dtype=np.float32))
+        row_distance, column_distance = evidence.away
+        row_distance = np.float32(self.row_distance) * row_distance
+        column_distance = np.float32(self.column_distance) * column_distance
+        scale = np.empty(local.shape)
+        for rows in bands(len(local)):
+            part = local[rows]
+            part += weights[OF_RESULT] * evidence.disagreement[rows]
+            part += row_distance[rows]
+            part += column_distance
+            np.exp(part, out=part)
+            np.multiply(part, np.exp(level), out=scale[rows])
+        return scale
 
     def as_json(self) -> str:
         """Return the calibration as it is kept in a file."""
@@ -205,6 +220,7 @@ def observe(
     error: Field,
     sample: str,
     rng: np.random.Generator,
+    move: Callable[[Any], Any] = np.asarray,
     pixels: int = PIXELS,
 ) -> Observation:
     """Draw pixels of a pair to learn from.
@@ -212,32 +228,32 @@ def observe(
     Parameters
     ----------
     evidence : Evidence
-        On the pixels of `error`.
+        On the result.
     error : ndarray of float64
         Result less truth, registered; NaN where it is unknown.
     sample : str
         Name of the sample.
     rng : numpy.random.Generator
         Draws the pixels.
+    move : callable
+        Takes a field on the pixels of the result to where the result was moved for `error`.
     pixels : int
         How many.
     """
-    known = np.flatnonzero(np.isfinite(error).ravel())
-    for field in (*evidence.maps.values(), *evidence.away):
-        known = known[np.isfinite(field.ravel()[known])]
-    if not known.size:
+    shape = evidence.disagreement.shape
+    fields = [np.broadcast_to(away, shape) for away in evidence.away]
+    fields += [evidence.local(name) for name in LENGTHS]
+    there = [move(field) for field in fields]
+    known = np.isfinite(error)
+    for field in there:
+        known &= np.isfinite(field)
+    if not known.any():
         raise UsageError(f"{sample}: result and truth have no pixel in common; check the pair")
-    drawn = rng.permutation(known)[:pixels]
-    columns = [field.ravel()[drawn] for field in evidence.away]
-    level = []
-    for name in LENGTHS:
-        log = np.log(evidence.maps[name].ravel())
-        level.append(float(np.mean(log[known])))
-        columns.append(log[drawn] - level[-1])
-    floor = TINY * float(np.nanmedian(evidence.maps["noise"])) + np.finfo(np.float64).tiny
-    return Observation(
-        sample, error.ravel()[drawn], np.stack(columns, axis=1), np.array(level), floor
-    )
+    drawn = rng.permutation(np.flatnonzero(known))[:pixels]
+    local = np.stack([field.ravel()[drawn] for field in there], axis=1).astype(np.float64)
+    level = np.array([evidence.level[name] for name in LENGTHS])
+    floor = TINY * math.exp(evidence.noise) + np.finfo(np.float64).tiny
+    return Observation(sample, error.ravel()[drawn], local, level, floor)
 
 
 def calibrate(

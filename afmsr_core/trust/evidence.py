@@ -1,13 +1,15 @@
 """Evidence: cheap maps that grow where a result is likely to be wrong.
 
-All are in the unit of the heights and on the pixels of the result, so that a map of expected
-error made of them is right in any unit and after any rescaling.
+All are logarithms of lengths in the unit of the heights, so that an expected error made of them is
+right in any unit and after any rescaling. What a scan tells stays on its own pixels, of which there
+are a sixteenth, and single precision is enough for all but the heights.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -15,101 +17,158 @@ from numpy.typing import NDArray
 
 from afmsr_core.gaps import filled
 from afmsr_core.grid import SQUARE, Scale
+from afmsr_core.large_field import bands
 from afmsr_core.methods import registry
 from afmsr_core.methods.interpolation import Interpolation, interpolate
+from afmsr_core.surfaces import Background, match_plane
 from afmsr_core.trust.noise import Noise
 
-__all__ = ["LENGTHS", "PASSES", "Evidence", "gather"]
+__all__ = ["LENGTHS", "Evidence", "gather"]
 
 Field = NDArray[np.float64]
-Method = Callable[[Field], Field]
-"""From a levelled scan to its result, without any background."""
+Single = NDArray[np.float32]
 
 RIVAL = "bicubic"
 FINE = 1.5  # fine pixels over which maps of the result are pooled: less than half a measured one
 COARSE = 0.7  # distances of lines over which maps of the scan are pooled
 KNOWN = 0.3  # of the white noise: evidence below it tells nothing
-ROUNDING = 1e-9  # of the spread of the heights: keeps logarithms finite on a flat scan
+ROUNDING = 1e-6  # of the spread of the heights: below it is what single precision rounds
+NO_BACKGROUND = Background()
 
-LENGTHS = ("disagreement", "curvature", "bend", "climb", "noise")
+OF_RESULT = "disagreement"
+OF_SCAN = ("curvature", "bend", "climb")
+NOISE = "noise"
+LENGTHS = (OF_RESULT, *OF_SCAN, NOISE)
 """Names of the maps; see `Evidence`."""
-
-PASSES = 1
-"""How often the method runs for the evidence. Its spread over mirrored scans, three passes more,
-says nothing that the other maps do not (docs/developers/trust_measured.md)."""
 
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """What speaks for an error, pixel by pixel of the result.
+    """What speaks for an error: natural logarithms of lengths in the unit of the heights.
 
     Attributes
     ----------
-    maps : dict of str to ndarray of float64, shape of the result
-        By name in `LENGTHS`, all positive, in the unit of the heights: ``disagreement`` with
-        bicubic; ``curvature`` across the lines (what a line is off the mean of its neighbours, so
-        what a line between them may be off); ``bend`` along the lines, over the same distance;
-        ``climb`` from line to line; white ``noise``.
-    away : tuple of ndarray of float64, shape of the result
-        Distance of each pixel from the measured points, in measured pixels: across the lines,
-        and along them, where it is 0 in a line scan.
+    disagreement : ndarray of float32, shape (scale.rows * yres, scale.columns * xres)
+        With bicubic, on the pixels of the result.
+    of_scan : dict of str to ndarray of float32, shape (yres, xres)
+        On the pixels of the scan, by name in `OF_SCAN`: ``curvature`` across the lines (what a
+        line is off the mean of its neighbours, so what a line between them may be off); ``bend``
+        along the lines, over the same distance; ``climb`` from line to line.
+    noise : float
+        White noise.
+    scale : Scale
+        Fine pixels per measured pixel.
+    unit : float
+        Logarithm of the length that `disagreement` and `of_scan` are relative to, which keeps
+        single precision far from its limits in any unit.
     """
 
-    maps: dict[str, Field]
-    away: tuple[Field, Field]
+    disagreement: Single
+    of_scan: dict[str, Single]
+    noise: float
+    scale: Scale
+    unit: float = 0.0
 
-    def moved(self, move: Callable[[Field], Field]) -> Evidence:
-        """Return the evidence after every map has gone where the result went."""
-        across, along = (move(field) for field in self.away)
-        return Evidence({name: move(field) for name, field in self.maps.items()}, (across, along))
+    @cached_property
+    def level(self) -> dict[str, float]:
+        """Means of the maps over the scan, by name in `LENGTHS`."""
+        maps = {OF_RESULT: self.disagreement, **self.of_scan}
+        means = {name: self.unit + _mean(field) for name, field in maps.items()}
+        return means | {NOISE: self.noise}
+
+    @property
+    def away(self) -> tuple[Single, Single]:
+        """Distances of the rows, and of the columns, from the measured ones, in measured pixels.
+
+        Shapes (rows, 1) and (1, columns). Along the lines of a line scan they are 0.
+        """
+        rows, columns = (
+            _away(n, fine) for n, fine in zip(self.disagreement.shape, self.scale, strict=True)
+        )
+        return rows[:, None], columns[None]
+
+    def local(self, name: str) -> Single:
+        """Return a map, less its mean over the scan, on the pixels of the result."""
+        if name == NOISE:
+            return np.zeros_like(self.disagreement)
+        field = self.disagreement if name == OF_RESULT else self.enlarged(self.of_scan[name])
+        return np.asarray(field - np.float32(self.level[name] - self.unit))
+
+    def enlarged(self, field: Single) -> Single:
+        """Return what is known on the pixels of the scan on those of the result."""
+        import cv2
+
+        size = self.disagreement.shape[::-1]
+        return np.asarray(cv2.resize(field, size, interpolation=cv2.INTER_LINEAR))
 
 
 def gather(
-    relief: Field, method: Method, noise: Noise, scale: Scale = SQUARE
-) -> tuple[Field, Evidence]:
+    relief: Field,
+    result: Field,
+    noise: Noise,
+    scale: Scale = SQUARE,
+    background: Background = NO_BACKGROUND,
+) -> Evidence:
     """Collect the evidence on a result.
 
     Parameters
     ----------
     relief : ndarray of float64, shape (yres, xres)
         Levelled scan, whose lines are rows; NaN where not measured.
-    method : callable
-        From such a field to its result. It runs `PASSES` times.
+    result : ndarray or LargeField of float64, shape (scale.rows * yres, scale.columns * xres)
+        What the method made of it; NaN where not known. Its mean and tilt do not matter.
     noise : Noise
         Of the scan.
     scale : Scale
         Fine pixels per coarse pixel.
+    background : Background
+        What levelling took off the scan and the result has again.
 
     Returns
     -------
-    result : ndarray of float64, shape (scale.rows * yres, scale.columns * xres)
-        Of the method, on the scan as it is.
-    evidence : Evidence
+    Evidence
     """
-    result = method(relief)
     rival = registry.get(RIVAL, scale)
     if not isinstance(rival, Interpolation):
         raise TypeError(f"{RIVAL} is no interpolation")
-    away = result - interpolate(filled(relief, ~np.isfinite(relief), (scale.cell, 1)), rival)
+    measured = np.isfinite(relief)
+    middle = float(relief.mean(where=measured))
+    unit = max(float(relief.std(where=measured)), noise.white, float(np.finfo(np.float64).tiny))
+    relief = (relief - middle) / unit
+    away = _bare(result, background, middle, unit)
+    match_plane(away, relief)
+    away -= interpolate(filled(relief, ~measured, (scale.cell, 1)).astype(np.float32), rival)
 
     up, down = _neighbours(relief, 1)
     left, right = (z.T for z in _neighbours(relief.T, scale.cell))
-    middle = relief
     of_scan = {
-        "curvature": up - 2 * middle + down,
-        "bend": left - 2 * middle + right,
+        "curvature": up - 2 * relief + down,
+        "bend": left - 2 * relief + right,
         "climb": 0.5 * (down - up),
     }
-    maps = {"disagreement": _pooled(away, FINE)}
-    size, along = result.shape, scale.cell
-    maps |= {name: _enlarged(_pooled(z, COARSE, along), size) for name, z in of_scan.items()}
-    maps["noise"] = np.full(result.shape, noise.white)
-    floor = (KNOWN * noise.white) ** 2 + (ROUNDING * float(np.nanstd(relief))) ** 2
-    floor += np.finfo(np.float64).tiny
-    lengths = {name: np.sqrt(maps[name] ** 2 + floor) for name in LENGTHS}
-    rows, columns = (_away(n, fine) for n, fine in zip(result.shape, scale, strict=True))
-    grid = np.broadcast_to(rows[:, None], result.shape), np.broadcast_to(columns, result.shape)
-    return result, Evidence(lengths, grid)
+    least = (KNOWN * noise.white / unit) ** 2 + ROUNDING**2
+    return Evidence(
+        disagreement=_log_pooled(away, FINE, least),
+        of_scan={
+            name: _log_pooled(of_scan[name].astype(np.float32), COARSE, least, scale.cell)
+            for name in OF_SCAN
+        },
+        noise=math.log(unit) + 0.5 * math.log((noise.white / unit) ** 2 + least),
+        scale=scale,
+        unit=math.log(unit),
+    )
+
+
+def _bare(result: Field, background: Background, middle: float, unit: float) -> Single:
+    """Return a result without its background, in units of its relief."""
+    yres, xres = result.shape
+    bare = np.empty((yres, xres), np.float32)
+    for rows in bands(yres):
+        part = background.on_grid(yres, xres, rows)
+        np.subtract(result[rows], part, out=part)
+        part -= middle
+        bare[rows] = part / unit
+    return bare
 
 
 def _neighbours(field: Field, step: int) -> tuple[Field, Field]:
@@ -119,27 +178,36 @@ def _neighbours(field: Field, step: int) -> tuple[Field, Field]:
     return padded[: -2 * step], padded[2 * step :]
 
 
-def _away(count: int, scale: int) -> Field:
+def _away(count: int, scale: int) -> Single:
     """Return how far pixel centres lie from the nearest centre of a measured pixel."""
-    return np.abs((np.arange(count) % scale + 0.5) / scale - 0.5)
+    away = np.abs((np.arange(count) % scale + 0.5) / scale - 0.5)
+    return away.astype(np.float32)
 
 
-def _pooled(field: Field, sigma: float, along: int = 1) -> Field:
-    """Return the local root mean square, over the pixels that are known.
+def _mean(field: Single) -> float:
+    return float(field.mean(dtype=np.float64))
 
-    Over `sigma` pixels, and `along` times as many along the lines.
+
+def _log_pooled(field: Single, sigma: float, least: float, along: int = 1) -> Single:
+    """Return the logarithm of the local root mean square over the pixels that are known.
+
+    Over `sigma` pixels, and `along` times as many along the lines; the field is overwritten.
+    `least` is added to the mean square.
     """
     import cv2
 
-    def mean(z: Field) -> Field:
+    def mean(z: Single) -> Single:
         return np.asarray(cv2.GaussianBlur(z, (0, 0), sigmaX=along * sigma, sigmaY=sigma))
 
-    known = np.isfinite(field).astype(np.float64)
-    return np.sqrt(mean(np.nan_to_num(field) ** 2) / np.maximum(mean(known), 1e-6))
-
-
-def _enlarged(field: Field, shape: tuple[int, ...]) -> Field:
-    import cv2
-
-    size = (shape[1], shape[0])
-    return np.asarray(cv2.resize(field, size, interpolation=cv2.INTER_LINEAR))
+    known = np.isfinite(field)
+    whole = known.all()
+    square = np.multiply(field, field, out=field)
+    if not whole:
+        square[~known] = 0.0
+    pooled = mean(square)
+    if not whole:
+        pooled /= np.maximum(mean(known.astype(np.float32)), np.float32(1e-6))
+    pooled += np.float32(least)
+    np.log(pooled, out=pooled)
+    pooled *= np.float32(0.5)
+    return pooled

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -69,18 +70,25 @@ def flagged(width: Field, share: float = FLAGGED, block: Scale = PIXEL) -> NDArr
     >>> flagged(np.arange(10.0)[None], 0.2)[0].nonzero()[0]
     array([8, 9])
     """
-    rows, columns = width.shape
-    cells = width.reshape(rows // block.rows, block.rows, columns // block.columns, block.columns)
-    pooled = np.sqrt(np.mean(cells**2, axis=(1, 3)))
-    known = pooled[np.isfinite(pooled)]
+    power = _mean_square(width, block)
+    known = power[np.isfinite(power)]
     if not known.size:
         return np.zeros(width.shape, dtype=bool)
-    with np.errstate(invalid="ignore"):
-        doubt = pooled > np.quantile(known, 1 - share, method="lower")
+    last = math.floor((1 - share) * (known.size - 1))
+    doubt = power > np.partition(known, last)[last]  # False of NaN
     return np.repeat(np.repeat(doubt, block.rows, axis=0), block.columns, axis=1)
 
 
-def worth_a_zoom(uncertainty: Channel, count: int = COUNT, side: int = SIDE) -> tuple[Region, ...]:
+def _mean_square(width: Field, block: Scale) -> Field:
+    """Return the mean square of every block of pixels."""
+    rows, columns = (n // fine for n, fine in zip(width.shape, block, strict=True))
+    lines = np.einsum("ijk,ijk->ik", *2 * [width.reshape(rows, block.rows, -1)])
+    return np.asarray(lines.reshape(rows, columns, block.columns).mean(axis=-1) / block.rows)
+
+
+def worth_a_zoom(
+    uncertainty: Channel, count: int = COUNT, side: int = SIDE, block: Scale = PIXEL
+) -> tuple[Region, ...]:
     """Choose the squares that hold most of the uncertainty.
 
     Parameters
@@ -91,17 +99,19 @@ def worth_a_zoom(uncertainty: Channel, count: int = COUNT, side: int = SIDE) -> 
         How many, at the most.
     side : int
         The shorter side of the scan over the side of a square.
+    block : Scale
+        Pixels that are taken together: those of one pixel of the scan. Squares begin and end with
+        such a block.
 
     Returns
     -------
     tuple of Region
         Without overlap, the most uncertain first.
     """
-    width = uncertainty.heights
+    power = np.nan_to_num(_mean_square(uncertainty.heights, block))
+    height, width = uncertainty.dy * block.rows, uncertainty.dx * block.columns  # of a block
     size = min(uncertainty.xreal, uncertainty.yreal) / side
-    rows = max(1, round(size / uncertainty.dy))
-    columns = max(1, round(size / uncertainty.dx))
-    power = np.nan_to_num(width) ** 2
+    rows, columns = max(1, round(size / height)), max(1, round(size / width))
     total = float(power.sum())
     sums = np.zeros((power.shape[0] + 1, power.shape[1] + 1))
     sums[1:, 1:] = power.cumsum(axis=0).cumsum(axis=1)
@@ -115,8 +125,8 @@ def worth_a_zoom(uncertainty: Channel, count: int = COUNT, side: int = SIDE) -> 
             break
         found.append(
             Region(
-                x=float(uncertainty.xoff + (left + columns / 2) * uncertainty.dx),
-                y=float(uncertainty.yoff + (top + rows / 2) * uncertainty.dy),
+                x=float(uncertainty.xoff + (left + columns / 2) * width),
+                y=float(uncertainty.yoff + (top + rows / 2) * height),
                 size=float(size),
                 uncertainty=float(np.sqrt(best / (rows * columns))),
                 share=best / total,

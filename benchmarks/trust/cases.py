@@ -92,8 +92,9 @@ class Case:
         return self.inside(self.truth)
 
     def gathered(self, method: Callable[[Field], Field]) -> tuple[Field, Evidence]:
-        """Run the method for its evidence; returns its result on its own grid too."""
-        return gather(self.coarse, method, self.noise, self.scale)
+        """Run the method; returns its result on its own grid, and the evidence on it."""
+        result = method(self.coarse)
+        return result, gather(self.coarse, result, self.noise, self.scale)
 
 
 def cases(

@@ -28,8 +28,8 @@ def observed(case: Case, method: Method, seed: int) -> Observation:
     """Draw pixels of one case."""
     result, evidence = case.gathered(method)
     error = case.registered(result) - case.right
-    moved = evidence.moved(case.registered_map)
-    return observe(moved, error, case.scan.sample, np.random.default_rng(seed))
+    rng = np.random.default_rng(seed)
+    return observe(evidence, error, case.scan.sample, rng, case.registered_map)
 
 
 def learn(folder: Path, scale: Scale = SQUARE) -> Calibration:

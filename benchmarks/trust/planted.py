@@ -154,7 +154,8 @@ def planted(folder: Path, more: Mapping[str, Path]) -> str:
 
 
 def _judged(surface: Surface, method: Method, calibration: Calibration) -> Found:
-    result, evidence = gather(surface.coarse, method, noise_of(surface.coarse), SCALE)
+    result = method(surface.coarse)
+    evidence = gather(surface.coarse, result, noise_of(surface.coarse), SCALE)
     half = calibration.scales(0.9) * calibration.scale_of(evidence)
     doubt = flagged(half, block=SCALE)
     detail = compare_detail(

@@ -48,7 +48,7 @@ define_choices(void)
     gwy_param_def_add_boolean(def, CHOICE_RESTORE, "restore_background",
                               "Restore background: same _tilt, datum and mean", TRUE);
     gwy_param_def_add_boolean(def, CHOICE_CONFIDENCE, "confidence",
-                              "Add con_fidence and residual as images (twice the time)", FALSE);
+                              "Add con_fidence and residual as images", FALSE);
     gwy_param_def_add_boolean(def, CHOICE_JOIN, "join_retrace",
                               "_Join with the retrace: less noise, fewer scars", FALSE);
     gwy_param_def_add_instant_updates(def, CHOICE_UPDATE, "update", NULL, TRUE);

@@ -9,7 +9,7 @@
 #define TICK 30                   /* ms between two looks at the worker */
 #define QUICK 3.0                 /* s; previews that take longer come only when they are asked for */
 #define PREVIEW_CELLS (96 * 96)   /* of a crop with what the method sees around it */
-#define PASSES 2                  /* runs of the method if confidence is asked for, see protocol.py */
+#define CONFIDENCE_SECONDS 1e-6   /* that confidence takes per pixel of the scan, see protocol.py */
 #define TEXT_WIDTH 52             /* characters of a line of text */
 
 /* What the worker can be asked, in the order of its importance. */
@@ -61,7 +61,7 @@ show_estimate(Dialog *gui)
     g_autofree gchar *text = NULL;
 
     if (gwy_params_get_boolean(gui->choices, CHOICE_CONFIDENCE))
-        seconds *= PASSES;
+        seconds += CONFIDENCE_SECONDS * pixels_of(gui);
     if (!method)
         text = g_strdup("Time for the whole image: \342\200\246");
     else if (seconds < 1.0)

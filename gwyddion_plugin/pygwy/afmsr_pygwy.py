@@ -576,8 +576,7 @@ class Dialog(object):
             label.set_line_wrap(True)
             label.set_selectable(True)  # a command that gets what is missing can be copied
         self.restore = gtk.CheckButton("Restore background: same _tilt, datum and mean")
-        self.confidence = gtk.CheckButton(
-            "Add con_fidence and residual as channels (twice the time)")
+        self.confidence = gtk.CheckButton("Add con_fidence and residual as channels")
         self.join = gtk.CheckButton("_Join with the retrace: less noise, fewer scars")
         self.join.set_sensitive(False)  # until the worker has found it among the channels
         table = gtk.Table(5, 2)

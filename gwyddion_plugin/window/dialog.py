@@ -152,10 +152,9 @@ class Dialog:
             returned, text="Restore background: same tilt, datum and mean", variable=self._restore
         )
         restore.grid(row=1, columnspan=2, sticky="w")
-        passes = protocol.CONFIDENCE_PASSES
         confidence = ttk.Checkbutton(
             returned,
-            text=f"Mark the least certain regions (takes {passes} times as long)",
+            text="Mark the least certain regions",
             variable=self._confidence,
             command=self._show_estimate,
         )
@@ -362,8 +361,8 @@ class Dialog:
     def _show_estimate(self) -> None:
         rate = self._methods.seconds_per_pixel
         pixels = self._scan.xres * self._scan.yres
-        passes = protocol.CONFIDENCE_PASSES if self._confidence.get() else 1
-        told = "…" if rate is None else _about(rate * pixels * passes)
+        more = protocol.CONFIDENCE_SECONDS * self._confidence.get()
+        told = "…" if rate is None else _about((rate + more) * pixels)
         self._estimate["text"] = f"Time for the whole image: {told}"
 
 

@@ -132,14 +132,10 @@ def expected(request: Mapping[str, Any]) -> float:
     try:
         scan = described(request["field"])
         method = _method(settings.method, choose(scan, settings.scale).scale)
-        return scan.heights.size * _passes(request) * estimate(method)
+        more = protocol.CONFIDENCE_SECONDS * request_values.flag(request, "confidence")
+        return scan.heights.size * (estimate(method) + more)
     except AfmsrError:  # which the work itself will tell
         return 0.0
-
-
-def _passes(request: Mapping[str, Any]) -> int:
-    """Return how often the method will run."""
-    return protocol.CONFIDENCE_PASSES if request_values.flag(request, "confidence") else 1
 
 
 def _timed(upscaler: Upscaler, channel: Channel, progress: Progress) -> tuple[Channel, float]:
@@ -247,8 +243,8 @@ def _results(
     request: Mapping[str, Any], channel: Channel, progress: Progress
 ) -> tuple[Channel, list[Channel], float]:
     """Return the result, what says how far to trust it if that is wanted, and the seconds."""
-    upscaler, passes = _upscaler(_settings(request), channel), _passes(request)
-    result, seconds = _timed(upscaler, channel, lambda fraction: progress(fraction / passes))
+    upscaler = _upscaler(_settings(request), channel)
+    result, seconds = _timed(upscaler, channel, progress)
     result = result.after(_scan_time(channel, upscaler.scale(channel)))
     extras: list[Channel] = []
     if request_values.flag(request, "confidence"):

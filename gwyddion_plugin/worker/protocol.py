@@ -46,8 +46,8 @@ the answers repeat. Every request ends with exactly one answer of its own type's
         seconds for which the worker may stay in memory after the client has closed its stdin, so
         that the next ``worker`` that is started finds it and hands over to it. 0 by default.
     ``confidence``
-        true: say also how far the result is to be trusted. The method runs `CONFIDENCE_PASSES`
-        times. The answer then has ``"extras": [{"field": FIELD, "history": [...]}, ...]``: the
+        true: say also how far the result is to be trusted. The answer then has
+        ``"extras": [{"field": FIELD, "history": [...]}, ...]``: the
         half-width of the interval around each height, whose mask marks the least certain regions;
         the residual, on the pixels of the scan; and, if the scan has noise, the same in sigma.
         ``save`` writes them too.
@@ -130,7 +130,7 @@ from typing import Any
 from afmsr_core.errors import AfmsrError, UsageError
 
 __all__ = [
-    "CONFIDENCE_PASSES",
+    "CONFIDENCE_SECONDS",
     "EXTRAS",
     "LONGEST_LINE",
     "PREVIEW_FIELDS",
@@ -157,8 +157,8 @@ PREVIEW_FIELDS = {
 }
 PREVIEW_MASK = "preview-mask.raw"
 """Files of a preview; the mask, of pixels that were not measured, nobody shows."""
-CONFIDENCE_PASSES = 2
-"""How often a method runs if confidence is asked for: once, and for `afmsr_core.trust.evidence`."""
+CONFIDENCE_SECONDS = 1e-6
+"""What confidence takes per pixel of the scan, whatever the method; `benchmarks confidence`."""
 LONGEST_LINE = 1 << 20  # bytes; the longest honest message, a history, has a few thousand
 SETTINGS = (
     "method",

@@ -19,13 +19,12 @@ from afmsr_core.channel import Channel
 from afmsr_core.errors import FieldError
 from afmsr_core.io.gwy import GwyFile
 from afmsr_core.planning import plan
-from afmsr_core.trust import evidence
 from afmsr_core.trust.assessment import assess
 from afmsr_core.trust.coarseness import Coarseness, judge
 from afmsr_core.trust.noise import noise_of
 from afmsr_core.trust.regions import FLAGGED
 from afmsr_core.upscale import Settings, upscale
-from gwyddion_plugin.worker import answers, field_files, protocol, scan_notes
+from gwyddion_plugin.worker import answers, field_files, scan_notes
 
 EXAMPLE = Path(__file__).parents[2] / "afmsr_core" / "data" / "example_low.gwy"
 
@@ -45,8 +44,10 @@ def scan(yres: int = 36, xres: int = 48, **changes) -> Channel:
 # --- the worker ---------------------------------------------------------------------------------
 
 
-def test_the_passes_are_those_of_the_library():
-    assert protocol.CONFIDENCE_PASSES == 1 + evidence.PASSES
+def test_the_time_that_is_told_is_that_of_the_method_and_a_little_more(tmp_path: Path) -> None:
+    request = {"field": field_files.write(tmp_path, raw(scan())), "settings": {"method": "afm"}}
+    plain, both = (answers.expected(request | {"confidence": asked}) for asked in (False, True))
+    assert plain < both < 1.5 * plain
 
 
 def test_the_verdict_is_that_of_the_library(tmp_path: Path) -> None:

@@ -363,7 +363,7 @@ def test_confidence_and_residual_come_as_further_channels(host: Host, scan: np.n
     rng = np.random.default_rng(0)
     scan = np.tile(scan, (2, 1)) + rng.normal(0, 2e-10, (48, 36))
     host.add_channel(scan)
-    chosen = {"Add con_fidence and residual as channels (twice the time)": True}
+    chosen = {"Add con_fidence and residual as channels": True}
     report = host.run(mode="RUN_INTERACTIVE", user=["wait for methods", chosen, "gtk-ok"])
     assert report["errors"] == []
     result, width, residual, sigma = (_added(report, number) for number in (1, 2, 3, 4))
