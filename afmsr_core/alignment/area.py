@@ -250,8 +250,6 @@ def _fit_step(
     )
     x, y = grid_of(truth.shape)
     u, v = (x - to_pixels[0, 2]) / half, (y - to_pixels[1, 2]) / half
-    backdrop = polynomials(u, v, background).T.copy()
-    u, v = (part.ravel() for part in np.broadcast_arrays(u, v))
     edge = apply(np.linalg.inv(to_pixels), *corners(truth.shape))
     # A common scale, so that gain is a number near 1.
     spread = float(np.std(truth)) or 1.0
@@ -261,6 +259,12 @@ def _fit_step(
     if measured is not None:
         sheets.append(measured[0].astype(np.float32))
 
+    # A row each for what heights change by with a free element, for the heights, and for every
+    # term of the background, which stay. Pixels that do not take part have no weight.
+    backdrop = polynomials(u, v, background).T
+    design = np.empty((len(free) + 1 + len(backdrop), *truth.shape))
+    equations = design.reshape(len(design), -1)
+    equations[len(free) + 1 :] = backdrop
     matrix = start @ to_pixels
     weights = np.ones(target.size)
     for _ in range(ITERATIONS):
@@ -268,37 +272,38 @@ def _fit_step(
         there_x, there_y = apply(matrix, u, v)
         inside = (there_x >= 0) & (there_x <= result.shape[1] - 1)
         inside &= (there_y >= 0) & (there_y <= result.shape[0] - 1)
-        at_x = there_x.reshape(truth.shape).astype(np.float32)
-        at_y = there_y.reshape(truth.shape).astype(np.float32)
+        at_x, at_y = there_x.astype(np.float32), there_y.astype(np.float32)
         height, along_x, along_y, *known = (
-            cv2.remap(sheet, at_x, at_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE).ravel()
+            cv2.remap(sheet, at_x, at_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
             for sheet in sheets
         )
         if measured is not None:
-            inside &= (known[0] > 0.99) & measured[1].ravel()
-        if np.count_nonzero(inside) < max(MIN_SHARE * inside.size, 2 * len(free) + 16):
+            inside &= (known[0] > 0.99) & measured[1]
+        used = inside.ravel()
+        if np.count_nonzero(used) < max(MIN_SHARE * used.size, 2 * len(free) + 16):
             return None
-        below = matrix[2, 0] * u + matrix[2, 1] * v + 1
+        below = matrix[2, 0] * u + (matrix[2, 1] * v + 1)
         by_x, by_y = along_x / below, along_y / below
-        # What height changes by with each free element: a gradient times u, v or 1.
+        # A gradient times u, v or 1.
         slopes = by_x, by_y, -(by_x * there_x + by_y * there_y) if free[-1] > 5 else by_y
-        moves = (slopes[n // 3] * (u, v, 1.0)[n % 3] for n in free)
-        used = np.flatnonzero(inside)
-        design = np.stack([part.take(used) for part in (*moves, height, *backdrop)])
-        wanted, weight = target.take(used), weights.take(used)
-        normal = (design * weight) @ design.T
+        for row, n in zip(design, free, strict=False):
+            np.multiply(slopes[n // 3], (u, v, 1.0)[n % 3], out=row)
+        design[len(free)] = height
+        weight = np.where(used, weights, 0.0)
+        weighted = equations * np.sqrt(weight)
+        normal = weighted @ weighted.T
         size = np.sqrt(np.diag(normal))
         if not np.all(size > 0) or not np.all(np.isfinite(size)):
             return None
         scaled = normal / np.outer(size, size)
-        right = (design @ (weight * wanted)) / size
+        right = (equations @ (weight * target)) / size
         solution = np.linalg.lstsq(scaled, right, rcond=1e-10)[0] / size
         gain = float(solution[len(free)])
         if not gain > 0:
             return None
-        off = wanted - solution @ design
-        limit = HUBER * NORMAL * float(np.median(np.abs(off))) + 1e-12
-        weights[used] = np.minimum(1, limit / np.maximum(np.abs(off), 1e-300))
+        off = np.abs(target - solution @ equations)
+        limit = HUBER * NORMAL * float(np.median(off[used])) + 1e-12
+        np.copyto(weights, np.minimum(1, limit / np.maximum(off, 1e-300)), where=used)
         change = np.zeros(9)
         change[list(free)] = solution[: len(free)] / gain
         before = apply(matrix, *edge)
