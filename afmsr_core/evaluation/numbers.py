@@ -14,6 +14,7 @@ from afmsr_core.evaluation.scene import Scene
 from afmsr_core.metrics.numbers import OF_PAIR, OF_RESULT, RULE, numbers_of, quality_of
 from afmsr_core.metrics.streaks import LOW, SCARS, TRUTH
 from afmsr_core.trust.bias import levelling_bias
+from afmsr_core.trust.noise import Noise
 
 __all__ = ["numbers_in", "quality_in"]
 
@@ -65,13 +66,16 @@ def numbers_in(
     }
 
 
-def quality_in(scene: Scene, reference: metrics.Reference) -> dict[str, Any]:
+def quality_in(
+    scene: Scene, reference: metrics.Reference, noise: Noise | None = None
+) -> dict[str, Any]:
     """Return what coarse scan and truth, cropped, tell of their own quality.
 
     `reference` is the truth, after its results were scored: the scars are those of its metrics.
+    `noise` is its own, if it is known already.
     """
     scars = reference.context.of_pair.get
     return {
-        "low": quality_of(scene.upright(scene.relief), scene.scale.cell, scars(SCARS[LOW])),
-        "truth": quality_of(scene.upright(reference.truth), scars=scars(SCARS[TRUTH])),
+        "low": quality_of(scene.upright(scene.relief), scene.scale.cell, scars=scars(SCARS[LOW])),
+        "truth": quality_of(scene.upright(reference.truth), 1, noise, scars(SCARS[TRUTH])),
     }

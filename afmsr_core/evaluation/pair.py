@@ -19,6 +19,7 @@ from afmsr_core.channel import Channel
 from afmsr_core.errors import (
     AfmsrError,
     Cancelled,
+    FieldError,
     PairError,
     UsageError,
     WeightsError,
@@ -34,6 +35,7 @@ from afmsr_core.grid import choose
 from afmsr_core.normalisation import Normalisation, from_8bit, to_8bit
 from afmsr_core.pairing import Pair, check_pair
 from afmsr_core.trust.calibration import Calibration
+from afmsr_core.trust.noise import Noise, noise_of
 from afmsr_core.upscale import Settings, Upscaler
 
 __all__ = ["Evaluator", "Outcome"]
@@ -207,10 +209,13 @@ class Evaluator:
                 step()
             if protocol == "nm":
                 began = time.perf_counter()
-                record["trust"], more = self._trust(scene, backing, crop, maps, fields, results)
+                noise = _noise_of(scene.upright(fields["high"]))
+                record["trust"], more = self._trust(
+                    scene, backing, crop, maps, fields, results, noise
+                )
                 record["trust"] |= {
                     "numbers": numbers_in(scene, settings.level, reference, found_by),
-                    "quality": quality_in(scene, reference),
+                    "quality": quality_in(scene, reference, noise),
                 }
                 fields |= more
                 record["seconds"]["trust"] = time.perf_counter() - began
@@ -254,6 +259,7 @@ class Evaluator:
         maps: Mapping[str, Alignment],
         fields: Mapping[str, Field],
         made: Mapping[str, Field],
+        noise: Noise | None,
     ) -> tuple[dict[str, Any], dict[str, Field]]:
         """Return what the truth says of trust, and the half-width of the interval, if any."""
 
@@ -261,7 +267,7 @@ class Evaluator:
             return crop.of(warp(field, maps[name].matrix, scene.truth.shape, "linear"))
 
         results = {name: fields[name] for name in maps}
-        of_truth = told_of(scene, backing, self.settings.level, crop, results)
+        of_truth = told_of(scene, backing, self.settings.level, crop, results, noise)
         told, more = self._witness(
             scene,
             results,
@@ -272,6 +278,7 @@ class Evaluator:
             exact_error=None
             if backing.exact is None
             else partial(backing.exact.error_of, crop=crop),
+            of_scan=noise,
         )
         return told | of_truth, more
 
@@ -370,6 +377,14 @@ class Evaluator:
     def _metrics(self, scene: Scene) -> dict[str, Any]:
         """Return the choices in metrics; what the scans were like is the pair's own."""
         return scene.metrics | dict(self.settings.metrics)
+
+
+def _noise_of(truth: Field) -> Noise | None:
+    """Return the noise that a scan tells of itself; None where what asks for it says why not."""
+    try:
+        return noise_of(truth)
+    except FieldError:
+        return None
 
 
 def _channel(path: Path, spec: str | None) -> Channel:

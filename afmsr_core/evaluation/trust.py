@@ -17,7 +17,7 @@ from afmsr_core.surfaces import fit_plane
 from afmsr_core.trust.calibration import Calibration, shipped
 from afmsr_core.trust.detail import DetailOfTruth, compare_detail
 from afmsr_core.trust.evidence import gather
-from afmsr_core.trust.noise import noise_of
+from afmsr_core.trust.noise import Noise, noise_of
 from afmsr_core.upscale import Upscaler
 
 __all__ = ["COVERAGE", "Witness", "detail_in", "interval_in", "judged_in"]
@@ -39,6 +39,7 @@ def detail_in(
     truth: Field,
     scene: Scene,
     scale: int,
+    noise: Noise | None = None,
 ) -> dict[str, Any]:
     """Count the features that results invent and miss.
 
@@ -52,6 +53,8 @@ def detail_in(
         With the coarse scan, whose noise counts as well, and the pixel size of the truth.
     scale : int
         Fine pixels per measured pixel; of a line scan, between its lines.
+    noise : Noise, optional
+        Of the truth, as its own scan tells it, if that is known already.
 
     Returns
     -------
@@ -61,7 +64,7 @@ def detail_in(
         ``noise_truth`` and ``noise_low``; or ``reason``, where nothing can be counted.
     """
     try:
-        noise = noise_of(scene.upright(truth)).white
+        white = (noise or noise_of(scene.upright(truth))).white
         noise_of_scan = noise_of(scene.upright(scene.relief), scene.scale.cell).pixel
     except FieldError as error:
         return {"reason": str(error)}
@@ -71,7 +74,7 @@ def detail_in(
         found = compare_detail(
             scene.upright(result),
             scene.upright(truth),
-            noise,
+            white,
             noise_of_scan,
             scale,
             cell=scene.scale.cell,
@@ -87,7 +90,7 @@ def detail_in(
         "reason": "",
         "methods": methods,
         "area_um2": searched * channel.dx * channel.dy * 1e-6 if in_nm else None,
-        "noise_truth": noise,
+        "noise_truth": white,
         "noise_low": noise_of_scan,
     }
 
@@ -130,6 +133,7 @@ class Witness:
         made: Mapping[str, Field],
         noise: float = 0.0,
         exact_error: Callable[[Field], Field] | None = None,
+        of_scan: Noise | None = None,
     ) -> tuple[dict[str, Any], dict[str, Field]]:
         """Return what a record holds of trust, and the half-width at `COVERAGE` as a field.
 
@@ -150,11 +154,13 @@ class Witness:
             Standard deviation of the noise of the truth.
         exact_error : callable, optional
             Takes a result to its error against the exact surface, where that is known.
+        of_scan : Noise, optional
+            The noise of the truth, as its own scan tells it, if that is known already.
         """
         low, high = scene.low, scene.high
         # As the lines are apart: between them is what a method adds.
         apart = max(1, round(max(low.dx, low.dy) / max(high.dx, high.dy)))
-        found = {"detail": detail_in(results, truth, scene, apart)}
+        found = {"detail": detail_in(results, truth, scene, apart, of_scan)}
         chosen = self.calibrated(scene.scale)
         if chosen is None:
             of = "line scans" if scene.scale.lines else "its weights"

@@ -153,7 +153,12 @@ class Backing:
 
 
 def told_of(
-    scene: Scene, backing: Backing, spec: str, crop: Crop, results: Mapping[str, Field]
+    scene: Scene,
+    backing: Backing,
+    spec: str,
+    crop: Crop,
+    results: Mapping[str, Field],
+    noise: Noise | None = None,
 ) -> dict[str, Any]:
     """Return what a record tells of the truth: its noise, line offsets, the exact surface.
 
@@ -169,6 +174,8 @@ def told_of(
         What is scored.
     results : mapping of str to ndarray
         By name of the method, on the pixels of the truth, cropped.
+    noise : Noise, optional
+        Of the truth, as its own scan tells it, if that is known already.
 
     Returns
     -------
@@ -179,7 +186,7 @@ def told_of(
     truth, exact = crop.of(scene.truth), backing.exact
     offsets = {name: line_offsets(scene.upright(field - truth)) for name, field in results.items()}
     if exact is None:
-        floor = floor_of(scene, backing, spec, crop)
+        floor = floor_of(scene, backing, spec, crop, noise)
         return {"truth": floor | {"line_offsets": offsets}, "exact": None}
     errors = {name: exact.error_of(field, crop) for name, field in results.items()}
     own = exact.error_of(truth, crop)
@@ -187,14 +194,16 @@ def told_of(
         name: {"rmse": _rms(error), "rmse_surface": _rms(exact.error_of_surface(error, crop))}
         for name, error in errors.items()
     }
-    floor = _floor_by_exact(scene.upright(truth), own, errors.values())
+    floor = _floor_by_exact(scene.upright(truth), own, errors.values(), noise)
     return {
         "truth": floor | {"line_offsets": offsets},
         "exact": {"shift_px": list(exact.shift_px), "of_truth": _rms(own), "methods": told},
     }
 
 
-def _floor_by_exact(upright: Field, own: Field, errors: Iterable[Field]) -> dict[str, Any]:
+def _floor_by_exact(
+    upright: Field, own: Field, errors: Iterable[Field], of_scan: Noise | None
+) -> dict[str, Any]:
     """Return the part of the truth's own error that no result shares; `upright` is the truth.
 
     What both scans have alike, such as edges that the feedback follows late, a method can follow,
@@ -204,7 +213,7 @@ def _floor_by_exact(upright: Field, own: Field, errors: Iterable[Field]) -> dict
     likeness = max((_correlation(own, error) for error in errors), default=0.0)
     noise = _rms(own) * float(np.sqrt(max(0.0, 1.0 - likeness**2)))
     try:
-        return _told(noise_of(upright), noise, "exact surface")
+        return _told(of_scan or noise_of(upright), noise, "exact surface")
     except FieldError:
         return _told(Noise(np.nan, np.nan, None, ""), noise, "exact surface")
 
@@ -231,12 +240,14 @@ def _straightened(error: Field) -> Field:
     return fit_polynomial(np.asarray(small), BENT).subtracted_from(error)
 
 
-def floor_of(scene: Scene, backing: Backing, spec: str, crop: Crop) -> dict[str, Any]:
+def floor_of(
+    scene: Scene, backing: Backing, spec: str, crop: Crop, noise: Noise | None = None
+) -> dict[str, Any]:
     """Return the noise of the truth, the least error that any method can have, from its scan.
 
     Parameters
     ----------
-    scene, backing, spec, crop
+    scene, backing, spec, crop, noise
         As of `told_of`.
 
     Returns
@@ -262,7 +273,7 @@ def floor_of(scene: Scene, backing: Backing, spec: str, crop: Crop) -> dict[str,
                 both = noise_between(truth, scene.upright(crop.of(scene.upright(moved))))
                 whole = float(np.hypot(both.pixel, both.correlated or 0.0))
                 return _told(both, whole, both.source)
-        alone = noise_of(truth)
+        alone = noise or noise_of(truth)
     except FieldError as error:
         return {"reason": str(error)}
     return _told(alone, alone.pixel, alone.source)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from typing import Any
 
@@ -16,7 +16,7 @@ from afmsr_core.grid import choose, scale_of
 from afmsr_core.levelling import level
 from afmsr_core.metrics.base import Context, Metric, Value
 from afmsr_core.metrics.base import Field as Values
-from afmsr_core.metrics.grains import KINDS, RESAMPLES, TAILS, Kind, Rule, find_grains
+from afmsr_core.metrics.grains import KINDS, RESAMPLES, TAILS, Kind, Rule, find_grains, smoothed
 from afmsr_core.metrics.roughness import (
     ROUGHNESS,
     excess_area,
@@ -27,7 +27,7 @@ from afmsr_core.metrics.spectrum import SCALE
 from afmsr_core.metrics.streaks import Scar, find_scars
 from afmsr_core.surfaces import fit_plane
 from afmsr_core.trust.bias import levelling_bias
-from afmsr_core.trust.noise import noise_of
+from afmsr_core.trust.noise import Noise, noise_of
 from afmsr_core.trust.resolution import resolved_alone
 
 __all__ = [
@@ -99,8 +99,9 @@ def numbers_of(
         name: ends if numbers[name] is not None else None
         for name, ends in _intervals(field, pixel_size).items()
     }
+    smooth, rule = smoothed(field, pixel_size, rule.cutoff), replace(rule, cutoff=0.0)
     for kind in KINDS:
-        numbers[kind] = find_grains(field, pixel_size, rule, kind).as_dict(lengths)
+        numbers[kind] = find_grains(smooth, pixel_size, rule, kind).as_dict(lengths)
     return numbers
 
 
@@ -173,7 +174,10 @@ def _in_blocks(field: Field) -> Field:
 
 
 def quality_of(
-    relief: ArrayLike, cell: int = 1, scars: Sequence[Scar] | None = None
+    relief: ArrayLike,
+    cell: int = 1,
+    noise: Noise | None = None,
+    scars: Sequence[Scar] | None = None,
 ) -> dict[str, Any]:
     """Return how good a scan is, as far as it tells itself.
 
@@ -183,7 +187,7 @@ def quality_of(
         Levelled, the fast axis across; NaN where not measured.
     cell : int
         Pixels along a line that are as long as lines are apart; 1 if they are square.
-    scars : sequence of Scar, optional
+    noise, scars : Noise and sequence of Scar, optional
         Of `relief`, if they are known already.
 
     Returns
@@ -202,7 +206,7 @@ def quality_of(
     reasons = []
     spread = float(np.nanstd(field)) if np.isfinite(field).any() else 0.0
     try:
-        noise = noise_of(field, cell)
+        noise = noise or noise_of(field, cell)
     except FieldError as error:
         reasons.append(str(error))
     else:
