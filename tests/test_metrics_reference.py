@@ -57,7 +57,7 @@ def test_what_belongs_to_the_truth_is_computed_once(monkeypatch: pytest.MonkeyPa
     for module, name in (
         (spectrum, "power_spectrum"),
         (spectrum, "autocorrelation_length"),
-        (roughness, "surface_parameters"),
+        (roughness, "roughness_of"),
         (streaks, "find_scars"),
     ):
         genuine = getattr(module, name)
@@ -76,7 +76,7 @@ def test_what_belongs_to_the_truth_is_computed_once(monkeypatch: pytest.MonkeyPa
     assert counts == {
         "power_spectrum": 3,
         "autocorrelation_length": 3,
-        "surface_parameters": 3,
+        "roughness_of": 3,
         "find_scars": 2,  # of the truth and of the low scan, none of the results
     }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from typing import Any
@@ -16,16 +16,10 @@ from afmsr_core.grid import choose, scale_of
 from afmsr_core.levelling import level
 from afmsr_core.metrics.base import Context, Metric, Value
 from afmsr_core.metrics.base import Field as Values
-from afmsr_core.metrics.grains import KINDS, RESAMPLES, TAILS, Kind, Rule, find_grains, smoothed
-from afmsr_core.metrics.roughness import (
-    ROUGHNESS,
-    excess_area,
-    squared_slopes,
-    surface_parameters,
-)
+from afmsr_core.metrics.grains import KINDS, Kind, Rule, find_grains, smoothed
+from afmsr_core.metrics.roughness import ROUGHNESS, Roughness, roughness_of
 from afmsr_core.metrics.spectrum import SCALE
 from afmsr_core.metrics.streaks import Scar, find_scars
-from afmsr_core.surfaces import fit_plane
 from afmsr_core.trust.bias import levelling_bias
 from afmsr_core.trust.noise import Noise, noise_of
 from afmsr_core.trust.resolution import resolved_alone
@@ -47,17 +41,13 @@ Field = NDArray[np.float64]
 REPORTED = ("Sa", "Sq", "Sdq", "Sdr")
 """Surface parameters that papers report, by their names in ISO 25178-2."""
 
-BLOCKS = 4
-"""Blocks per side in the bootstrap: 16, the least that tell a spread, as large as can be then,
-because only blocks wider than the relief's correlation length are independent."""
-
 
 def numbers_of(
     heights: ArrayLike,
     pixel_size: tuple[float, float],
     rule: Rule,
     lengths: bool = True,
-    parameters: Mapping[str, float | None] | None = None,
+    roughness: Roughness | None = None,
 ) -> dict[str, Any]:
     """Return roughness, and count and size of grains and pores, with uncertainty.
 
@@ -71,7 +61,7 @@ def numbers_of(
         What counts as a grain; the same for all surfaces that stand side by side.
     lengths : bool
         Whether the heights are in nm too; else there are no Sdr and no density of grains.
-    parameters : mapping, optional
+    roughness : Roughness, optional
         The surface parameters, if they are known already.
 
     Returns
@@ -93,11 +83,10 @@ def numbers_of(
     not in them: that takes the truth.
     """
     field = np.asarray(heights, dtype=np.float64)
-    found = parameters or surface_parameters(field, pixel_size, lengths)
-    numbers: dict[str, Any] = {name: found[name] for name in REPORTED}
+    found = roughness or roughness_of(field, pixel_size, lengths)
+    numbers: dict[str, Any] = {name: found.parameters[name] for name in REPORTED}
     numbers["intervals"] = {
-        name: ends if numbers[name] is not None else None
-        for name, ends in _intervals(field, pixel_size).items()
+        name: ends if numbers[name] is not None else None for name, ends in found.intervals.items()
     }
     smooth, rule = smoothed(field, pixel_size, rule.cutoff), replace(rule, cutoff=0.0)
     for kind in KINDS:
@@ -140,37 +129,6 @@ def numbers_of_both(scan: Channel, result: Channel, spec: str) -> dict[str, Any]
         "sq_bias_of_levelling": levelling_bias(relief, spec, scan.dy / scan.dx),
         "quality": quality_of(relief.T if taken.sideways else relief, taken.cell),
     }
-
-
-def _intervals(
-    heights: Field, pixel_size: tuple[float, float]
-) -> dict[str, tuple[float, float] | None]:
-    """Return 95 % intervals of the parameters, from a bootstrap over blocks."""
-    z = fit_plane(heights).subtracted_from(heights)
-    slopes = squared_slopes(z, pixel_size)
-    powers = {"Sa": np.abs(z), "Sq": z**2, "Sdq": slopes, "Sdr": excess_area(slopes)}
-    drawn = np.random.default_rng(0).integers(BLOCKS**2, size=(RESAMPLES, BLOCKS**2))
-    found: dict[str, tuple[float, float] | None] = {}
-    for name, power in powers.items():
-        known = np.isfinite(power)
-        count = _in_blocks(known.astype(np.float64))
-        total = _in_blocks(np.where(known, power, 0.0))
-        counts = count[drawn].sum(axis=1)
-        if not counts.all():
-            found[name] = None
-            continue
-        low, high = np.quantile(total[drawn].sum(axis=1) / counts, TAILS)
-        if name in ("Sq", "Sdq"):
-            low, high = np.sqrt(low), np.sqrt(high)
-        scale = 100.0 if name == "Sdr" else 1.0
-        found[name] = (float(scale * low), float(scale * high))
-    return found
-
-
-def _in_blocks(field: Field) -> Field:
-    """Return the sums over blocks, row by row."""
-    bands = np.array([band.sum(axis=0) for band in np.array_split(field, BLOCKS)])
-    return np.array([part.sum(axis=1) for part in np.array_split(bands, BLOCKS, axis=1)]).T.ravel()
 
 
 def quality_of(
@@ -268,8 +226,8 @@ def _counted(kind: Kind, result: Values, truth: Values, context: Context) -> Val
     rule = context.once_for_pair(RULE, partial(Rule.of, truth, pixels, measured))
     known = [made.get(ROUGHNESS) for made in (context.shared, context.of_pair)]
     made = (
-        partial(numbers_of, field, pixels, rule, lengths, parameters)
-        for field, parameters in zip((result, truth), known, strict=True)
+        partial(numbers_of, field, pixels, rule, lengths, roughness)
+        for field, roughness in zip((result, truth), known, strict=True)
     )
     got = context.once(OF_RESULT, next(made))[kind]
     right = context.once_for_pair(OF_PAIR, next(made))[kind]

@@ -11,9 +11,18 @@ from numpy.typing import ArrayLike, NDArray
 
 from afmsr_core.errors import FieldError
 from afmsr_core.metrics.base import Context, Field, Metric, Value
+from afmsr_core.metrics.grains import RESAMPLES, TAILS
 from afmsr_core.surfaces import ROUNDING, fit_plane
 
-__all__ = ["METRICS", "PARAMETERS", "ROUGHNESS", "SLOPES", "Parameter", "surface_parameters"]
+__all__ = [
+    "METRICS",
+    "PARAMETERS",
+    "ROUGHNESS",
+    "SLOPES",
+    "Parameter",
+    "roughness_of",
+    "surface_parameters",
+]
 
 Floats = NDArray[np.float64]
 
@@ -54,7 +63,28 @@ PARAMETERS = (
 ROUGHNESS = "surface parameters"
 """Where a context keeps them."""
 
+BLOCKS = 4
+"""Blocks per side in the bootstrap: 16, the least that tell a spread, as large as can be then,
+because only blocks wider than the relief's correlation length are independent."""
+
 SLOPES = "means of opposite edges of every cell of 2x2 pixels"
+
+
+@dataclass(frozen=True)
+class Roughness:
+    """The surface parameters of a field.
+
+    Attributes
+    ----------
+    parameters : dict of str to float or None
+        As from `surface_parameters`.
+    intervals : dict of str to tuple or None
+        Ends of the 95 % intervals of Sa, Sq, Sdq and Sdr, from a bootstrap over blocks; None where
+        there is a block without a known pixel.
+    """
+
+    parameters: dict[str, float | None]
+    intervals: dict[str, tuple[float, float] | None]
 
 
 def surface_parameters(
@@ -95,9 +125,22 @@ def surface_parameters(
     >>> found["Sz"], found["Sq"]
     (2.0, 1.0)
     """
+    return roughness_of(heights, pixel_size, lengths).parameters
+
+
+def roughness_of(
+    heights: ArrayLike, pixel_size: tuple[float, float], lengths: bool = True
+) -> Roughness:
+    """Return the surface parameters of a field, as from `surface_parameters`, with intervals."""
     heights = np.asarray(heights, dtype=np.float64)
-    form = fit_plane(heights)
-    level = form.subtracted_from(heights)
+    level = fit_plane(heights).subtracted_from(heights)
+    squared = squared_slopes(level, pixel_size)
+    return Roughness(_parameters(heights, level, squared, lengths), _intervals(level, squared))
+
+
+def _parameters(
+    heights: Floats, level: Floats, squared: Floats, lengths: bool
+) -> dict[str, float | None]:
     z = level[np.isfinite(level)]
     sq = float(np.sqrt(np.mean(z**2)))
     # What is left of a plane is rounding, not roughness.
@@ -113,13 +156,39 @@ def surface_parameters(
         "Sdq": None,
         "Sdr": None,
     }
-    squared = squared_slopes(level, pixel_size)
     squared = squared[np.isfinite(squared)]
     if squared.size:
         found["Sdq"] = 0.0 if flat else float(np.sqrt(squared.mean()))
         if lengths:
             found["Sdr"] = 0.0 if flat else 100.0 * float(excess_area(squared).mean())
     return found
+
+
+def _intervals(level: Floats, squared: Floats) -> dict[str, tuple[float, float] | None]:
+    """Return 95 % intervals of the parameters, from a bootstrap over blocks."""
+    powers = {"Sa": np.abs(level), "Sq": level**2, "Sdq": squared, "Sdr": excess_area(squared)}
+    drawn = np.random.default_rng(0).integers(BLOCKS**2, size=(RESAMPLES, BLOCKS**2))
+    found: dict[str, tuple[float, float] | None] = {}
+    for name, power in powers.items():
+        known = np.isfinite(power)
+        count = _in_blocks(known.astype(np.float64))
+        total = _in_blocks(np.where(known, power, 0.0))
+        counts = count[drawn].sum(axis=1)
+        if not counts.all():
+            found[name] = None
+            continue
+        low, high = np.quantile(total[drawn].sum(axis=1) / counts, TAILS)
+        if name in ("Sq", "Sdq"):
+            low, high = np.sqrt(low), np.sqrt(high)
+        scale = 100.0 if name == "Sdr" else 1.0
+        found[name] = (float(scale * low), float(scale * high))
+    return found
+
+
+def _in_blocks(field: Floats) -> Floats:
+    """Return the sums over blocks, row by row."""
+    bands = np.array([band.sum(axis=0) for band in np.array_split(field, BLOCKS)])
+    return np.array([part.sum(axis=1) for part in np.array_split(bands, BLOCKS, axis=1)]).T.ravel()
 
 
 def squared_slopes(level: Floats, pixel_size: tuple[float, float]) -> Floats:
@@ -147,8 +216,8 @@ def _compare(parameter: Parameter, result: Field, truth: Field, context: Context
     for name, heights, once in sides:
         if not np.isfinite(heights).any():
             raise FieldError(f"no pixel of the {name} is finite; crop where it was measured")
-        make = partial(surface_parameters, heights, context.pixel_size, in_length)
-        both[name] = once(ROUGHNESS, make)[parameter.name]
+        make = partial(roughness_of, heights, context.pixel_size, in_length)
+        both[name] = once(ROUGHNESS, make).parameters[parameter.name]
     got, right = both["result"], both["truth"]
     unit = context.unit if parameter.unit == "height" else parameter.unit
     if parameter.name == "Sdq" and not in_length:
