@@ -20,6 +20,7 @@ from afmsr_core.io import read, write
 from afmsr_core.joining import join
 from afmsr_core.methods import methods
 from afmsr_core.planning import Plan, plan
+from afmsr_core.realisations import realisations
 from afmsr_core.scan_page import report
 from afmsr_core.upscale import Settings, Upscaler, upscale
 
@@ -37,6 +38,7 @@ __all__ = [
     "methods",
     "plan",
     "read",
+    "realisations",
     "report",
     "upscale",
     "upscale_many",

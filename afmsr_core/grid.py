@@ -260,7 +260,9 @@ def from_option(option: str) -> Scale:
     return _OPTIONS[option]
 
 
-TITLED = re.compile(r"\((?:x4|lines x([24]),) [a-z0-9_]+(?:, averaged to \d+ x \d+ px)?\)")
+TITLED = re.compile(
+    r"\((?:x4|lines x([24]),) [a-z0-9_]+(?:@[0-9.]+)?(?:, averaged to \d+ x \d+ px)?\)"
+)
 """What the title of a result holds, as :meth:`Scale.titled` and averaging write it; other programs
 keep it where they lose the history."""
 

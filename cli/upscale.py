@@ -35,6 +35,8 @@ examples:
       512 points on each of 128 lines over a square: four lines for each, 512 x 512
   afmsr upscale scans/ -o results/ --with-retrace auto
       trace and retrace as one scan: less noise, and no scars that only one of them has
+  afmsr upscale scan.gwy --realisations 8 --seed 1
+      eight surfaces more that fit the scan and are as rough as a full one
   afmsr upscale scans/ -o results/ --summary results.csv
       verdict, roughness and grains of all scans as one table
 
@@ -130,6 +132,27 @@ def add_parser(commands: Any) -> None:
         help="for --confidence, from afmsr calibrate (default: the one that ships)",
     )
 
+    drawn = parser.add_argument_group("surfaces as rough as a full scan")
+    drawn.add_argument(
+        "--realisations",
+        type=int,
+        default=0,
+        metavar="N",
+        help="N channels more: surfaces drawn at random among those that the scan allows, as rough "
+        "as a full scan; for numbers such as Sdq, not for single features",
+    )
+    drawn.add_argument(
+        "--sharpness",
+        type=float,
+        default=0.0,
+        metavar="T",
+        help="how much of the way from the best guess (0) to a realisation (1) the result is: "
+        "looks sharper, is further from the truth, and its detail is drawn (default: 0)",
+    )
+    drawn.add_argument(
+        "--seed", type=int, default=0, metavar="S", help="of what is drawn (default: %(default)s)"
+    )
+
     beside = parser.add_argument_group("what else is written or shown")
     beside.add_argument(
         "--preview", action="store_true", help="a PNG per file: its first scan beside the result"
@@ -180,6 +203,7 @@ def add_parser(commands: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Upscale everything that was asked for."""
+    from afmsr_core.batch.drawn import Drawn
     from afmsr_core.batch.many import each, planned
     from afmsr_core.batch.trust import Trust
     from afmsr_core.batch.work import Work
@@ -191,6 +215,8 @@ def run(args: argparse.Namespace) -> int:
             raise UsageError(f"--{option} {value}: give a positive number")
     trust = Trust(args.confidence, args.residual, args.calibration)
     trust.check(args.protocol)
+    drawn = Drawn(args.realisations, args.sharpness, args.seed)
+    drawn.check(args.protocol, trust.asked)
     grid = Grid(args.scale, args.pixels)
     found = planned(
         args.files,
@@ -215,8 +241,9 @@ def run(args: argparse.Namespace) -> int:
         report=args.report,
         dry_run=args.dry_run,
         trust=trust,
+        drawn=drawn,
         grid=grid,
-        numbers=args.summary is not None or (args.json and trust.asked),
+        numbers=args.summary is not None or (args.json and (trust.asked or drawn.asked)),
         with_retrace=args.with_retrace,
     )
     table = None

@@ -46,6 +46,7 @@ ROOMS = (
     "planning",
     "pairing",
     "metrics",
+    "realisations",
     "scan_page",
     "batch",
     "statistics",

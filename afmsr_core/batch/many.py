@@ -11,6 +11,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from afmsr_core.batch.drawn import Drawn
 from afmsr_core.batch.overlapping import overlapping
 from afmsr_core.batch.plan import Job, plan
 from afmsr_core.batch.trust import Trust
@@ -282,6 +283,9 @@ def upscale_many(
     confidence: bool = False,
     residual: bool = False,
     calibration: Path_ | None = None,
+    realisations: int = 0,
+    sharpness: float = 0.0,
+    seed: int = 0,
     preview: bool = False,
     report: bool = False,
     summary: Path_ | None = None,
@@ -319,6 +323,13 @@ def upscale_many(
         Channels more: the result, scanned again, less the scan.
     calibration : path, optional
         File of ``afmsr calibrate`` for `confidence`; the shipped one by default.
+    realisations : int
+        So many channels more: surfaces drawn at random among those that the scan allows. See
+        :class:`afmsr_core.realisations.Realiser`.
+    sharpness : float
+        How much of the way from the best guess (0) to the first realisation (1) the result is.
+    seed : int
+        Of the draws.
     preview, report : bool
         A PNG, or a page as of :func:`afmsr.report`, beside each result.
     summary : path, optional
@@ -377,6 +388,8 @@ def upscale_many(
     given = [paths] if isinstance(paths, str | os.PathLike) else paths
     trust = Trust(confidence, residual, None if calibration is None else Path(calibration))
     trust.check(protocol)
+    drawn = Drawn(realisations, sharpness, seed)
+    drawn.check(protocol, trust.asked)
     grid = Grid(scale, pixels)
     run = planned(
         [Path(path) for path in given],
@@ -408,8 +421,9 @@ def upscale_many(
         preview=preview,
         report=report,
         trust=trust,
+        drawn=drawn,
         grid=grid,
-        numbers=summary is not None or trust.asked,
+        numbers=summary is not None or trust.asked or drawn.asked,
         with_retrace=with_retrace,
     )
     table = None

@@ -10,6 +10,7 @@ from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from afmsr_core.batch.drawn import Drawn
 from afmsr_core.batch.plan import Job
 from afmsr_core.batch.trust import Trust, coarseness_of
 from afmsr_core.errors import AfmsrError, Cancelled, described, naming, traceback_of
@@ -76,6 +77,8 @@ class Work:
         Replace what is there; write a PNG, or a page, beside it; only say what would be done.
     trust : Trust
         What is written beside the heights.
+    drawn : Drawn
+        What is drawn at random beside them, or added to them.
     grid : Grid
         How many pixels the results have.
     numbers : bool
@@ -91,6 +94,7 @@ class Work:
     report: bool = False
     dry_run: bool = False
     trust: Trust = field(default_factory=Trust)
+    drawn: Drawn = field(default_factory=Drawn)
     grid: Grid = field(default_factory=Grid)
     numbers: bool = False
     with_retrace: str = "no"
@@ -145,7 +149,7 @@ class Work:
                 return
             runs = _parts(within, len(shapes))
             begun = [upscaler.begin(channel, next(runs)) for channel in task.wanted]
-            if not self.trust.asked:
+            if not (self.trust.asked or self.drawn.asked):
                 task.begun = [
                     partial(_made, finish, shape)
                     for finish, shape in zip(begun, shapes, strict=True)
@@ -155,8 +159,12 @@ class Work:
                 task.wanted, shapes, task.record["channels"], strict=True
             ):
                 fine = begun.pop(0)()
-                result = averaged(fine, shape)
-                extras = self.trust(channel, fine, result, upscaler.settings, entry)
+                result, extras = averaged(fine, shape), []
+                if self.trust.asked:
+                    extras += self.trust(channel, fine, result, upscaler.settings, entry)
+                if self.drawn.asked:
+                    result, surfaces = self.drawn(channel, fine, shape, upscaler.settings)
+                    extras += surfaces
                 task.results.append(result)
                 task.extras += extras
                 task.warn(channel, extras)
@@ -168,6 +176,7 @@ class Work:
         planned = []
         for channel, shape in zip(task.wanted, shapes, strict=True):
             planned += [Planned.of(channel, shape), *self.trust.planned(channel, shape)]
+            planned += self.drawn.planned(channel, shape)
         if task.file is not None:
             check_results(task.job.target, task.file, planned)
 
@@ -180,10 +189,15 @@ class Work:
             if "coarseness" not in entry:
                 entry["coarseness"] = coarseness_of(channel, task.settings)
         if self.numbers:
+            from afmsr_core.metrics.grains import Rule
             from afmsr_core.metrics.numbers import numbers_of_both
+            from afmsr_core.realisations.numbers import full_scan_of
 
             for channel, result, entry in zip(task.wanted, task.results, entries, strict=False):
-                entry["parameters"] = numbers_of_both(channel, result, task.settings.level)
+                told = numbers_of_both(channel, result, task.settings.level)
+                rule, seed = Rule(**told["grain_rule"]), self.drawn.seed
+                told["full_scan"] = full_scan_of(channel, result, task.settings, rule, seed)
+                entry["parameters"] = told
 
     def write(self, task: Task) -> dict[str, Any]:
         """Write the results and return the record."""

@@ -20,6 +20,7 @@ __all__ = [
     "HALF_WIDTH",
     "META",
     "Planned",
+    "REALISATION",
     "RESIDUAL",
     "UNCERTAINTY",
     "check_results",
@@ -34,8 +35,10 @@ __all__ = [
 ]
 
 HALF_WIDTH, UNCERTAINTY, RESIDUAL = "Half-width", "Relative uncertainty", "Residual"
+REALISATION = "Realisation"
 """How the titles begin of what is written beside a result: of the interval around its heights, of
-the same where no calibration fits, and of what it leaves at the measured pixels."""
+the same where no calibration fits, of what it leaves at the measured pixels, and of surfaces drawn
+at random among those that the scan allows."""
 
 CONVERT = "convert"
 """The step of a history that names the file which a channel was converted from."""
@@ -130,7 +133,7 @@ def write_results(
 
 def is_extra(channel: Channel) -> bool:
     """Whether a channel tells of a result instead of being one: a half-width, a residual."""
-    return channel.title.startswith((HALF_WIDTH, UNCERTAINTY, RESIDUAL))
+    return channel.title.startswith((HALF_WIDTH, UNCERTAINTY, RESIDUAL, REALISATION))
 
 
 def results_in(channels: Sequence[Channel]) -> list[Channel]:

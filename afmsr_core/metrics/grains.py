@@ -16,7 +16,18 @@ from numpy.typing import ArrayLike, NDArray
 
 from afmsr_core.errors import FieldError, UsageError
 
-__all__ = ["KINDS", "PRUNED", "Grains", "Kind", "Rule", "find_grains", "segment", "smoothed"]
+__all__ = [
+    "KINDS",
+    "PRUNED",
+    "SIZES",
+    "Grains",
+    "Kind",
+    "Rule",
+    "find_grains",
+    "segment",
+    "smoothed",
+    "ten_point_height",
+]
 
 Field = NDArray[np.float64]
 Labels = NDArray[np.int64]
@@ -34,6 +45,13 @@ with such pixels can show. So scans of different pixels are compared at one phys
 
 GAUSSIAN = float(np.sqrt(np.log(2.0) / 2.0)) / np.pi
 """Standard deviation over cut-off wavelength of the Gaussian filter of ISO 16610-61."""
+
+SIZES = ("diameter", "width", "height")
+"""Of a grain: diameters of the discs of the same area, of the whole and of what lies above half its
+height, and its height."""
+
+TEN_POINTS = 5
+"""Peaks and pits of the ten point height S10z: so many of each."""
 
 RESAMPLES = 1000
 TAILS = (0.025, 0.975)
@@ -96,6 +114,8 @@ class Grains:
         Of what lies above half its height, in nm².
     height : ndarray of float64, shape (count,)
         Of the peak above the mean of the rim, in the unit of the heights.
+    peak : ndarray of float64, shape (count,)
+        The highest point, in the unit of the heights; of dales the deepest, downwards.
     cut : ndarray of bool, shape (count,)
         Whether it reaches the border or something unknown, so that its size is not known.
     looked_at : float
@@ -106,6 +126,7 @@ class Grains:
     area: Field
     core: Field
     height: Field
+    peak: Field
     cut: NDArray[np.bool_]
     looked_at: float
 
@@ -113,6 +134,17 @@ class Grains:
     def count(self) -> int:
         """How many there are, those at the border included."""
         return len(self.area)
+
+    def mean_sizes(self) -> dict[str, float]:
+        """Return the means of `SIZES` over the grains that nothing cuts; empty without one."""
+        whole = ~self.cut
+        return (
+            {name: float(each[whole].mean()) for name, each in self._sizes()} if whole.any() else {}
+        )
+
+    def _sizes(self) -> tuple[tuple[str, Field], ...]:
+        area, core = (2 * np.sqrt(each / np.pi) for each in (self.area, self.core))
+        return tuple(zip(SIZES, (area, core, self.height), strict=True))
 
     def as_dict(self, lengths: bool = True, seed: int = 0) -> dict[str, float | int | None]:
         """Return count and sizes with 95 % intervals, JSON-serialisable.
@@ -142,12 +174,7 @@ class Grains:
             "per_um2": 1e6 * self.count / self.looked_at if lengths else None,
         }
         rng = np.random.default_rng(seed)
-        measures = (
-            ("diameter", 2 * np.sqrt(self.area / np.pi)),
-            ("width", 2 * np.sqrt(self.core / np.pi)),
-            ("height", self.height),
-        )
-        for name, each in measures:
+        for name, each in self._sizes():
             values = each[~self.cut]
             found |= {f"{name}{end}": None for end in ("", "_median", "_low", "_high")}
             if values.size:
@@ -203,6 +230,20 @@ def find_grains(
     relief = KINDS[kind] * smoothed(_checked(heights), pixel_size, rule.cutoff)
     labels = segment(relief, rule.least)
     return _measured(relief, labels, pixel_size)
+
+
+def ten_point_height(hills: Grains, dales: Grains) -> float | None:
+    """Return S10z: the mean of the five highest peaks and that of the five deepest pits, together.
+
+    In the unit of the heights; None if there are fewer hills or dales.
+
+    References
+    ----------
+    ISO 25178-2:2021, feature parameters: S10z = S5p + S5v, after Wolf's pruning.
+    """
+    if min(hills.count, dales.count) < TEN_POINTS:
+        return None
+    return float(sum(np.sort(each.peak)[-TEN_POINTS:].mean() for each in (hills, dales)))
 
 
 def smoothed(heights: Field, pixel_size: tuple[float, float], cutoff: float) -> Field:
@@ -374,7 +415,7 @@ def _measured(relief: Field, labels: Labels, pixel_size: tuple[float, float]) ->
     height = np.maximum(top - base, 0.0)[1:]
     looked_at = float(known.sum()) * pixel
     sizes = np.asarray(area * pixel, np.float64), np.asarray(core * pixel, np.float64)
-    return Grains(labels, *sizes, height, cut[1:], looked_at)
+    return Grains(labels, *sizes, height, top[1:], cut[1:], looked_at)
 
 
 def poisson_interval(count: int) -> tuple[float, float]:

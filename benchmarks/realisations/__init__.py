@@ -1,0 +1,1 @@
+"""How good realisations are: they are learnt here, and judged on the dev split."""
