@@ -26,7 +26,8 @@ class Drawn:
     realisations : int
         How many surfaces are written beside the result.
     sharpness : float
-        How much of the way from the best guess to the first realisation the result is.
+        How much of the way from the best guess (0) to a surface as rough as is expected (1) the
+        result is.
     seed : int
         Of the draws.
     """

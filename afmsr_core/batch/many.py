@@ -327,7 +327,8 @@ def upscale_many(
         So many channels more: surfaces drawn at random among those that the scan allows. See
         :class:`afmsr_core.realisations.Realiser`.
     sharpness : float
-        How much of the way from the best guess (0) to the first realisation (1) the result is.
+        How much of the way from the best guess (0) to a surface as rough as a full scan (1) the
+        result is.
     seed : int
         Of the draws.
     preview, report : bool

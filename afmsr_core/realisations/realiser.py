@@ -142,14 +142,16 @@ class Realiser:
         turn, place = divmod(number - 1, PERIOD)
         half = PERIOD // 2
         drawn = self._drawn(turn * half + place % half)
-        if place >= half:
-            drawn = -drawn
+        return self._placed(-drawn if place >= half else drawn)
+
+    def _placed(self, drawn: Field) -> Field:
+        """Return what is drawn as the result lies, with its gaps."""
         drawn[self._missing] = np.nan
         return np.ascontiguousarray(drawn.T) if self.sideways else drawn
 
-    def _drawn(self, index: int) -> Field:
+    def _drawn(self, index: int, typical: bool = False) -> Field:
         ratios, rough, fine = (np.random.default_rng([self.seed, index, i]) for i in range(3))
-        of_bands = self.texture.drawn(self._expected, ratios)
+        of_bands = self._expected if typical else self.texture.drawn(self._expected, ratios)
         at_measured = float(np.mean(self._at_measured**2))
         powers = self.texture.noise_for(of_bands, self._powers, at_measured)
         field = self._local * shaped(powers, self._local.shape, self.scale, rough)
@@ -177,12 +179,13 @@ class Realiser:
         )
 
     def sharpened(self, sharpness: float) -> Channel:
-        """Return the result, part of the way to the first realisation.
+        """Return the result, part of the way to a surface that is as rough as is expected.
 
         Parameters
         ----------
         sharpness : float
-            How much of the way: 0 is the result, 1 the realisation.
+            How much of the way: 0 is the result, 1 the surface. It is drawn as realisations are,
+            but for its roughness, in which they differ from each other.
 
         Raises
         ------
@@ -202,7 +205,7 @@ class Realiser:
             f"as sharp as a full scan, is further from it; not for single features"
         )
         step = Step("sharpen", __version__, settings, words)
-        return self._made(sharpness * self.deviation(1), title, step)
+        return self._made(sharpness * self._placed(self._drawn(0, typical=True)), title, step)
 
     def _made(self, deviation: Field, title: str, step: Step) -> Channel:
         heights = np.asarray(self.result.heights) + deviation

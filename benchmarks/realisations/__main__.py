@@ -39,13 +39,15 @@ def main() -> int:
         metavar="NAME=FILE",
         help="for sharpness: of a network to compare with, such as carn_m=carn_m.pth",
     )
+    parser.add_argument("--picture", type=Path, metavar="FILE", help="for sharpness: draw it, too")
     args = parser.parse_args()
     try:
         if args.what == "sharpness":
             from benchmarks.realisations.sharpness import sharpness
 
             named = (one.partition("=") for one in args.weights)
-            print(sharpness(args.corpus, {name: Path(file) for name, _, file in named}))
+            rivals = {name: Path(file) for name, _, file in named}
+            print(sharpness(args.corpus, rivals, args.picture))
             return 0
         for scale in FILES:
             if args.scale not in (None, scale.option):

@@ -21,6 +21,15 @@ Field = NDArray[np.float64]
 
 STEPS = (0.0, 0.25, 0.5, 0.75, 1.0)
 RIVALS = ("bilinear", "bicubic", "lanczos4")
+LINES = ("--", ":", "-.", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 3)))
+SHOWN = {
+    "psnr": ("PSNR, dB", "+.2f"),
+    "ssim": ("SSIM", "+.4f"),
+    "sdq": ("Sdq", ".2f"),
+    "psd_beyond": ("power beyond", ".2f"),
+    "niqe": ("NIQE", ".2f"),
+    "invented": ("invented", ".0f"),
+}
 SMALL = 256  # pixels a side, at most: large networks take minutes for more
 
 
@@ -70,8 +79,11 @@ def _numbers(rows: list[Quality], model: niqe.Model | None) -> dict[str, float]:
     return found
 
 
-def sharpness(folder: Path, weights: Mapping[str, Path]) -> str:
-    """Return the table."""
+def sharpness(folder: Path, weights: Mapping[str, Path], picture: Path | None = None) -> str:
+    """Return the table, and draw it if a picture is named."""
+    found = judged(folder, weights)
+    if picture is not None:
+        _draw(found, picture)
     words = (
         f"## Sharpness\n\n"
         f"The dev scans of at most {SMALL} px. PSNR and SSIM: gain over bicubic, means; Sdq and "
@@ -79,20 +91,43 @@ def sharpness(folder: Path, weights: Mapping[str, Path]) -> str:
         f"NIQE of all patches, with the parameters of its authors; invented: features above five "
         f"standard deviations of the noise that the full scan has not, in all scans together.\n\n"
     )
-    rows = []
-    for condition, methods in judged(folder, weights).items():
-        for name, found in methods.items():
-            gains = f"{found['psnr']:+.2f}", f"{found['ssim']:+.4f}"
-            rows.append(
-                (
-                    condition,
-                    name,
-                    *(gains if name != "truth" else ("", "")),
-                    f"{found['sdq']:.2f}",
-                    f"{found['psd_beyond']:.2f}",
-                    f"{found['niqe']:.2f}" if "niqe" in found else "",
-                    f"{found['invented']:.0f}",
-                )
-            )
-    columns = ("", "method", "PSNR, dB", "SSIM", "Sdq", "beyond", "NIQE", "invented")
+    rows = [
+        (condition, name, *(_cell(one, key, form) for key, (_, form) in SHOWN.items()))
+        for condition, methods in found.items()
+        for name, one in methods.items()
+    ]
+    columns = ("", "method", *(label for label, _ in SHOWN.values()))
     return words + table(columns, rows, words=2) + "\n"
+
+
+def _cell(found: Mapping[str, float], key: str, form: str) -> str:
+    return format(found[key], form) if key in found else ""
+
+
+def _draw(found: Mapping[str, Mapping[str, Mapping[str, float]]], target: Path) -> None:
+    """Draw every number against sharpness, other methods as lines of their own."""
+    from matplotlib.figure import Figure
+
+    keys = [key for key in SHOWN if all(key in one["afm@0"] for one in found.values())]
+    figure = Figure(figsize=(11, 4.6 if len(keys) < 4 else 6.4), layout="constrained")
+    grid = figure.subplots(2, -(-len(keys) // 2))
+    condition = next(iter(found))
+    methods = found[condition]
+    others = [name for name in methods if not name.startswith("afm@")]
+    for axes, key in zip(grid.flat, keys, strict=False):
+        ours = [methods[f"afm@{step:g}"][key] for step in STEPS]
+        axes.plot(STEPS, ours, "o-", color="black", label="afm", zorder=3)
+        for number, name in enumerate(others):
+            if key in methods[name]:
+                style = LINES[number % len(LINES)]
+                colour = f"C{number}" if name != "truth" else "0.5"
+                axes.axhline(methods[name][key], ls=style, color=colour, label=name)
+        axes.set_title(SHOWN[key][0])
+        axes.set_xlabel("sharpness")
+        if key == "invented":
+            axes.set_yscale("symlog", linthresh=1)
+    for axes in grid.flat[len(keys) :]:
+        axes.axis("off")
+    handles, labels = grid.flat[2].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
+    figure.savefig(target, dpi=100)
