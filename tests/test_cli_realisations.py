@@ -91,6 +91,20 @@ def test_numbers_of_the_full_scan_are_told(
     assert told["median"] > channel["parameters"]["result"]["Sdq"]
 
 
+@pytest.mark.parametrize("options", [["--sharpness", "0.5"], ["--scale", "2"], ["--confidence"]])
+def test_numbers_of_the_full_scan_are_about_the_best_guess(
+    scans: list[Path], options: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Not about a result that was sharpened or averaged, and has too much or too little detail."""
+    found = []
+    for more in ([], options):
+        asked = ["upscale", str(scans[0]), "--realisations", "1", "--json", "--force"]
+        assert main([*asked, *more]) == 0
+        (record,) = json.loads(capsys.readouterr().out)
+        found.append(record["channels"][0]["parameters"]["full_scan"])
+    assert found[0]["numbers"] and found[0] == found[1]
+
+
 @pytest.mark.parametrize(
     ("asked", "said"),
     [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import afmsr
 from afmsr_cli.main import main
 from afmsr_core import io
 from afmsr_core.channel import Channel
+from afmsr_core.data import example_pair
 
 SIDE = 48
 
@@ -72,6 +74,8 @@ def test_a_line_a_channel_with_the_numbers_of_json(
         assert (row["advised pixels"] == "") == (not found["more_pixels_help"])
         noisy = not found["more_pixels_help"] and found["verdict"] != "fine"
         assert noisy == ("noise" in found["advice"])
+    assert "learnt for afm" in of_json["parameters"]["full_scan"]["reason"]
+    assert not any(value for head, value in rows[1].items() if "full scan" in head)
     settings = json.loads(rows[1]["settings"])
     assert settings["method"] == rows[1]["method"] == "bicubic"
     assert rows[1]["scale"] == "4"
@@ -79,6 +83,36 @@ def test_a_line_a_channel_with_the_numbers_of_json(
     assert upscale(folder, tmp_path / "more", "--summary", tmp_path / "two.csv", "--jobs", 2) == 1
     for one, other in zip(rows, rows_of(tmp_path / "two.csv"), strict=True):
         assert {**one, "result": ""} == {**other, "result": ""}
+
+
+def test_what_a_full_scan_would_give_has_columns(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copy(example_pair()[0], tmp_path / "a.gwy")
+    table = tmp_path / "t.csv"
+    asked = ["upscale", str(tmp_path / "a.gwy"), "--summary", str(table), "--json", "--seed", "3"]
+    assert main(asked) == 0
+    (channel,) = json.loads(capsys.readouterr().out)[0]["channels"]
+    (row,) = rows_of(table)
+    full = channel["parameters"]["full_scan"]
+    assert full["seed"] == 3
+    for name, head in {
+        "Sdq": "Sdq of full scan, {} (nm/nm)",
+        "Sdr": "Sdr of full scan, {} (%)",
+        "S10z": "S10z of full scan, {} (nm)",
+        "Sal": "Sal of full scan, {} (nm)",
+        "hills.count": "grains of full scan, {}",
+        "hills.diameter": "mean grain diameter of full scan, {} (nm)",
+        "dales.count": "pores of full scan, {}",
+        "dales.diameter": "mean pore diameter of full scan, {} (nm)",
+    }.items():
+        for end in ("median", "low", "high"):
+            value = full["numbers"][name][end]
+            assert float(row[head.format(end)]) == pytest.approx(value, rel=1e-5), head
+    for of in ("scan", "result"):
+        for name in ("S10z", "Sal"):
+            value = channel["parameters"][of][name]
+            assert float(row[f"{name} of {of} (nm)"]) == pytest.approx(value, rel=1e-5)
 
 
 def test_a_run_that_goes_on_keeps_what_the_table_says(folder: Path, tmp_path: Path) -> None:

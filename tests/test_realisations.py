@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from afmsr_core import io
+from afmsr_core.averaging import averaged
 from afmsr_core.channel import Channel
 from afmsr_core.data import example_pair
 from afmsr_core.errors import FieldError, UsageError
@@ -254,6 +255,14 @@ def test_refuses_what_nothing_was_learnt_for():
         realiser_of(low.replace(unit="V", title="Amplitude"))
     with pytest.raises(UsageError, match="square pixels"):
         realiser_of(low.replace(yreal=10 * low.yreal), scale="4")
+    best = realiser_of(low)
+    for changed, what in (
+        (best.sharpened(0.5), "sharpened"),
+        (best.surface(1, 2), "a realisation itself"),
+        (averaged(best.result, (low.yres, low.xres)), "averaged"),
+    ):
+        with pytest.raises(UsageError, match=f"this result is {what}; take"):
+            Realiser(low, changed, Settings())
     with pytest.raises(UsageError, match="seed -1"):
         realiser_of(low, seed=-1)
     with pytest.raises(FieldError, match="flat"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,14 +17,20 @@ from chromium import Tab, browsing
 
 import afmsr
 from afmsr_cli.main import main
+from afmsr_core.averaging import averaged
+from afmsr_core.data import example_pair
 from afmsr_core.errors import ChannelNotFoundError, FieldError, UsageError
+from afmsr_core.metrics.grains import Rule
+from afmsr_core.metrics.numbers import numbers_of_both
+from afmsr_core.realisations import Realiser
+from afmsr_core.realisations.numbers import full_scan_of
 from afmsr_core.scan_page.fields import GAP, Steps, thinned
 from afmsr_core.scan_page.next_time import next_time
 from afmsr_core.scan_page.page import page
 from afmsr_core.scan_page.sentence import sentence
 from afmsr_core.scan_page.subject import subject_of, subject_of_file
 from afmsr_core.scan_page.trusted import trusted
-from afmsr_core.scan_page.words import rough
+from afmsr_core.scan_page.words import digits, rough
 from afmsr_core.surfaces import Plane, fit_plane
 
 TITLE = "<script>faults.push('title')</script> & \"Height\""
@@ -200,6 +207,9 @@ def test_the_page_fits(tab: Tab, folder: Path, width: int, scheme: str) -> None:
         "one.getBoundingClientRect().right > innerWidth + 0.5).map((one) => one.outerHTML)"
     )
     assert wide == []
+    tables = "[...document.querySelectorAll('.table')]"
+    cut = f"{tables}.filter((one) => one.scrollWidth > one.clientWidth)"
+    assert tab.js(f"{cut}.map((one) => one.outerHTML)") == []
     paper = tab.js("getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number)")
     assert (sum(paper) < 200) == (scheme == "dark")
     assert tab.js("faults") == []
@@ -226,6 +236,103 @@ def test_other_units_and_gaps_are_read(tab: Tab, folder: Path) -> None:
     means = afmsr.upscale(LONG, method="bilinear").heights[32:34, 552:554]
     assert number(text(tab, "read-result")) == pytest.approx(means.mean(), abs=0.01)
     assert tab.js("faults") == []
+
+
+# --- what a full scan would give ------------------------------------------------------------------
+
+
+def numbers_on(html: str) -> dict[str, list[str]]:
+    """Return the table of the numbers: the cells of each row by its head."""
+    table = html.partition('<section id="numbers">')[2].partition("</section>")[0]
+    rows = re.findall(r"<tr>(.*?)</tr>", table)
+    cells = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row) for row in rows]
+    return {re.sub(" \\(.*", "", head): rest for head, *rest in cells}
+
+
+def test_the_page_says_what_a_full_scan_would_give(tmp_path: Path) -> None:
+    path = tmp_path / "scan.gwy"
+    shutil.copy(example_pair()[0], path)
+    (scan,) = afmsr.read(path)
+    settings = afmsr.Settings()
+    best = afmsr.Upscaler(settings)(scan)
+    told = numbers_of_both(scan, best, "plane")
+    rule = Rule(**told["grain_rule"])
+    full = full_scan_of(scan, best, settings, rule, 7)["numbers"]
+
+    # Whatever becomes of the result, the numbers are about the best guess.
+    for options in ([], ["--sharpness", "0.5"], ["--scale", "2"]):
+        target = tmp_path / f"fine{len(options)}{options[-1:]}.gwy"
+        asked = [*options, "--seed", "7", "--report", "--quiet", "-o", str(target)]
+        assert main(["upscale", str(path), *asked]) == 0
+        html = target.with_suffix(".html").read_text(encoding="utf-8")
+        rows = numbers_on(html)
+        assert rows["Number"][-1].startswith("A full scan would give")
+        for head, name in {
+            "Sa, mean height": "Sa",
+            "Sdq, root mean square slope": "Sdq",
+            "Sdr, added area": "Sdr",
+            "S10z, ten point height": "S10z",
+            "Sal, autocorrelation length": "Sal",
+            "Grains, mean diameter": "hills.diameter",
+            "Grains, mean height": "hills.height",
+            "Pores, mean diameter": "dales.diameter",
+        }.items():
+            median, low, high = (digits(full[name][end]) for end in ("median", "low", "high"))
+            assert rows[head][-1] == f"{median} <small>[{low}, {high}]</small>", head
+        for head, kind in (("Grains, count", "hills"), ("Pores, count", "dales")):
+            ends = (f"{full[f'{kind}.count'][end]:.0f}" for end in ("median", "low", "high"))
+            assert rows[head][-1] == "{} <small>[{}, {}]</small>".format(*ends)
+        assert rows["S10z, ten point height"][0] == digits(told["scan"]["S10z"])
+        assert rows["Sal, autocorrelation length"][0] == digits(told["scan"]["Sal"])
+        said = ("of this very place, with 512 x 512 pixels; not of another place", "(seed 7)")
+        for words in (*said, "S-filter (ISO 25178-3): the pixel of 3.906 nm", "no L-filter"):
+            assert words in html.replace("3.91 nm", "3.906 nm"), words
+
+
+@pytest.mark.parametrize(
+    ("method", "changed", "reason"),
+    [
+        ("bicubic", False, "learnt for afm with the weights that ship, and this result is made by"),
+        ("afm", True, "this result is averaged"),
+    ],
+)
+def test_where_nothing_was_learnt_the_page_says_why(
+    method: str, changed: bool, reason: str
+) -> None:
+    scan = scan_of(64, 64)
+    fine = afmsr.upscale(scan, method=method)
+    html = page(subject_of(averaged(fine, (128, 128)) if changed else fine, scan))
+    assert "A full scan would give" not in html
+    assert "What a full scan of this place would give is not told: realisations " in html
+    assert reason in html
+
+
+def test_a_surface_that_is_drawn_says_so_first(
+    tab: Tab, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scan = scan_of(64, 64)
+    fine = afmsr.upscale(scan)
+    realiser = Realiser(scan, fine, afmsr.Settings(), 3)
+    words = {
+        "Realisation 2 of 8, seed 3: one of many surfaces that fit": realiser.surface(2, 8),
+        "50 % of a surface drawn at random (seed 3) added": realiser.sharpened(0.5),
+    }
+    for said, drawn in words.items():
+        path = tmp_path / "drawn.gwy"
+        afmsr.write(path, [scan, drawn], force=True)
+        assert main(["report", str(path), "--force", "--channel", "1"]) == 0
+        assert said in capsys.readouterr().err
+        opened(tab, path.with_suffix(".html"), 400)
+        first = tab.js("document.querySelector('.summary > *').textContent")
+        assert first.startswith(said) and "not for single features" in first
+        assert first.endswith("This is not the best guess of the heights.")
+        body = tab.js("document.body.textContent")
+        assert body.count(first) == 1
+        assert "the network afm and what was drawn at random changed bicubic" in body
+        # As a file without history keeps it.
+        named = subject_of(drawn.replace(history=()), scan)
+        assert named.drawn.startswith(drawn.title) and named.warnings[0] == named.drawn
+    assert subject_of(fine, scan).drawn == ""
 
 
 # --- what is on it -------------------------------------------------------------------------------

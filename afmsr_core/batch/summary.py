@@ -17,8 +17,39 @@ __all__ = ["Summary"]
 UNITS = ("unit", "lateral_unit")
 """Columns with units, which the heads of the others name as well where all channels share one."""
 
-BOTH = ("Sa", "Sq", "Sdq")
+BOTH = ("Sa", "Sq", "Sdq", "S10z", "Sal")
 """Surface parameters that are told of scan and result, by their names in ISO 25178-2."""
+
+FULL = {
+    "Sdq": "Sdq",
+    "Sdr": "Sdr",
+    "S10z": "S10z",
+    "Sal": "Sal",
+    "hills.count": "grains",
+    "hills.diameter": "mean grain diameter",
+    "dales.count": "pores",
+    "dales.diameter": "mean pore diameter",
+}
+"""Numbers of a full scan, and what they are called; each has a median and a 95 % interval."""
+
+UNIT_OF = {
+    "Sdq": "{unit}/{lateral_unit}",
+    "Sdr": "%",
+    "Sal": "{lateral_unit}",
+    "hills.count": "",
+    "hills.diameter": "{lateral_unit}",
+    "dales.count": "",
+    "dales.diameter": "{lateral_unit}",
+}
+"""Of a number whose unit is not that of the heights."""
+
+ENDS = ("median", "low", "high")
+
+
+def _titled(what: str, name: str) -> str:
+    """Return the head of a column; `name` is the number's."""
+    unit = UNIT_OF.get(name, "{unit}")
+    return f"{what} ({unit})" if unit else what
 
 
 class Summary:
@@ -102,7 +133,7 @@ COLUMNS = {
     "lateral_unit": "lateral unit",
     "noise": "noise ({unit})",
     **{
-        f"{name}_{of}": f"{name} of {of} ({{unit}}{'/{lateral_unit}' if name == 'Sdq' else ''})"
+        f"{name}_{of}": _titled(f"{name} of {of}", name)
         for name in BOTH
         for of in ("scan", "result")
     },
@@ -110,6 +141,11 @@ COLUMNS = {
     **{
         f"diameter_{of}": f"mean grain diameter of {of} ({{lateral_unit}})"
         for of in ("scan", "result")
+    },
+    **{
+        f"{name}_full_{end}": _titled(f"{called} of full scan, {end}", name)
+        for name, called in FULL.items()
+        for end in ENDS
     },
     "width": "width ({lateral_unit})",
     "height": "height ({lateral_unit})",
@@ -172,6 +208,8 @@ def _of_channel(channel: Mapping[str, Any]) -> dict[str, Any]:
         row |= {f"{name}_{of}": numbers[of][name] for name in BOTH}
         row[f"grains_{of}"] = numbers[of]["hills"]["count"]
         row[f"diameter_{of}"] = numbers[of]["hills"]["diameter"]
+    for name, one in numbers["full_scan"].get("numbers", {}).items():
+        row |= {f"{name}_full_{end}": one[end] for end in ENDS}
     return row
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from math import prod
 from pathlib import Path
@@ -37,6 +37,8 @@ class Task:
         Which.
     record : dict
         What will be told about it; with ``"error"`` or ``"left_out"``, nothing more is done.
+    fine : list of Channel
+        What the method made, before it was averaged or sharpened, if the record needs it.
     """
 
     job: Job
@@ -45,6 +47,7 @@ class Task:
     settings: Settings | None = None
     wanted: list[Channel] = field(default_factory=list)
     begun: list[Callable[[], Channel]] = field(default_factory=list)
+    fine: list[Channel] = field(default_factory=list)
     results: list[Channel] = field(default_factory=list)
     extras: list[Channel] = field(default_factory=list)
 
@@ -151,14 +154,14 @@ class Work:
             begun = [upscaler.begin(channel, next(runs)) for channel in task.wanted]
             if not (self.trust.asked or self.drawn.asked):
                 task.begun = [
-                    partial(_made, finish, shape)
+                    partial(self._made, task, finish, shape)
                     for finish, shape in zip(begun, shapes, strict=True)
                 ]
                 return
             for channel, shape, entry in zip(
                 task.wanted, shapes, task.record["channels"], strict=True
             ):
-                fine = begun.pop(0)()
+                fine = self._kept(task, begun.pop(0)())
                 result, extras = averaged(fine, shape), []
                 if self.trust.asked:
                     extras += self.trust(channel, fine, result, upscaler.settings, entry)
@@ -168,6 +171,17 @@ class Work:
                 task.results.append(result)
                 task.extras += extras
                 task.warn(channel, extras)
+
+    def _made(self, task: Task, finish: Callable[[], Channel], shape: tuple[int, int]) -> Channel:
+        from afmsr_core.averaging import averaged
+
+        return averaged(self._kept(task, finish()), shape)
+
+    def _kept(self, task: Task, fine: Channel) -> Channel:
+        """Return what a method made; the numbers of a full scan follow from it alone."""
+        if self.numbers or self.report:
+            task.fine.append(fine)
+        return fine
 
     def _check(self, task: Task, shapes: Sequence[tuple[int, int]]) -> None:
         """Refuse what could not be written before it is computed."""
@@ -193,10 +207,11 @@ class Work:
             from afmsr_core.metrics.numbers import numbers_of_both
             from afmsr_core.realisations.numbers import full_scan_of
 
-            for channel, result, entry in zip(task.wanted, task.results, entries, strict=False):
+            made = zip(task.wanted, task.results, task.fine, entries, strict=False)
+            for channel, result, fine, entry in made:
                 told = numbers_of_both(channel, result, task.settings.level)
                 rule, seed = Rule(**told["grain_rule"]), self.drawn.seed
-                told["full_scan"] = full_scan_of(channel, result, task.settings, rule, seed)
+                told["full_scan"] = full_scan_of(channel, fine, task.settings, rule, seed)
                 entry["parameters"] = told
 
     def write(self, task: Task) -> dict[str, Any]:
@@ -249,7 +264,9 @@ class Work:
         half_width = half_width_of(task.extras, first)
         result = first.replace(path=task.job.target, number=None)
         titles = [one.title for one in others]
-        return write_page(subject_of(result, task.wanted[0], half_width, titles), page, self.force)
+        subject = subject_of(result, task.wanted[0], half_width, titles)
+        subject = replace(subject, guess=task.fine[0], seed=self.drawn.seed)
+        return write_page(subject, page, self.force)
 
 
 def _preview(task: Task) -> bytes:
@@ -282,13 +299,8 @@ def _telling(task: Task) -> Iterator[None]:
         return
     except Exception as error:  # whatever happens to a file, the others are done
         task.record |= failed(task.job.source, error)
-    task.wanted, task.begun, task.results, task.extras, task.file = [], [], [], [], None
-
-
-def _made(finish: Callable[[], Channel], shape: tuple[int, int]) -> Channel:
-    from afmsr_core.averaging import averaged
-
-    return averaged(finish(), shape)
+    task.wanted, task.begun, task.fine, task.results, task.extras = [], [], [], [], []
+    task.file = None
 
 
 def _described(channel: Channel, shape: tuple[int, int], upscaler: Upscaler) -> dict[str, Any]:

@@ -57,9 +57,9 @@ FORMAT = 1
 PACKAGES = (  # what scores come from
     *("numpy", "scipy", "opencv-python", "onnxruntime", "torch", "torchsr"),
 )
-TRUST = 3
+TRUST = 4
 """Of what a record says of trust; a record of another one is computed again. 3: the noise of the
-truth, and the exact surface."""
+truth, and the exact surface. 4: S10z and Sal among the numbers."""
 ALIGNMENT = 3
 """Of how pairs are read and aligned; a record of another one is computed again. 2: lines that were
 never measured are left out, and unequal grids are right. 3: line scans become finer along one axis.

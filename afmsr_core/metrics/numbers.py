@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, replace
 from functools import partial
 from typing import Any
@@ -16,9 +17,16 @@ from afmsr_core.grid import choose, scale_of
 from afmsr_core.levelling import level
 from afmsr_core.metrics.base import Context, Metric, Value
 from afmsr_core.metrics.base import Field as Values
-from afmsr_core.metrics.grains import KINDS, Kind, Rule, find_grains, smoothed
+from afmsr_core.metrics.grains import (
+    KINDS,
+    Kind,
+    Rule,
+    find_grains,
+    smoothed,
+    ten_point_height,
+)
 from afmsr_core.metrics.roughness import ROUGHNESS, Roughness, roughness_of
-from afmsr_core.metrics.spectrum import SCALE
+from afmsr_core.metrics.spectrum import LENGTH, SCALE, autocorrelation_length
 from afmsr_core.metrics.streaks import Scar, find_scars
 from afmsr_core.trust.bias import levelling_bias
 from afmsr_core.trust.noise import Noise, noise_of
@@ -48,6 +56,7 @@ def numbers_of(
     rule: Rule,
     lengths: bool = True,
     roughness: Roughness | None = None,
+    length: Callable[[], float] | None = None,
 ) -> dict[str, Any]:
     """Return roughness, and count and size of grains and pores, with uncertainty.
 
@@ -63,14 +72,18 @@ def numbers_of(
         Whether the heights are in nm too; else there are no Sdr and no density of grains.
     roughness : Roughness, optional
         The surface parameters, if they are known already.
+    length : callable, optional
+        Returns Sal, if something else asks for it too.
 
     Returns
     -------
     dict
         JSON-serialisable. ``Sa``, ``Sq``, ``Sdq``, ``Sdr`` as from
         :func:`afmsr_core.metrics.roughness.surface_parameters`; ``intervals``, their 95 %
-        intervals from a bootstrap over blocks; ``hills`` (grains) and ``dales`` (pores), as from
-        :meth:`afmsr_core.metrics.grains.Grains.as_dict`.
+        intervals from a bootstrap over blocks; ``S10z`` and ``Sal``, None where they do not
+        exist, as from :func:`afmsr_core.metrics.grains.ten_point_height` and
+        :func:`afmsr_core.metrics.spectrum.autocorrelation_length`; ``hills`` (grains) and
+        ``dales`` (pores), as from :meth:`afmsr_core.metrics.grains.Grains.as_dict`.
 
     Raises
     ------
@@ -89,9 +102,12 @@ def numbers_of(
         name: ends if numbers[name] is not None else None for name, ends in found.intervals.items()
     }
     smooth, rule = smoothed(field, pixel_size, rule.cutoff), replace(rule, cutoff=0.0)
-    for kind in KINDS:
-        numbers[kind] = find_grains(smooth, pixel_size, rule, kind).as_dict(lengths)
-    return numbers
+    grains = {kind: find_grains(smooth, pixel_size, rule, kind) for kind in KINDS}
+    numbers["S10z"] = ten_point_height(grains["hills"], grains["dales"])
+    numbers["Sal"] = None
+    with suppress(FieldError):  # the field is flat, or the relief larger than it
+        numbers["Sal"] = (length or partial(autocorrelation_length, field, pixel_size))()
+    return numbers | {kind: found.as_dict(lengths) for kind, found in grains.items()}
 
 
 def numbers_of_both(scan: Channel, result: Channel, spec: str) -> dict[str, Any]:
@@ -225,9 +241,19 @@ def _counted(kind: Kind, result: Values, truth: Values, context: Context) -> Val
     measured = context.settings["scale"] * max(pixels)
     rule = context.once_for_pair(RULE, partial(Rule.of, truth, pixels, measured))
     known = [made.get(ROUGHNESS) for made in (context.shared, context.of_pair)]
+    once = context.once, context.once_for_pair
+    sal = partial(autocorrelation_length, pixel_size=pixels)
     made = (
-        partial(numbers_of, field, pixels, rule, lengths, roughness)
-        for field, roughness in zip((result, truth), known, strict=True)
+        partial(
+            numbers_of,
+            field,
+            pixels,
+            rule,
+            lengths,
+            roughness,
+            length=partial(keep, LENGTH, partial(sal, field)),
+        )
+        for field, roughness, keep in zip((result, truth), known, once, strict=True)
     )
     got = context.once(OF_RESULT, next(made))[kind]
     right = context.once_for_pair(OF_PAIR, next(made))[kind]

@@ -45,6 +45,9 @@ LEAST = 8
 SAL = 0.2
 """Height of the autocorrelation at the length Sal, the default of ISO 25178-3."""
 
+LENGTH = "autocorrelation length"
+"""Where a context keeps Sal."""
+
 RAYS = 180
 """Directions in which the autocorrelation is followed, over half a turn."""
 
@@ -318,7 +321,7 @@ def _sal(result: Field, truth: Field, context: Context) -> Value:
     for name, heights, once in sides:
         try:
             make = partial(autocorrelation_length, heights, context.pixel_size)
-            both[name] = once("autocorrelation length", make)
+            both[name] = once(LENGTH, make)
         except FieldError as error:
             raise FieldError(f"{name}: {error}") from error
     ratio = both["result"] / both["truth"]

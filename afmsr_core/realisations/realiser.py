@@ -48,6 +48,10 @@ OF_ROOM = 0.5
 """Share of the expected error at a measured pixel that is drawn there. All of it would be right if
 the result were free of the noise of the scan; then realisations would have the noise twice."""
 
+CHANGED = {"average": "averaged", "sharpen": "sharpened", "realise": "a realisation itself"}
+"""Steps after which a result is no longer the best guess on all pixels, which all draws are
+about, and what it is then."""
+
 TYPICAL = 0.68  # coverage of an interval of one standard deviation
 
 
@@ -257,6 +261,12 @@ def _texture_of(low: Channel, result: Channel, settings: Settings, scale: Scale)
         raise UsageError(
             f"{low.where}: realisations are learnt on results of square pixels; leave out --scale, "
             f"or scan lines two or four points apart"
+        )
+    if changed := [CHANGED[one.name] for one in result.history if one.name in CHANGED]:
+        raise UsageError(
+            f"{low.where}: realisations are drawn about the best guess on all of its pixels, and "
+            f"this result is {changed[-1]}; take the result without --sharpness, --scale and "
+            f"--pixels"
         )
     if result.heights.size > LARGE:
         raise FieldError(

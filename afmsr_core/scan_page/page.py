@@ -119,10 +119,13 @@ def _head(subject: Subject, known: Trusted, fields: _Fields) -> str:
     file = f"{result.path.name}, " if result.path else ""
     meta = f"{file}{area}, {scan.xres} x {scan.yres} px to {result.xres} x {result.yres} px"
     told = " ".join(f"<span>{escape(part)}</span>" for part in sentence(subject, known))
-    warnings = ""
-    if subject.warnings:
-        warnings = f'<div class="warnings">{bullets([_capital(w) for w in subject.warnings])}</div>'
-    return header(scan.name, meta, f'<p class="sentence">{told}</p>{warnings}')
+    drawn, warnings = subject.drawn, [_capital(w) for w in subject.warnings if w != subject.drawn]
+    parts = (
+        f'<p class="sentence drawn">{escape(drawn)}</p>' if drawn else "",
+        f'<p class="sentence">{told}</p>',
+        f'<div class="warnings">{bullets(warnings)}</div>' if warnings else "",
+    )
+    return header(scan.name, meta, "".join(parts))
 
 
 def _capital(sentence: str) -> str:

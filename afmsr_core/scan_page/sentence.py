@@ -40,15 +40,16 @@ def _fine_enough(subject: Subject, known: Trusted) -> str:
         return "Whether the scan is fine enough cannot be told, because it is too small to judge"
     if not known.sq > 0:
         return "The scan holds nothing to be upscaled, because all of its heights are the same"
+    who = "the best guess" if subject.drawn else "the result"
     error = rough(found.expected_error * known.sq, subject.scan.unit)
     share = f"by about {error} (rms), {found.percent} of its roughness Sq"
     if found.verdict == "fine":
-        return f"The scan is fine enough: expect the result to be wrong {share}"
+        return f"The scan is fine enough: expect {who} to be wrong {share}"
     noisy = not found.more_pixels_help
     cure = "most of that is noise, so scan more slowly or average" if noisy else found.cure
     if found.verdict == "doubtful":
-        return f"The scan is only just fine enough: expect the result to be wrong {share} ({cure})"
-    return f"The scan is too {'noisy' if noisy else 'coarse'}: it will be wrong {share} ({cure})"
+        return f"The scan is only just fine enough: expect {who} to be wrong {share} ({cure})"
+    return f"The scan is too {'noisy' if noisy else 'coarse'}: {who} will be wrong {share} ({cure})"
 
 
 def _gained(subject: Subject, known: Trusted) -> str:
@@ -58,6 +59,7 @@ def _gained(subject: Subject, known: Trusted) -> str:
     who = "the method" if method == "unknown" else f"the network {method}"
     if known.change is None:
         return f"what {who} gained cannot be told"
+    who += " and what was drawn at random" if subject.drawn else ""
     told = f"{who} changed bicubic interpolation by {rough(known.change, subject.scan.unit)} (rms)"
     if known.noise is None or _is_silent(known):
         return told

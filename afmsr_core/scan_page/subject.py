@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from afmsr_core.averaging import averaged
 from afmsr_core.channel import Channel
 from afmsr_core.errors import ChannelNotFoundError, FieldError, UsageError
 from afmsr_core.grid import LINES_X2, LINES_X4, SQUARE, Scale, scale_of, scales_of
-from afmsr_core.io.results import half_width_of, is_extra, results_in
+from afmsr_core.io.results import REALISATION, half_width_of, is_extra, results_in
 from afmsr_core.large_field import LARGE
 from afmsr_core.levelling import level, parse_spec
 from afmsr_core.methods import Interpolation, registry
@@ -37,6 +37,10 @@ all methods on real scans stay above 0.9, those of another scan fall to about 0.
 
 CHOSEN = re.compile(r"\((?:x\d+|lines x\d+,) ([^\s,()]+)[^()]*\)\s*$")
 """The method at the end of a result's title, as `Upscaler` writes it."""
+
+
+DRAWN = ("sharpen", "realise")
+"""Steps after which a result is no best guess: a surface drawn at random is part of it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +63,10 @@ class Subject:
         Titles of other results in the file.
     warnings : tuple of str
         What must be told before anything on the page is trusted.
+    guess : Channel or None
+        What the method made, before it was averaged or sharpened, if that is not the result.
+    seed : int
+        Of the surfaces that are drawn for the numbers of a full scan.
     """
 
     scan: Channel
@@ -69,11 +77,25 @@ class Subject:
     scale: Scale = SQUARE
     others: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    guess: Channel | None = None
+    seed: int = 0
 
     @property
     def upright(self) -> Channel:
         """The scan as the method took it, whose lines are rows."""
         return self.scan.turned() if self.scale.sideways else self.scan
+
+    @property
+    def drawn(self) -> str:
+        """What is to be known of a surface that is drawn at random; empty of a best guess."""
+        step = next((one for one in self.result.history[::-1] if one.name in DRAWN), None)
+        if step is not None:
+            told = step.effect[:1].upper() + step.effect[1:]
+        elif self.result.title.startswith(REALISATION) or "@" in self.settings.method:
+            told = f"{self.result.title}: one of many surfaces that fit; not for single features"
+        else:
+            return ""
+        return f"{told}. This is not the best guess of the heights."
 
     @property
     def difference(self) -> Field | None:
@@ -179,8 +201,9 @@ def subject_of(
         warnings += warnings_for(registry.get(settings.method), scan)
     warnings += (*scan.warnings, *result.warnings)
     warnings += _loose(result, scan, settings)
-    told = list(dict.fromkeys(warnings))
-    return Subject(shown, result, bicubic, half_width, settings, scale, tuple(others), tuple(told))
+    found = Subject(shown, result, bicubic, half_width, settings, scale, tuple(others))
+    sentences = dict.fromkeys(filter(None, (found.drawn, *warnings)))
+    return replace(found, warnings=tuple(sentences))
 
 
 def _scale(result: Channel, scan: Channel) -> Scale:

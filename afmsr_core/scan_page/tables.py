@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from html import escape
 from typing import Any
 
@@ -17,6 +18,7 @@ from afmsr_core.levelling import level
 from afmsr_core.metrics.grains import Rule
 from afmsr_core.metrics.numbers import numbers_of, numbers_of_both
 from afmsr_core.quantity import shown_unit, slope_unit
+from afmsr_core.realisations.numbers import full_scan_of
 from afmsr_core.scan_page.subject import Subject
 from afmsr_core.scan_page.trusted import Trusted
 from afmsr_core.scan_page.words import digits, length, rough
@@ -27,8 +29,17 @@ __all__ = ["numbers", "places", "provenance"]
 Told = Mapping[str, Any]
 
 MANY = 4_500_000
-"""Pixels of a result, some 2048 x 2048, above which bicubic gets no numbers beside it: grains of
-16 million pixels take ten seconds for each column."""
+"""Pixels of a result, some 2048 x 2048, above which bicubic and a full scan get no numbers beside
+it: grains of 16 million pixels take ten seconds for each column, and a full scan eight of them."""
+
+ENDS = ("low", "high")
+FULL = "full"
+HEADS = {
+    "scan": "Scan",
+    "bicubic": "Bicubic",
+    "result": "Result",
+    FULL: "A full scan would give<br><small>median [95 % interval]</small>",
+}
 
 
 # --- numbers -----------------------------------------------------------------------------------
@@ -44,23 +55,27 @@ def numbers(subject: Subject, known: Trusted) -> str:
     except FieldError as error:
         return f"<p>{escape(str(error))}</p>"
     rule = found["grain_rule"]
-    columns = [name for name in ("scan", "bicubic", "result") if name in found]
-    rows = [
-        _row(label, pick, unit, [found[name] for name in columns])
-        for label, pick, unit in _rows(scan)
-    ]
-    heads = "".join(f'<th scope="col">{name.capitalize()}</th>' for name in columns)
+    full = _of_full_scan(subject, rule)
+    found |= {FULL: full["numbers"]} if "numbers" in full else {}
+    columns = [name for name in HEADS if name in found]
+    rows = []
+    for label, name, unit in _rows(scan):
+        picked = [_picked(found[column], name, column == FULL) for column in columns]
+        rows.append(_row(label, unit, picked))
+    heads = "".join(f'<th scope="col">{HEADS[name]}</th>' for name in columns)
     table = (
         f'<div class="table"><table><thead><tr><th scope="col" class="words">Number</th>{heads}'
         "</tr></thead>"
         f"<tbody>{''.join(filter(None, rows))}</tbody></table></div>"
     )
     least, cutoff = rough(rule["least"], scan.unit), length(rule["cutoff"], scan, 3)
+    others = " of scan and result" if FULL in found else ""
     notes = (
-        "Sa and Sq may be reported. Not so Sdq and Sdr: they depend on the size of the pixels, and "
-        "the slopes between the lines were not measured.",
-        "In brackets: the 95 % interval of what another place of the same sample may give. How far "
-        "the method is off is not in it.",
+        f"Sa and Sq may be reported. Not so Sdq and Sdr{others}: they depend on the size of the "
+        f"pixels, and the slopes between the lines were not measured.",
+        f"In brackets{others}: the 95 % interval of what another place of the same sample may "
+        f"give. How far the method is off is not in it.",
+        _about_full_scan(subject, full, cutoff),
         f"Grains are hills, pores are dales, that rise or fall at least {least} beyond their "
         f"saddle after smoothing at {cutoff} (ISO 25178-2, watersheds), by one rule for both.",
     )
@@ -71,30 +86,64 @@ def numbers(subject: Subject, known: Trusted) -> str:
     )
 
 
-def _rows(scan: Channel) -> list[tuple[str, Callable[[Told], Told], str]]:
-    """Return of each row its label, what picks value and interval, and the unit."""
-    slope = slope_unit(scan.unit, scan.lateral_unit)
-
-    def parameter(name: str) -> Callable[[Told], Told]:
-        return lambda of: {"value": of[name], "ends": of["intervals"][name]}
-
-    def grains(kind: str, name: str) -> Callable[[Told], Told]:
-        return lambda of: {
-            "value": of[kind][name],
-            "ends": (of[kind][f"{name}_low"], of[kind][f"{name}_high"]),
-        }
-
+def _rows(scan: Channel) -> list[tuple[str, str, str]]:
+    """Return of each row its label, the name of its number, and the unit."""
     return [
-        ("Sa, mean height", parameter("Sa"), scan.unit),
-        ("Sq, root mean square height", parameter("Sq"), scan.unit),
-        ("Sdq, root mean square slope", parameter("Sdq"), slope),
-        ("Sdr, added area", parameter("Sdr"), "%"),
-        ("Grains, count", grains("hills", "count"), ""),
-        ("Grains, mean diameter", grains("hills", "diameter"), scan.lateral_unit),
-        ("Grains, mean height", grains("hills", "height"), scan.unit),
-        ("Pores, count", grains("dales", "count"), ""),
-        ("Pores, mean diameter", grains("dales", "diameter"), scan.lateral_unit),
+        ("Sa, mean height", "Sa", scan.unit),
+        ("Sq, root mean square height", "Sq", scan.unit),
+        ("S10z, ten point height", "S10z", scan.unit),
+        ("Sdq, root mean square slope", "Sdq", slope_unit(scan.unit, scan.lateral_unit)),
+        ("Sdr, added area", "Sdr", "%"),
+        ("Sal, autocorrelation length", "Sal", scan.lateral_unit),
+        ("Grains, count", "hills.count", ""),
+        ("Grains, mean diameter", "hills.diameter", scan.lateral_unit),
+        ("Grains, mean height", "hills.height", scan.unit),
+        ("Pores, count", "dales.count", ""),
+        ("Pores, mean diameter", "dales.diameter", scan.lateral_unit),
+        ("Pores, mean height", "dales.height", scan.unit),
     ]
+
+
+def _picked(of: Told, name: str, full: bool) -> Told:
+    """Return value and interval of a number: of a surface, or of what a full scan would give."""
+    kind, _, what = name.partition(".")
+    if full:
+        one = of.get(name) or dict.fromkeys(("median", "low", "high"))
+        value = one["median"]
+        if what == "count" and value is not None:
+            value = round(value)
+        return {"value": value, "ends": (one["low"], one["high"])}
+    if what:
+        return {"value": of[kind][what], "ends": [of[kind][f"{what}_{end}"] for end in ENDS]}
+    return {"value": of[name], "ends": of["intervals"].get(name)}
+
+
+def _of_full_scan(subject: Subject, rule: Told) -> Told:
+    """Return what :func:`afmsr_core.realisations.numbers.full_scan_of` tells of this place."""
+    guess, scan = subject.guess or subject.result, subject.scan
+    if guess.heights.size > MANY:
+        return {
+            "reason": f"the result has more than {MANY / 1e6:g} million pixels; afmsr upscale "
+            f"--json tells it"
+        }
+    settings = replace(subject.settings, scale=subject.scale.option)
+    return full_scan_of(scan, guess, settings, Rule(**rule), subject.seed)
+
+
+def _about_full_scan(subject: Subject, full: Told, cutoff: str) -> str:
+    """Return what the interval of a full scan is, or why there is none."""
+    guess, scan = subject.guess or subject.result, subject.scan
+    if "numbers" not in full:
+        reason = str(full["reason"]).removeprefix(f"{scan.where}: ")
+        return f"What a full scan of this place would give is not told: {reason}."
+    return (
+        f"A full scan: of this very place, with {guess.xres} x {guess.yres} pixels; not of another "
+        f"place. Median and 95 % interval from {full['draws']} surfaces drawn at random that fit "
+        f"the scan (seed {full['seed']}), widened by what was found on samples whose full scan is "
+        f"known. Parameters as ISO 25178-2 names them; S-filter (ISO 25178-3): the pixel of "
+        f"{length(guess.dx, scan, 3)}, for grains, pores and S10z a Gaussian of {cutoff} (two "
+        f"measured pixels); no L-filter."
+    )
 
 
 def _of_bicubic(subject: Subject, bicubic: Channel, rule: Told) -> dict[str, Any]:
@@ -105,8 +154,7 @@ def _of_bicubic(subject: Subject, bicubic: Channel, rule: Told) -> dict[str, Any
     return numbers_of(levelled, pixel, Rule(**rule), bicubic.has_slopes)
 
 
-def _row(label: str, pick: Callable[[Told], Told], unit: str, columns: Sequence[Told]) -> str:
-    picked = [pick(one) for one in columns]
+def _row(label: str, unit: str, picked: Sequence[Told]) -> str:
     values = [one["value"] for one in picked if one["value"] is not None]
     if not values:
         return ""
