@@ -117,7 +117,7 @@ def add_parser(commands: Any) -> None:
     trust.add_argument(
         "--confidence",
         action="store_true",
-        help="one more channel: the half-width of the 90 %% interval around each height",
+        help="one more channel: the half-width of the 90 %% interval of the surface at each pixel",
     )
     trust.add_argument(
         "--residual",

@@ -67,6 +67,7 @@ def run(args: argparse.Namespace) -> int:
     from afmsr_core.levelling import level
     from afmsr_core.pairing import check_units
     from afmsr_core.surfaces import fit_plane
+    from afmsr_core.trust.assessment import COVERAGE, second_scan
     from afmsr_core.trust.detail import compare_detail
     from afmsr_core.trust.noise import noise_of
 
@@ -116,7 +117,8 @@ def run(args: argparse.Namespace) -> int:
     error = there - truth
     known = np.isfinite(error)
     pixels = max(1, round(measured / zoom.dx))
-    detail = compare_detail(there, truth, noise_of(truth).white, scale=pixels)
+    noise = noise_of(truth)
+    detail = compare_detail(there, truth, noise.white, scale=pixels)
     numbers = detail.as_dict()
     spread = float(np.sqrt(np.mean(error[known] ** 2)))
     record: dict[str, Any] = {
@@ -133,13 +135,17 @@ def run(args: argparse.Namespace) -> int:
         **numbers,
         "not_confirmed": _places(detail, zoom),
         "within_interval": None,
+        "within_interval_of_second_scan": None,
         "parameters": _parameters(there, truth, known, zoom),
     }
     width = half_width_of(channels, result)
     if width is not None and width.title.startswith(HALF_WIDTH):
         half = found.warp(width.heights)
         inside = np.isfinite(half) & known
-        record["within_interval"] = float(np.mean(np.abs(error[inside]) <= half[inside]))
+        off, half = np.abs(error[inside]), half[inside]
+        wider = second_scan(half, noise, COVERAGE)
+        record["within_interval"] = float(np.mean(off <= half))
+        record["within_interval_of_second_scan"] = float(np.mean(off <= wider))
     if args.output is not None:
         on_zoom = result.replace(
             heights=there, xreal=zoom.xreal, yreal=zoom.yreal, xoff=zoom.xoff, yoff=zoom.yoff,
@@ -254,7 +260,11 @@ def _tell(record: dict[str, Any]) -> None:
         f"{record['missing']} of {record['features_truth']} in the zoom are missing"
     )
     if record["within_interval"] is not None:
-        print(f"differences within the interval: {record['within_interval']:.1%} of the pixels")
+        print(
+            f"differences within the interval of the surface: {record['within_interval']:.1%} of "
+            f"the pixels; with the noise of the zoom added: "
+            f"{record['within_interval_of_second_scan']:.1%}"
+        )
     units = {"Sa": unit, "Sq": unit, "Sdq": record["slope_unit"], "Sdr": "%"}
     for name, value in record["parameters"]["result"].items():
         other = record["parameters"]["zoom"][name]

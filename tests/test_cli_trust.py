@@ -162,7 +162,7 @@ def test_a_zoom_confirms_what_is_there_and_finds_what_is_not(
     nearest = record["not_confirmed"][0]
     assert abs(nearest["x"] - 130.5 * 10) < 20 and abs(nearest["y"] - 120.5 * 10) < 20
     assert record["confirmed"] >= 20 and len(record["not_confirmed"]) <= 2
-    assert record["within_interval"] > 0.9
+    assert 0.9 < record["within_interval"] <= record["within_interval_of_second_scan"]
     assert record["parameters"]["zoom"]["Sq"] == pytest.approx(
         record["parameters"]["result"]["Sq"], rel=0.05
     )

@@ -121,6 +121,16 @@ def test_a_result_without_its_history_is_judged_by_its_settings() -> None:
     assert one.record["weights_sha256"] == other.record["weights_sha256"] != ""
 
 
+def test_the_interval_is_of_the_surface_and_a_second_scan_has_its_noise_added() -> None:
+    given = scan()
+    found = assess(given, Upscaler(Settings(threads=1))(given), Settings(threads=1))
+    record, noise = found.record, found.noise
+    assert record["of"] == "the surface"
+    for name in ("median", "p95"):
+        both = np.hypot(record["half_width"][name], 1.6449 * np.hypot(noise.white, noise.lines))
+        assert record["half_width_of_second_scan"][name] == pytest.approx(both, rel=1e-4)
+
+
 def test_what_made_a_result_is_told_by_its_history() -> None:
     given = scan()
     found = assess(given, Upscaler(Settings(method="bicubic"))(given), Settings(method="afm"))

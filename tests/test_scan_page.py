@@ -577,7 +577,7 @@ def test_what_the_history_tells_is_not_found_again(folder: Path) -> None:
     assert [one.as_dict() for one in known.regions] == step.settings["regions"]
     assert known.noise is not None and known.noise.white == step.settings["noise"]["white"]
     told = " ".join(sentence(subject, known))
-    assert "(the 90 % interval)" in told and "check the 5 places" in told
+    assert "(the 90 % interval of the surface)" in told and "check the 5 places" in told
     width = subject.half_width.heights
     for share in (0.5, 0.95):
         assert rough(np.quantile(width, share), "nm") in told

@@ -16,7 +16,7 @@ from afmsr_core.grid import SQUARE
 from afmsr_core.levelling import level
 from afmsr_core.surfaces import Background, Plane, fit_polynomial
 from afmsr_core.trust.calibration import Calibration, Observation, calibrate, observe
-from afmsr_core.trust.evidence import LENGTHS, OF_SCAN, Evidence, gather
+from afmsr_core.trust.evidence import KINDS, LENGTHS, OF_SCAN, TRAITS, Evidence, gather
 from afmsr_core.trust.noise import Noise
 from afmsr_core.upscale import upscale
 
@@ -29,12 +29,13 @@ def evidence(rng: np.random.Generator, size: float = 1.0) -> Evidence:
 
     of_scan = {name: drawn(SIDE // 4) for name in OF_SCAN}
     unit = math.log(size)
-    return Evidence(drawn(SIDE), of_scan, math.log(0.1) + unit, SQUARE, unit)
+    kind = {name: float(rng.normal()) for name in KINDS}
+    return Evidence(drawn(SIDE), of_scan, math.log(0.1) + unit, SQUARE, kind, unit)
 
 
 def true_scale(of: Evidence) -> np.ndarray:
     logs = 0.7 * of.enlarged(of.of_scan["curvature"]) + 0.3 * of.disagreement + of.unit
-    return 0.5 * np.exp(logs + 2 * of.away[0])
+    return 0.5 * np.exp(logs + 2 * of.away[0] + 0.4 * of.kind["steepness"])
 
 
 def observations(samples: int, seed: int = 0, size: float = 1.0) -> list[Observation]:
@@ -48,7 +49,7 @@ def observations(samples: int, seed: int = 0, size: float = 1.0) -> list[Observa
 
 
 def test_the_interval_holds_on_new_samples_at_every_coverage() -> None:
-    made = calibrate(observations(12), "afm", ["abc"])
+    made = calibrate(observations(40), "afm", ["abc"])
     rng = np.random.default_rng(99)
     for coverage in made.quantiles:
         held = []
@@ -65,6 +66,31 @@ def test_the_map_finds_where_the_error_is() -> None:
     of = evidence(np.random.default_rng(5))
     found = np.corrcoef(np.log(made.scale_of(of)).ravel(), np.log(true_scale(of)).ravel())[0, 1]
     assert found > 0.95 and made.row_distance > 3 * abs(made.column_distance)
+
+
+def test_how_large_the_errors_are_follows_from_the_kind_of_surface() -> None:
+    made, few = (calibrate(observations(count), "afm", []) for count in (60, 6))
+    _, spread, weight = made.traits["steepness"]
+    assert 0.2 < weight / spread < 0.4  # held back by what 24 samples would say
+    others = [abs(made.traits[name][2]) for name in KINDS if name != "steepness"]
+    assert max(others) < 0.1 * weight
+    assert few.traits["steepness"][2] / few.traits["steepness"][1] < 0.2  # few samples tell little
+    of = evidence(np.random.default_rng(5))
+    far, further = (
+        made.scale_of(dataclasses.replace(of, kind=of.kind | {"steepness": value})).mean()
+        for value in (20.0, 40.0)
+    )
+    assert far == further < math.exp(2.5 * weight) * 2 * made.scale_of(of).mean()
+
+
+def test_a_scan_that_is_like_no_other_does_not_bend_the_rest() -> None:
+    found = observations(12)
+    odd = [dataclasses.replace(one, error=one.error / 50) for one in observations(13)[-1:]]
+    of = evidence(np.random.default_rng(5))
+    without, with_it = (
+        calibrate(one, "afm", []).scale_of(of).mean() for one in (found, found + odd)
+    )
+    assert with_it == pytest.approx(without, rel=0.25)  # by least squares 2.5 times less
 
 
 def test_units_do_not_matter() -> None:
@@ -102,7 +128,7 @@ def test_a_calibration_survives_its_file_and_knows_its_weights(tmp_path: Path) -
         made.scales(0.77)
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"format": 9}', '{"format": 3, "method": "afm"}'])
+@pytest.mark.parametrize("text", ["", "[]", '{"format": 9}', '{"format": 4, "method": "afm"}'])
 def test_what_is_no_calibration_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "other.json"
     path.write_text(text)
@@ -120,6 +146,10 @@ def test_what_is_no_calibration_is_refused(tmp_path: Path, text: str) -> None:
         {"quantiles": {"0.9": math.nan}},
         {"quantiles": {}},
         {"local": {}},
+        {"traits": {}},
+        {"traits": {name: [0.0, 0.0, 1.0] for name in TRAITS}},
+        {"traits": {name: [0.0, 1.0] for name in TRAITS}},
+        {"traits": {name: [0.0, 1.0, math.nan] for name in TRAITS}},
         {"weights_sha256": math.nan},
         {"guaranteed": "no"},
     ],

@@ -53,6 +53,18 @@ SET_ASIDE = frozenset(
 )
 SPLITS = ("train", "extra")
 
+# Samples that are one material, treated in other ways, by how their names begin.
+MATERIALS = (
+    "polyelectrolyte multilayer film",
+    "ultrasonically modified brass",
+    "artificial spin ice",
+    "E. coli bacteria",
+    "GV008 film",
+    "afm-miner",
+    "SrTiO3 film",  # all of m3_learning, films and their substrates
+    "SrTiO3 substrate (",
+)
+
 
 @dataclass(frozen=True)
 class Scan:
@@ -167,6 +179,28 @@ def set_aside_scans(folder: Path, splits: Sequence[str] = ("train",)) -> list[Sc
     if missing and set(splits) == set(SPLITS):
         raise UsageError(f"{folder}: the corpus lacks the set-aside samples {sorted(missing)}")
     return scans
+
+
+def unseen_permissive_scans(folder: Path, trained_on: Sequence[str]) -> list[Scan]:
+    """Return the permissive scans of samples that a network trained on some splits has not seen."""
+    seen = {scan.sample for scan in training_scans(folder, trained_on)}
+    scans = (scan for split in SPLITS for scan in _read(folder, split) if scan.permissive)
+    return [s for s in scans if s.sample not in seen and s.quality != "artefact"]
+
+
+def restricted_scans(folder: Path) -> list[Scan]:
+    """Return the scans of samples of the train split whose licence keeps them out of what ships."""
+    kept = {scan.sample for scan in _read(folder, "train") if scan.permissive}
+    return [
+        scan
+        for scan in _read(folder, "train")
+        if scan.sample not in kept and scan.quality != "artefact"
+    ]
+
+
+def material(sample: str) -> str:
+    """Return what a sample is made of, where several are of one material; else its own name."""
+    return next((name for name in MATERIALS if sample.startswith(name)), sample)
 
 
 def aside_scans(folder: Path, splits: Sequence[str] = SPLITS) -> list[Scan]:

@@ -91,7 +91,7 @@ def _not_to_trust(subject: Subject, known: Trusted) -> str:
     usual, worst = (rough(one, subject.scan.unit) for one in (interval.median, interval.high))
     return (
         f"do not trust a step or a grain lower than about {usual}, or {worst} in the least certain "
-        f"5 % of the area (the {100 * interval.coverage:g} % interval), and {check}"
+        f"5 % of the area (the {100 * interval.coverage:g} % interval of the surface), and {check}"
     )
 
 

@@ -188,7 +188,8 @@ def _beside(subject: Subject, known: Trusted, found: Told) -> str:
         )
     if known.interval is not None:
         interval = known.interval
-        name = f"{100 * interval.coverage:g} % interval" if interval.calibrated else "Uncertainty"
+        name = f"{100 * interval.coverage:g} % interval of the surface"
+        name = name if interval.calibrated else "Uncertainty"
         text = (
             f"± {rough(interval.median, scan.unit)} in the median, "
             f"± {rough(interval.high, scan.unit)} in the 5 % least certain pixels"

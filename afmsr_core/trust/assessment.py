@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,7 +30,7 @@ from afmsr_core.trust.regions import Region, flagged, worth_a_zoom
 if TYPE_CHECKING:
     from afmsr_core.upscale import Settings
 
-__all__ = ["COVERAGE", "Assessment", "assess"]
+__all__ = ["COVERAGE", "Assessment", "assess", "second_scan"]
 
 Field = NDArray[np.float64]
 
@@ -144,7 +145,11 @@ def assess(
         "coverage": coverage,
         "calibrated": calibrated,
         "calibration": None if calibration is None else _of(calibration, scale),
-        "half_width": _summary(width),
+        "of": "the surface",
+        "half_width": (told := _summary(width)),
+        "half_width_of_second_scan": {
+            name: float(second_scan(told[name], noise, coverage)) for name in ("median", "p95")
+        },
         "flagged_share": float(doubt.mean()),
         "noise": noise.as_dict(),
         "consistency": agreement.as_dict(),
@@ -191,6 +196,29 @@ def assess(
         calibrated=calibrated,
         record=record,
     )
+
+
+def second_scan(half_width: Field | float, noise: Noise, coverage: float) -> Field:
+    """Return the half-width of an interval for what a second scan of the place would read.
+
+    Parameters
+    ----------
+    half_width : float or ndarray of float64
+        Of the interval for the surface, in the unit of the heights.
+    noise : Noise
+        Of the scan, which a second one has again: white noise and offsets of lines.
+    coverage : float
+        Of both intervals.
+
+    Returns
+    -------
+    ndarray of float64
+        The root of the sum of the squares of the half-width, and of the noise as far out as the
+        coverage lies in a normal distribution. Drift, and what feedback and tip do differently,
+        are not in it.
+    """
+    beside = NormalDist().inv_cdf((1 + coverage) / 2) * noise.pixel
+    return np.asarray(np.hypot(half_width, beside))
 
 
 def _made_by(result: Channel, settings: Settings, scale: Scale) -> tuple[str, str]:

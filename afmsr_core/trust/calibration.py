@@ -1,8 +1,9 @@
 """Calibration: from evidence to an interval in nm that holds as often as it says.
 
-Two steps, both learnt on pairs of a scan and its truth. A log-linear model of the evidence gives
-the scale of the error. Conformal prediction then finds how many scales hold the error in a stated
-share of the pixels of a scan of a new sample.
+Three steps, all learnt on pairs of a scan and its truth. A log-linear model of the evidence tells
+where in a scan the error is large. A second one tells from the kind of surface how large: at the
+coverage `AIM`, what the scan's own quantile of the error is. Conformal prediction then finds how
+many such scales hold the error in a stated share of the pixels of a scan of a new sample.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +26,15 @@ from afmsr_core.grid import LINES_X2, LINES_X4, SQUARE, Scale
 from afmsr_core.io.files import contents
 from afmsr_core.large_field import bands
 from afmsr_core.quantity import counted
-from afmsr_core.trust.evidence import LENGTHS, OF_RESULT, OF_SCAN, Evidence
+from afmsr_core.robust import quantile
+from afmsr_core.trust.evidence import (
+    LENGTHS,
+    OF_RESULT,
+    OF_SCAN,
+    REFERENCE,
+    TRAITS,
+    Evidence,
+)
 
 __all__ = [
     "COVERAGES",
@@ -41,11 +51,16 @@ _DATA = Path(__file__).parent.parent / "data"
 
 Field = NDArray[np.float64]
 
-FORMAT = 3  # of the evidence that it is made of
+FORMAT = 4  # of the evidence that it is made of
 COVERAGES = (0.5, 0.68, 0.8, 0.9, 0.95)
-REFERENCE = "curvature"  # the map whose mean has no free exponent: the exponents add up to 1
-RIDGE = 0.1  # few samples: weights stay near zero unless the samples agree
-PIXELS = 6000  # of each scan that are learnt on; neighbours tell little new
+AIM = 0.9  # coverage at which the quantile of a scan's own errors is predicted
+RIDGE = 0.1  # of the exponents within scans: near zero unless the samples agree
+PRIOR = 24.0  # samples that say that a trait tells nothing: with so many, half of a weight is left
+ROBUST = 0.3  # of a scan's logarithm: what is further off counts less (Huber), ...
+ROUNDS = 10  # ... which is settled after so many fits
+SAME = 1e-9  # spread of a trait below which it is the same in all scans
+USUAL = 2.5  # spreads about the mean of a trait, beyond which nothing more is concluded from it
+PIXELS = 2000  # of each scan that are learnt on; neighbours tell little new
 TINY = 0.05  # of the white noise: an error below it counts as this, else zeros rule the logarithm
 LEAST_SAMPLES = 3
 EXACT = 20  # samples from which the correction for their number costs less than 5 points
@@ -71,8 +86,10 @@ class Observation:
         Result less truth.
     local : ndarray of float64, shape (n, 2 + maps)
         Distances from the measured points, and logarithms of the maps less their means in the scan.
-    level : ndarray of float64, shape (maps,)
-        Means of the logarithms of the maps over the scan.
+    traits : ndarray of float64, shape (traits,)
+        Of the scan, in the order of `afmsr_core.trust.evidence.TRAITS`.
+    reference : float
+        Mean of the logarithm of the map that errors are told in.
     floor : float
         Error below which only noise decides.
     """
@@ -80,8 +97,17 @@ class Observation:
     sample: str
     error: Field
     local: Field
-    level: Field
+    traits: Field
+    reference: float
     floor: float
+
+    @cached_property
+    def normal(self) -> tuple[Field, Field]:
+        """The normal equations of the logarithm of the error within this scan."""
+        target = np.log(np.abs(self.error) + self.floor)
+        centred = self.local - self.local.mean(axis=0)
+        both = centred.T @ centred, centred.T @ (target - target.mean())
+        return both[0] / target.size, both[1] / target.size
 
 
 @dataclass(frozen=True)
@@ -99,8 +125,10 @@ class Calibration:
     local : dict of str to float
         By name in `afmsr_core.trust.evidence.LENGTHS`: exponents of the maps over their geometric
         means in the scan. They say where in a scan the error is large.
-    level : dict of str to float
-        Exponents of these means, which add up to 1. They say how large it is in the scan.
+    traits : dict of str to list of float
+        By name in `afmsr_core.trust.evidence.TRAITS`: the mean over the samples and the spread
+        about it, and what a spread adds to the logarithm of the scale. They say how large the
+        error is in the scan. Beyond `USUAL` spreads nothing more is added.
     quantiles : dict of str to float
         Coverage to the number of scales that holds it.
     samples, scans : int
@@ -121,7 +149,7 @@ class Calibration:
     row_distance: float
     column_distance: float
     local: dict[str, float]
-    level: dict[str, float]
+    traits: dict[str, list[float]]
     quantiles: dict[str, float]
     samples: int
     scans: int
@@ -147,7 +175,8 @@ class Calibration:
     def scale_of(self, evidence: Evidence) -> Field:
         """Return the scale of the error, in the unit of the heights."""
         means = evidence.level
-        level = self.intercept + sum(self.level[name] * means[name] for name in LENGTHS)
+        kept = np.array([self.traits[name] for name in TRAITS])
+        level = means[REFERENCE] + self.intercept + _told(evidence.traits, kept)
         level -= sum(
             self.local[name] * (means[name] - evidence.unit) for name in (OF_RESULT, *OF_SCAN)
         )
@@ -166,6 +195,13 @@ class Calibration:
             np.exp(part, out=part)
             np.multiply(part, np.exp(level), out=scale[rows])
         return scale
+
+    def scale_at(self, one: Observation) -> Field:
+        """Return the scale of the error at the pixels of an observation."""
+        local = [self.row_distance, self.column_distance]
+        local += [self.local[name] for name in LENGTHS]
+        kept = np.array([self.traits[name] for name in TRAITS])
+        return _Model(self.intercept, np.array(local), kept).scale(one)
 
     def as_json(self) -> str:
         """Return the calibration as it is kept in a file."""
@@ -186,7 +222,7 @@ class Calibration:
             if held.pop("format") != FORMAT:
                 raise ValueError("made by another version of afmsr")
             found = cls(**held)
-            if not set(found.local) == set(found.level) == set(LENGTHS):
+            if set(found.local) != set(LENGTHS) or set(found.traits) != set(TRAITS):
                 raise ValueError("other evidence than this version of afmsr collects")
             found._check_numbers()
         except (UnreadableFileError, ValueError, TypeError, KeyError, AttributeError) as error:
@@ -198,9 +234,12 @@ class Calibration:
     def _check_numbers(self) -> None:
         """Raise ValueError or TypeError for what no calibration that was made holds."""
         numbers = [self.intercept, self.row_distance, self.column_distance]
-        numbers += [*self.local.values(), *self.level.values(), *self.quantiles.values()]
+        numbers += [*self.local.values(), *self.quantiles.values()]
+        numbers += [number for told in self.traits.values() for number in told]
         if not all(math.isfinite(number) for number in numbers):
             raise ValueError("it holds numbers that are NaN or infinite")
+        if not all(len(told) == 3 and told[1] > 0 for told in self.traits.values()):
+            raise ValueError("a trait is no mean, spread and weight")
         if not self.quantiles or min(self.quantiles.values()) <= 0:
             raise ValueError("its intervals have no width")
         if self.scale not in {one.option for one in FILES}:
@@ -251,9 +290,9 @@ def observe(
         raise UsageError(f"{sample}: result and truth have no pixel in common; check the pair")
     drawn = rng.permutation(np.flatnonzero(known))[:pixels]
     local = np.stack([field.ravel()[drawn] for field in there], axis=1).astype(np.float64)
-    level = np.array([evidence.level[name] for name in LENGTHS])
     floor = TINY * math.exp(evidence.noise) + np.finfo(np.float64).tiny
-    return Observation(sample, error.ravel()[drawn], local, level, floor)
+    reference = evidence.level[REFERENCE]
+    return Observation(sample, error.ravel()[drawn], local, evidence.traits, reference, floor)
 
 
 def calibrate(
@@ -323,7 +362,7 @@ def calibrate(
         row_distance=float(model.local[0]),
         column_distance=float(model.local[1]),
         local=dict(zip(LENGTHS, model.local[2:].tolist(), strict=True)),
-        level=dict(zip(LENGTHS, model.level.tolist(), strict=True)),
+        traits=dict(zip(TRAITS, model.traits.tolist(), strict=True)),
         quantiles=quantiles,
         samples=n,
         scans=len(observations),
@@ -335,45 +374,69 @@ def calibrate(
 
 @dataclass(frozen=True, eq=False)
 class _Model:
-    """The parameters of the scale, in the order of `Observation.local` and `LENGTHS`."""
+    """The parameters of the scale, in the order of `Observation.local` and `TRAITS`."""
 
     intercept: float
     local: Field
-    level: Field
+    traits: Field
 
     def scale(self, one: Observation) -> Field:
         """Return the scale of the errors of an observation."""
-        return np.asarray(np.exp(self.intercept + one.local @ self.local + one.level @ self.level))
+        level = self.intercept + one.reference + _told(one.traits, self.traits)
+        return np.asarray(np.exp(level + one.local @ self.local))
+
+
+def _told(traits: Field, kept: Field) -> float:
+    """Return what the traits of a scan add to the logarithm of its scale.
+
+    `kept` has a row for each: mean, spread and weight.
+    """
+    mean, spread, weight = kept.T
+    return float(((traits - mean) / spread).clip(-USUAL, USUAL) @ weight)
 
 
 def _fit(observations: Sequence[Observation]) -> _Model:
-    """Fit the logarithm of the error by least squares, every sample with the same weight.
+    """Fit the scale, every sample with the same weight.
 
-    First within scans, where there are many pixels; then between them, where there are few scans.
+    First within scans, where there are many pixels, the logarithm of the error by least squares;
+    then between them, where there are few, the logarithm of each scan's quantile at `AIM`.
     """
     counts = Counter(one.sample for one in observations)
-    weights = [1 / counts[one.sample] / len(counts) for one in observations]
-    targets = [np.log(np.abs(one.error) + one.floor) for one in observations]
-    size = observations[0].local.shape[1]
-    normal, right = np.zeros((size, size)), np.zeros(size)
-    for one, weight, target in zip(observations, weights, targets, strict=True):
-        centred = one.local - one.local.mean(axis=0)
-        normal += weight / target.size * centred.T @ centred
-        right += weight / target.size * centred.T @ (target - target.mean())
+    weights = np.array([1 / counts[one.sample] / len(counts) for one in observations])
+    normal = np.tensordot(weights, [one.normal[0] for one in observations], 1)
+    right = weights @ [one.normal[1] for one in observations]
     local = _ridge(normal, right, 2)
+    own = []
+    for one in observations:
+        ratio = np.abs(one.error) * np.exp(-one.local @ local)
+        own.append(math.log(quantile(ratio, AIM) + one.floor) - one.reference)
+    traits = np.array([one.traits for one in observations])
+    intercept, kept = _between(traits, np.array(own), weights, len(counts))
+    return _Model(intercept, local, kept)
 
-    levels = np.array([one.level for one in observations])
-    reference = levels[:, LENGTHS.index(REFERENCE)]
-    design = np.column_stack([np.ones(len(levels)), levels - reference[:, None]])
-    rest = [
-        float((target - one.local @ local).mean())
-        for one, target in zip(observations, targets, strict=True)
-    ]
-    weighted = design * np.array(weights)[:, None]
-    found = _ridge(weighted.T @ design, weighted.T @ (np.array(rest) - reference), 1)
-    level = found[1:]
-    level[LENGTHS.index(REFERENCE)] += 1.0 - level.sum()
-    return _Model(float(found[0]), local, level)
+
+def _between(traits: Field, target: Field, weights: Field, samples: int) -> tuple[float, Field]:
+    """Fit what scans differ by; return the intercept, and mean, spread and weight of each trait.
+
+    Traits that tell nothing sure get no weight: the fewer samples, the less is concluded. A scan
+    that is far off, such as a lattice that no noise disturbs, does not bend the rest (Huber).
+    """
+    mean = weights @ traits
+    spread = np.sqrt(weights @ (traits - mean) ** 2)
+    spread = np.where(spread > SAME, spread, 1.0)
+    scaled = ((traits - mean) / spread).clip(-USUAL, USUAL)
+    shrunk = PRIOR / samples * np.eye(len(mean))
+    counted = weights
+    for _ in range(ROUNDS):
+        about, middle = counted @ target, counted @ scaled
+        centred = scaled - middle
+        normal = centred.T @ (counted[:, None] * centred) + shrunk
+        weight = np.linalg.solve(normal, centred.T @ (counted * (target - about)))
+        intercept = about - middle @ weight
+        off = np.abs(intercept + scaled @ weight - target)
+        counted = weights * np.minimum(1.0, ROBUST / np.maximum(off, ROBUST))
+        counted = counted / counted.sum()
+    return float(intercept), np.stack([mean, spread, weight], axis=1)
 
 
 def _ridge(normal: Field, right: Field, free: int) -> Field:

@@ -32,6 +32,7 @@ __all__ = [
     "judge",
     "left_out",
     "power",
+    "unpredicted",
 ]
 
 Field = NDArray[np.float64]
@@ -258,11 +259,19 @@ def left_out(relief: Field, step: int, axis: int) -> float:
     >>> left_out(np.add.outer(np.arange(16.0) ** 3, np.arange(16.0)), 1, 0) < 1e-9
     True
     """
-    z = np.moveaxis(relief, axis, 0)
-    inner, outer = z[2 * step : -4 * step] + z[4 * step : -2 * step], z[: -6 * step] + z[6 * step :]
-    error = (9 * inner - outer) / 16 - z[3 * step : -3 * step]
+    error = unpredicted(relief, step, axis)
     known = error if np.isfinite(error).all() else error[np.isfinite(error)]
     return float(np.sqrt(np.mean(known**2))) if known.size else 0.0
+
+
+def unpredicted(relief: Field, step: int, axis: int) -> Field:
+    """Return by how much pixels are off what neighbours predict; as in `left_out`, but of each.
+
+    Those less than ``3 * step`` from either end of the axis are left out, which comes first.
+    """
+    z = np.moveaxis(relief, axis, 0)
+    inner, outer = z[2 * step : -4 * step] + z[4 * step : -2 * step], z[: -6 * step] + z[6 * step :]
+    return np.asarray((9 * inner - outer) / 16 - z[3 * step : -3 * step])
 
 
 def errors(relief: Field, sq: float, scale: Scale = SQUARE) -> tuple[float, float]:

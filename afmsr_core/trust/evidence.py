@@ -20,7 +20,9 @@ from afmsr_core.grid import SQUARE, Scale
 from afmsr_core.large_field import bands
 from afmsr_core.methods import registry
 from afmsr_core.methods.interpolation import Interpolation, interpolate
+from afmsr_core.robust import quantile
 from afmsr_core.surfaces import Background, match_plane
+from afmsr_core.trust.coarseness import errors, unpredicted
 from afmsr_core.trust.noise import Noise
 
 __all__ = ["LENGTHS", "Evidence", "gather"]
@@ -41,6 +43,15 @@ NOISE = "noise"
 LENGTHS = (OF_RESULT, *OF_SCAN, NOISE)
 """Names of the maps; see `Evidence`."""
 
+REFERENCE = "curvature"
+"""The map whose mean is the length that a scan's errors are told in: in any unit, at any range."""
+
+KINDS = ("steepness", "sparseness", "texture")
+"""What kind of surface a scan shows; see `Evidence`."""
+
+TRAITS = (*(name for name in LENGTHS if name != REFERENCE), *KINDS)
+"""What tells how large the errors of a scan are, over the mean of its `REFERENCE`."""
+
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
@@ -58,6 +69,12 @@ class Evidence:
         White noise.
     scale : Scale
         Fine pixels per measured pixel.
+    kind : dict of str to float
+        By name in `KINDS`, all logarithms: ``steepness``, how much further off the scan predicts
+        itself from neighbours two pixels away than from those beside, which its spectrum near the
+        Nyquist frequency tells; ``sparseness``, how much the climb differs from place to place, so
+        whether a few features stand on a plain or all is alike; ``texture``, by how much a typical
+        pixel is off what those beside it on the line predict, over the mean curvature.
     unit : float
         Logarithm of the length that `disagreement` and `of_scan` are relative to, which keeps
         single precision far from its limits in any unit.
@@ -67,6 +84,7 @@ class Evidence:
     of_scan: dict[str, Single]
     noise: float
     scale: Scale
+    kind: dict[str, float]
     unit: float = 0.0
 
     @cached_property
@@ -75,6 +93,13 @@ class Evidence:
         maps = {OF_RESULT: self.disagreement, **self.of_scan}
         means = {name: self.unit + _mean(field) for name, field in maps.items()}
         return means | {NOISE: self.noise}
+
+    @property
+    def traits(self) -> Field:
+        """What tells how large the errors of the scan are, in the order of `TRAITS`."""
+        level = self.level
+        means = [level[name] - level[REFERENCE] for name in TRAITS if name not in KINDS]
+        return np.array([*means, *(self.kind[name] for name in KINDS)])
 
     @property
     def away(self) -> tuple[Single, Single]:
@@ -147,16 +172,29 @@ def gather(
         "climb": 0.5 * (down - up),
     }
     least = (KNOWN * noise.white / unit) ** 2 + ROUNDING**2
+    logs = {
+        name: _log_pooled(of_scan[name].astype(np.float32), COARSE, least, scale.cell)
+        for name in OF_SCAN
+    }
     return Evidence(
         disagreement=_log_pooled(away, FINE, least),
-        of_scan={
-            name: _log_pooled(of_scan[name].astype(np.float32), COARSE, least, scale.cell)
-            for name in OF_SCAN
-        },
+        of_scan=logs,
         noise=math.log(unit) + 0.5 * math.log((noise.white / unit) ** 2 + least),
         scale=scale,
+        kind=_kind(relief, logs, scale),
         unit=math.log(unit),
     )
+
+
+def _kind(relief: Field, logs: dict[str, Single], scale: Scale) -> dict[str, float]:
+    """Return what kind of surface a scan shows, by name in `KINDS`."""
+    near, far = errors(relief, 1.0, scale)
+    typical = quantile(np.abs(unpredicted(relief, 1, 1)), 0.5)
+    return {
+        "steepness": math.log(far / near),
+        "sparseness": float(logs["climb"].std(dtype=np.float64)),
+        "texture": math.log(typical + ROUNDING) - _mean(logs[REFERENCE]),
+    }
 
 
 def _bare(result: Field, background: Background, middle: float, unit: float) -> Single:

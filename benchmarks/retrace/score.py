@@ -111,7 +111,7 @@ def score_pair(
         Of the rule, in pixels.
     """
     settings = AlignmentSettings(max_residual=max_residual)
-    truth, retrace = (_levelled(one, pair).heights for one in (pair.trace, pair.retrace))
+    truth, retrace = (levelled(one, pair).heights for one in (pair.trace, pair.retrace))
     try:
         found = align(retrace, truth, pixel_nm=pair.pixel_nm, settings=settings)
     except PairError as error:
@@ -122,8 +122,8 @@ def score_pair(
     warped: dict[tuple[str, int], Field] = {}
     for row in ROWS:
         scans = {scale: scan(row=row) for scale, scan in ACQUISITIONS.items()}
-        low = {scale: _coarse(pair, retrace, scan) for scale, scan in scans.items()}
-        maps = {scale: _registered(found.matrix, scan) for scale, scan in scans.items()}
+        low = {scale: coarse(pair, retrace, scan) for scale, scan in scans.items()}
+        maps = {scale: registered(found.matrix, scan) for scale, scan in scans.items()}
         for name, upscale in methods.items():
             scale = scale_of(name)
             warped[name, row] = warp(upscale(low[scale]).heights, maps[scale], truth.shape)
@@ -154,14 +154,14 @@ def scale_of(name: str) -> Scale:
     return LINES_X4 if name.startswith(LINES) else SQUARE
 
 
-def _levelled(heights: Field, pair: Pair) -> Channel:
+def levelled(heights: Field, pair: Pair) -> Channel:
     yres, xres = heights.shape
     return level(
         Channel(heights, xreal=xres * pair.pixel_nm[0], yreal=yres * pair.pixel_nm[1]), "plane"
     ).channel
 
 
-def _coarse(pair: Pair, retrace: Field, acquisition: Acquisition) -> Channel:
+def coarse(pair: Pair, retrace: Field, acquisition: Acquisition) -> Channel:
     """Scan the retrace with fewer lines and pixels; no noise is added, it has its own."""
     heights = np.asarray(coarse_scan(retrace, acquisition, np.random.default_rng(0)), np.float64)
     yres, xres = heights.shape
@@ -170,7 +170,7 @@ def _coarse(pair: Pair, retrace: Field, acquisition: Acquisition) -> Channel:
     return Channel(heights, xreal=width, yreal=height)
 
 
-def _registered(matrix: Field, acquisition: Acquisition) -> Field:
+def registered(matrix: Field, acquisition: Acquisition) -> Field:
     """Return the map from truth to result: `matrix` to the retrace, then its known offset.
 
     What the retrace has at row y, the result of a scan that took line 1 of 0..3 has half a pixel

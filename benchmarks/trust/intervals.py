@@ -25,6 +25,7 @@ WINDOW = 8  # fine pixels, two measured ones: the local variance that the map mu
 AREAS = (4, 16)  # fine pixels per side over which errors are pooled
 KNOWN = (4, 8, 16)  # fine pixels per side within which a map that knows the truth is blurred
 RESAMPLES = 2000
+LEAST = 0.8  # share of the pixels of a scan below which it is named
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,13 @@ def intervals(folder: Path, more: Mapping[str, Path]) -> str:
             f"interval holds in {mean:.1%} [{low:.1%}, {high:.1%}].\n"
         )
         told += [_coverage(found, calibration), _ranking(found), _rest(found)]
+        more_scans = own_cases(corpus.restricted_scans(folder), CONDITIONS, scale)
+        others = [judged(case, method, calibration) for case in more_scans]
+        told += [
+            "On samples of the train split whose licence kept them out of training and "
+            "calibration:\n",
+            _coverage(others, calibration),
+        ]
     return "\n".join(told)
 
 
@@ -119,7 +127,10 @@ def _coverage(found: Sequence[Judged], calibration: Calibration) -> str:
         by_category.append((category, *_counts(of), share, _width(of)))
     by_category.append(("all", *_counts(found), "", _width(found)))
     worst = sorted(found, key=lambda one: one.coverage["0.9"])
-    least = [f"- {one.name}, {one.condition}: {one.coverage['0.9']:.1%}" for one in worst[:5]]
+    few = sum(one.coverage["0.9"] < LEAST for one in found)
+    least = [
+        f"- {one.name}, {one.condition}: {one.coverage['0.9']:.1%}" for one in worst[: max(5, few)]
+    ]
     columns = "category", "samples", "coarse scans", "coverage", "half-width"
     return "\n".join(
         [
@@ -131,7 +142,7 @@ def _coverage(found: Sequence[Judged], calibration: Calibration) -> str:
             "\nAt 90 %, by category of sample. Half-width: mean over the best constant one, which "
             "only the truth tells.\n",
             table(columns, by_category),
-            "\nWhere it holds least:\n",
+            f"\n{few} of {len(found)} coarse scans below {LEAST:.0%}. Where it holds least:\n",
             *least,
             "",
         ]

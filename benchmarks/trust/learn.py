@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
+import json
+import re
+from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from afmsr_core.grid import SQUARE, Scale
+from afmsr_core.grid import LINES_X2, LINES_X4, SQUARE, Scale
 from afmsr_core.io.atomic import writing
 from afmsr_core.trust.calibration import FILES, Calibration, Observation, calibrate, observe
-from afmsr_core.trust.evidence import LENGTHS
 from benchmarks.markdown import head, line
 from benchmarks.trust.cases import AUGMENTED, Case, Method, own_cases
 from training import corpus
 
 MADE_FROM = (
-    "the permissive samples set aside in training/corpus.py, scanned again with every {}th line "
-    "(two of the {}), without noise and with two levels of it; truth are the lines between them "
-    "where the result has its own"
+    "the permissive samples of training/corpus.py that the network has not seen, scanned again "
+    "with every {}th line (two of the {}), without noise and with two levels of it; truth are the "
+    "lines between them where the result has its own"
 )
+
+CARDS = {
+    SQUARE: FILES[SQUARE].with_name("afm.md"),
+    LINES_X4: FILES[LINES_X4].with_name("afm_lines.md"),
+    LINES_X2: FILES[LINES_X2].with_name("afm_lines.md"),
+}
 
 
 def observed(case: Case, method: Method, seed: int) -> Observation:
@@ -29,15 +36,17 @@ def observed(case: Case, method: Method, seed: int) -> Observation:
     result, evidence = case.gathered(method)
     error = case.registered(result) - case.right
     rng = np.random.default_rng(seed)
-    return observe(evidence, error, case.scan.sample, rng, case.registered_map)
+    return observe(evidence, error, corpus.material(case.scan.sample), rng, case.registered_map)
 
 
 def learn(folder: Path, scale: Scale = SQUARE) -> Calibration:
     """Calibrate the default network at a scale and write the file that ships."""
     method, target = Method("afm", scale=scale), FILES[scale]
-    scans = corpus.set_aside_scans(folder, corpus.SPLITS)
+    trained_on = trained_splits(CARDS[scale].read_text(encoding="utf-8"))
+    scans = corpus.unseen_permissive_scans(folder, trained_on)
     of = own_cases(scans, AUGMENTED, scale)
-    found = [observed(case, method, seed) for seed, case in enumerate(of)]
+    cases = [(case.scan, observed(case, method, seed)) for seed, case in enumerate(of)]
+    found = [one for _, one in cases]
     torch_form = target.with_name(target.name.replace("_calibration.json", ".safetensors"))
     digests = [method.sha256, hashlib.sha256(torch_form.read_bytes()).hexdigest()]
     made_from = MADE_FROM.format(2 * scale.rows, 2 * scale.rows)
@@ -46,36 +55,53 @@ def learn(folder: Path, scale: Scale = SQUARE) -> Calibration:
         file.write(made.as_json().encode())
     print(f"## {scale.titled(made.method)}\n")
     print(f"{target.name}: {made.samples} samples, {len(scans)} scans, {made.scans} coarse scans")
-    print(f"weights {', '.join(made.weights_sha256)}")
-    _cross_validated(found, made)
+    print(f"weights {', '.join(made.weights_sha256)}, trained on {', '.join(trained_on)}")
+    _cross_validated([scan for scan, _ in cases], found, made)
     return made
 
 
-def _cross_validated(found: Sequence[Observation], made: Calibration) -> None:
-    """Print coverage by sample, each learnt without it, and what single maps would need."""
+def trained_splits(card: str) -> tuple[str, ...]:
+    """Return the splits that the networks of a model card were trained on, as its recipes tell."""
+    told: set[str] = set()
+    for block in re.findall(r"```json\n(.*?)\n```", card, re.DOTALL):
+        waiting = [json.loads(block)]
+        while waiting:
+            recipe = waiting.pop()
+            told |= set(recipe.get("splits", ()))
+            waiting += [one for one in recipe.values() if isinstance(one, dict)]
+    return tuple(sorted(told)) or corpus.SPLITS[:1]  # which older recipes do not name
+
+
+def _cross_validated(
+    scans: Sequence[corpus.Scan], found: Sequence[Observation], made: Calibration
+) -> None:
+    """Print coverage by category and by sample, each sample learnt without it."""
     samples = sorted({one.sample for one in found})
-    print("\nEach sample by a calibration learnt on the other samples, at 90 %:\n")
-    columns = "sample", "coarse scans", "coverage"
-    shares = []
-    print(head((*columns, "half-width over the 90 % quantile of the error")))
+    held: dict[str, list[float]] = defaultdict(list)
+    width: dict[str, list[float]] = defaultdict(list)
+    category = {one.sample: scan.category for scan, one in zip(scans, found, strict=True)}
     for sample in samples:
         left = [o for o in found if o.sample != sample]
         others = calibrate(left, made.method, [], guarantee=False)
-        held, width = [], []
         for one in (o for o in found if o.sample == sample):
-            half = others.scales(0.9) * scale_of(one, others)
-            held.append(np.mean(np.abs(one.error) <= half))
-            width.append(np.mean(half) / np.quantile(np.abs(one.error), 0.9))
-        count = Counter(o.sample for o in found)[sample]
-        shares.append(np.mean(held))
-        print(line(sample, count, f"{np.mean(held):.1%}", f"{np.mean(width):.2f}"))
-    print(line("mean over samples", len(found), f"{np.mean(shares):.1%}", ""))
+            half = others.scales(0.9) * others.scale_at(one)
+            held[sample].append(float(np.mean(np.abs(one.error) <= half)))
+            width[sample].append(float(np.mean(half) / np.quantile(np.abs(one.error), 0.9)))
+    columns = "samples", "coarse scans", "coverage", "half-width"
+    print("\nEach sample by a calibration learnt on the other samples, at 90 %. Half-width: over")
+    print("the 90 % quantile of the error.\n")
+    print(head(("category", *columns)))
+    kinds = sorted({*category.values()})
+    for kind in (*kinds, "all"):
+        of = [sample for sample in samples if kind in ("all", category[sample])]
+        share = np.mean([np.mean(held[sample]) for sample in of])
+        wide = np.exp(np.mean([np.mean(np.log(width[sample])) for sample in of]))
+        count = sum(len(held[sample]) for sample in of)
+        print(line(kind, len(of), count, f"{share:.1%}", f"{wide:.2f}"))
     print()
-
-
-def scale_of(one: Observation, calibration: Calibration) -> np.ndarray:
-    """Return the scale of the errors of an observation."""
-    local = [calibration.row_distance, calibration.column_distance]
-    local += [calibration.local[name] for name in LENGTHS]
-    level = [calibration.level[name] for name in LENGTHS]
-    return np.exp(calibration.intercept + one.local @ local + one.level @ level)
+    print(head(("sample", *columns[1:])))
+    for sample in samples:
+        wide = np.exp(np.mean(np.log(width[sample])))
+        share = np.mean(held[sample])
+        print(line(sample, len(held[sample]), f"{share:.1%}", f"{wide:.2f}"))
+    print()

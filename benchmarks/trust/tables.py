@@ -14,12 +14,14 @@ from benchmarks.trust.noisy import noise
 from benchmarks.trust.plan import plan
 from benchmarks.trust.planted import planted
 from benchmarks.trust.quality import quality
+from benchmarks.trust.second import second
 
 TABLES: dict[str, Callable[[Path, Mapping[str, Path]], str]] = {
     "noise": noise,
     "coarse": coarse,
     "plan": plan,
     "intervals": intervals,
+    "second": second,
     "detail": detail,
     "planted": planted,
     "niqe": niqe,
