@@ -6,19 +6,17 @@ import argparse
 import hashlib
 import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
-from afmsr_core.channel import Channel
 from afmsr_core.errors import AfmsrError, UsageError
 from afmsr_core.grid import Scale
-from afmsr_core.upscale import Settings, Upscaler
 from training import corpus
+from training.methods import Method, by, mean_of, named, product
 from training.score import CONDITIONS, Score, interpolated, score
 from training.table import table, wins
 
@@ -27,7 +25,6 @@ if TYPE_CHECKING:
 
 DATA = Path(__file__).parent.parent / "afmsr_core" / "data"
 PICTURES = Path(__file__).parent.parent / "docs" / "images"
-RIVALS = ("bilinear", "bicubic", "lanczos4")
 SPLITS = {
     "dev": corpus.dev_scans,
     "aside": corpus.aside_scans,
@@ -208,7 +205,7 @@ def _fit(args: argparse.Namespace) -> int:
     reference: dict[str, list[Score]] = {}
 
     def validate(network: AfmNetwork) -> dict[str, float]:
-        upscale = _by(network)
+        upscale = by(network)
         figures: dict[str, float] = {}
         for condition in CONDITIONS:
             if condition not in reference:
@@ -272,7 +269,7 @@ def _teach(args: argparse.Namespace) -> int:
     scans = corpus.training_scans(args.corpus, args.splits)
     teach(
         real_fields(scans, corpus.training_pairs(args.corpus)),
-        _upscaler(method, Path(file)),
+        product(method, Path(file)),
         args.folder,
         number=args.number,
         seed=args.seed,
@@ -353,9 +350,9 @@ def _score(args: argparse.Namespace) -> int:
         return 0
     if args.middle:
         scans = [scan.middle(args.middle) for scan in scans]
-    methods = _methods(args)
+    methods = named(args.weights)
     if args.mean:
-        methods[" + ".join(args.mean)] = _mean_of(*(methods[name] for name in args.mean))
+        methods[" + ".join(args.mean)] = mean_of(*(methods[name] for name in args.mean))
     scores = _scores(scans, methods)
     print(f"{len(scans)} {args.scans} scans\n")
     for condition, by_method in scores.items():
@@ -372,7 +369,7 @@ def _card(args: argparse.Namespace) -> int:
     from training.pictures import draw
     from training.quality import niqe_model, quality, quality_table
 
-    model, methods = niqe_model(), _methods(args)
+    model, methods = niqe_model(), named(args.weights)
     fast = {name: method for name, method in methods.items() if name not in args.slow}
 
     def small(split: str) -> list[corpus.Scan]:
@@ -421,7 +418,7 @@ def _line_card(args: argparse.Namespace) -> int:
 def _pictures(args: argparse.Namespace) -> int:
     from training.pictures import draw
 
-    scans, methods = corpus.dev_scans(args.corpus), _methods(args)
+    scans, methods = corpus.dev_scans(args.corpus), named(args.weights)
     legends = draw(scans, score(scans, methods, "clean"), methods, PICTURES)
     print("\n".join(f"{name}: {legend}" for name, legend in legends.items()))
     return 0
@@ -435,66 +432,9 @@ def _example(args: argparse.Namespace) -> int:
 
 
 def _scores(
-    scans: Sequence[corpus.Scan], methods: Mapping[str, Callable[[NDArray[Any]], NDArray[Any]]]
+    scans: Sequence[corpus.Scan], methods: Mapping[str, Method]
 ) -> dict[str, dict[str, list[Score]]]:
     return {condition: score(scans, methods, condition) for condition in CONDITIONS}
-
-
-def _methods(args: argparse.Namespace) -> dict[str, Callable[[NDArray[Any]], NDArray[Any]]]:
-    methods = {name: _upscaler(name) for name in (*RIVALS, "afm")}
-    for item in args.weights:
-        name, _, file = item.partition("=")
-        if not file:
-            raise UsageError(f"--weights {item}: give it as METHOD=FILE")
-        method, _, label = name.partition("@")
-        if method == "afm":
-            methods[label or method] = _trained(Path(file))
-        else:
-            methods[label or method] = _upscaler(method, Path(file))
-    return methods
-
-
-def _mean_of(*methods: Callable[[NDArray[Any]], NDArray[Any]]) -> Callable[..., NDArray[Any]]:
-    def upscale(coarse: NDArray[Any]) -> NDArray[Any]:
-        return np.asarray(np.mean([method(coarse) for method in methods], axis=0))
-
-    return upscale
-
-
-def _trained(weights: Path) -> Callable[[NDArray[Any]], NDArray[Any]]:
-    """Return what a network of ours makes of a field, however many blocks it has."""
-    from safetensors.torch import load_file
-
-    from afmsr_core.methods.afm_network import AfmNetwork
-
-    return _by(AfmNetwork.of(load_file(weights)).eval())
-
-
-def _by(network: AfmNetwork) -> Callable[[NDArray[Any]], NDArray[Any]]:
-    """Return the path from a coarse field to a fine one through a network in training."""
-    import torch
-
-    like = network.head.weight
-
-    def upscale(coarse: NDArray[Any]) -> NDArray[Any]:
-        low, high = coarse.min(), coarse.max()
-        grey = torch.from_numpy((coarse - low) / (high - low)).to(like)
-        with torch.inference_mode():
-            residual = network(grey[None, None])[0, 0].cpu().numpy()
-        return interpolated(coarse, network.scale) + residual * (high - low)
-
-    return upscale
-
-
-def _upscaler(name: str, weights: Path | None = None) -> Callable[[NDArray[Any]], NDArray[Any]]:
-    """Return the product's own path from a coarse field to a fine one."""
-    upscaler = Upscaler(Settings(method=name, weights=weights))
-
-    def upscale(coarse: NDArray[Any]) -> NDArray[Any]:
-        yres, xres = coarse.shape
-        return upscaler(Channel(coarse, float(xres), float(yres))).heights
-
-    return upscale
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -14,13 +14,13 @@ from afmsr_core.realisations import Realiser
 from afmsr_core.upscale import Settings, Upscaler
 from benchmarks.markdown import table
 from training import corpus
+from training.methods import RIVALS, Method, product
 from training.quality import NM, Quality, niqe_model, pooled_niqe, quality
 from training.score import CONDITIONS, score
 
 Field = NDArray[np.float64]
 
 STEPS = (0.0, 0.25, 0.5, 0.75, 1.0)
-RIVALS = ("bilinear", "bicubic", "lanczos4")
 LINES = ("--", ":", "-.", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 3)))
 SHOWN = {
     "psnr": ("PSNR, dB", "+.2f"),
@@ -33,28 +33,24 @@ SHOWN = {
 SMALL = 256  # pixels a side, at most: large networks take minutes for more
 
 
-def upscaled(name: str, weights: Path | None = None) -> Callable[[Field], Field]:
-    """Return a method, such as ``"bicubic"`` or ``"afm@0.5"``, on bare heights."""
-    method, _, sharpness = name.partition("@")
-    settings = Settings(method=method, weights=weights, level="none")
+def sharpened(sharpness: float) -> Method:
+    """Return the default network with so much sharpness."""
+    settings = Settings()
     upscaler = Upscaler(settings)
 
-    def run(coarse: Field) -> Field:
+    def upscale(coarse: Field) -> Field:
         low = Channel(coarse, *map(float, coarse.shape[::-1]), title="Height")
-        result = upscaler(low)
-        if sharpness and float(sharpness):
-            result = Realiser(low, result, settings).sharpened(float(sharpness))
-        return np.asarray(result.heights)
+        return np.asarray(Realiser(low, upscaler(low), settings).sharpened(sharpness).heights)
 
-    return run
+    return upscale
 
 
 def judged(folder: Path, weights: Mapping[str, Path]) -> dict[str, dict[str, dict[str, float]]]:
     """Return, by condition and method, what is drawn and tabled; the full scan as ``"truth"``."""
     scans = [one for one in corpus.dev_scans(folder) if max(one.heights.shape) <= SMALL]
-    methods = {name: upscaled(name) for name in RIVALS}
-    methods |= {name: upscaled(name, path) for name, path in weights.items()}
-    methods |= {f"afm@{step:g}": upscaled(f"afm@{step:g}") for step in STEPS}
+    methods = {name: product(name) for name in RIVALS}
+    methods |= {name: product(name, path) for name, path in weights.items()}
+    methods |= {f"afm@{step:g}": sharpened(step) for step in STEPS}
     model, found = niqe_model(), {}
     for condition in CONDITIONS:
         rows = quality(scans, methods, condition)
