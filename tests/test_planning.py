@@ -14,6 +14,7 @@ import afmsr
 from afmsr_cli.main import main
 from afmsr_core.channel import Channel, Step
 from afmsr_core.errors import AfmsrError, FieldError, UsageError
+from afmsr_core.io.line_rate import line_rate_of_file
 from afmsr_core.planning.expected import Quick
 from afmsr_core.planning.planned import ENOUGH
 from afmsr_core.planning.result import FINER, MODES
@@ -272,3 +273,10 @@ def test_real_scans_have_about_the_error_that_was_planned(judged_scans: list[Any
         np.argsort(np.argsort(x)) for x in ([f.expected for f in found], [f.error for f in found])
     ]
     assert np.corrcoef(*ranks)[0, 1] > 0.8
+
+
+def test_a_file_of_gwyddion_1_tells_no_line_rate(shared: Path) -> None:
+    old = shared / "data" / "afm" / "originals" / "gwy" / "GwiddionReader_chip.gwy"
+    assert old.read_bytes().startswith(b"GWYO")
+    assert line_rate_of_file(old, 0) is None
+    assert afmsr.plan(afmsr.read(old)[0], error="10%").settings

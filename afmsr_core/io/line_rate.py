@@ -6,7 +6,9 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from afmsr_core.io.files import head
 from afmsr_core.io.gwy import GwyFile
+from afmsr_core.io.gwylayout import LAYOUTS
 
 __all__ = ["line_rate", "line_rate_of_file"]
 
@@ -43,16 +45,16 @@ def line_rate(meta: Mapping[str, str]) -> float | None:
 
 
 def line_rate_of_file(path: Path, number: int) -> float | None:
-    """Return lines a second of a channel of a Gwyddion file; None for any other kind of file.
+    """Return lines a second of a channel of a file of Gwyddion 2 or 3; None for any other file.
 
-    Readers of other formats hand on no metadata.
+    Readers of other formats, and that of Gwyddion 1, hand on no metadata.
 
     Raises
     ------
     CorruptFileError
         If a Gwyddion file is damaged.
     """
-    if path.suffix.lower() != ".gwy" or not path.is_file():
+    if not path.is_file() or not head(path, 4).startswith(tuple(LAYOUTS)):
         return None
     file = GwyFile.open(path)
     return line_rate(file.meta(number)) if number in file.numbers else None
