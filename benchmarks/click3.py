@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> None:
     from afmsr_core.upscale import Settings, Upscaler
 
     try:
-        forky = roots.root("forky")
+        newer = roots.root(roots.NEWEST)
     except roots.NoRootError as error:
         print(f"click3: {error}")
         return
@@ -49,9 +49,9 @@ def run(args: argparse.Namespace) -> None:
         home = Home(Path(folder), Path(folder))
         home.gwyddion3_dir.mkdir()
         home.variables["AFMSR_WARM_MINUTES"] = "1"
-        gwyddion3.install(home, forky)
+        gwyddion3.install(home, newer)
         alone = {name: _alone(one, channel, args.runs) for name, one in upscalers.items()}
-        answer = gwyddion3.run_all(home, forky, scan, calls * (args.runs + 1), forget=True)
+        answer = gwyddion3.run_all(home, newer, scan, calls * (args.runs + 1), forget=True)
         for name, one in upscalers.items():
             alone[name] += _alone(one, channel, args.runs)
         stop = "from gwyddion_plugin.worker import resident; resident.stop_all()"
@@ -62,7 +62,7 @@ def run(args: argparse.Namespace) -> None:
         took[_inside(name)] = warm[place :: len(calls)]
         took[f"{name} alone, outside"] = alone[name]
     times = {what: clock.Times.of(seconds) for what, seconds in took.items()}
-    heading = f"inside Gwyddion {gwyddion3.version(forky)}, {channel.xres} x {channel.yres} to 4x"
+    heading = f"inside Gwyddion {gwyddion3.version(newer)}, {channel.xres} x {channel.yres} to 4x"
     print(table((heading, "seconds"), list(times.items())))
     own = times[_inside("bicubic")].median - times["bicubic alone, outside"].median
     beyond = times[_inside("afm")].median - times[SCALE].median

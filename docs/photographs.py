@@ -28,6 +28,7 @@ PICTURES = {
     "result.png": "gwyddion-result.png",
     "gwyddion3-dialog.png": "gwyddion3-dialog.png",
     "gwyddion3-difference.png": "gwyddion3-difference.png",
+    "gwyddion3-sharpness.png": "gwyddion3-sharpness.png",
     "gwyddion3-result.png": "gwyddion3-result.png",
     "gwyddion3-progress.png": "gwyddion3-progress.png",
 }

@@ -6,8 +6,16 @@ of the place. One of them is no better a guess at single features; many of them 
 such as Sdq may be.
 """
 
-from afmsr_core.realisations.realiser import PERIOD, Realiser
+from afmsr_core.realisations.realiser import PERIOD, Realiser, check_drawable
 from afmsr_core.realisations.scan import realisations
 from afmsr_core.realisations.texture import FILES, Texture, shipped
 
-__all__ = ["FILES", "PERIOD", "Realiser", "Texture", "realisations", "shipped"]
+__all__ = [
+    "FILES",
+    "PERIOD",
+    "Realiser",
+    "Texture",
+    "check_drawable",
+    "realisations",
+    "shipped",
+]

@@ -21,12 +21,12 @@ from afmsr_core.surfaces import Background, fit_plane
 from afmsr_core.trust.calibration import shipped as shipped_calibration
 from afmsr_core.trust.consistency import sampled
 from afmsr_core.trust.evidence import gather
-from afmsr_core.trust.noise import noise_of
+from afmsr_core.trust.noise import LEAST, noise_of
 
 if TYPE_CHECKING:
     from afmsr_core.upscale import Settings
 
-__all__ = ["PERIOD", "Realiser", "agreeing", "enlarged", "shaped"]
+__all__ = ["PERIOD", "Realiser", "agreeing", "check_drawable", "enlarged", "shaped"]
 
 Field = NDArray[np.float64]
 Single = NDArray[np.float32]
@@ -250,28 +250,12 @@ def _pooled(error: Field) -> Field:
 
 def _texture_of(low: Channel, result: Channel, settings: Settings, scale: Scale) -> Texture:
     """Return what was learnt for a result, or say why nothing was."""
-    if settings.protocol != "nm":
-        raise UsageError("realisations and sharpness need --protocol nm; 8 bits round the heights")
-    if not low.shows_relief:
-        raise UsageError(
-            f"{low.where}: realisations are learnt on heights, and this channel shows none; choose "
-            f"a height channel"
-        )
-    if not is_about_square(result):
-        raise UsageError(
-            f"{low.where}: realisations are learnt on results of square pixels; leave out --scale, "
-            f"or scan lines two or four points apart"
-        )
+    _check(low, result, settings)
     if changed := [CHANGED[one.name] for one in result.history if one.name in CHANGED]:
         raise UsageError(
             f"{low.where}: realisations are drawn about the best guess on all of its pixels, and "
             f"this result is {changed[-1]}; take the result without --sharpness, --scale and "
             f"--pixels"
-        )
-    if result.heights.size > LARGE:
-        raise FieldError(
-            f"{low.where}: {result.xres} x {result.yres} px are too many to draw at once; crop the "
-            f"scan to {LARGE // 16_000_000} Mpx"
         )
     step: Any = result.last_step("upscale")
     made = step.settings if step else {}
@@ -283,3 +267,48 @@ def _texture_of(low: Channel, result: Channel, settings: Settings, scale: Scale)
             f"ship, and this result is made by {name}; take --method afm without --weights"
         )
     return texture
+
+
+def check_drawable(low: Channel, settings: Settings) -> None:
+    """Refuse what `Realiser` will, as far as that can be told before the method runs.
+
+    Parameters
+    ----------
+    low : Channel
+        The scan. Its heights are not looked at.
+    settings : Settings
+        What it would be upscaled with.
+
+    Raises
+    ------
+    UsageError, FieldError
+        As of `Realiser`.
+    """
+    scale = choose(low, settings.scale).scale
+    shape = scale.shape(low.yres, low.xres)
+    _check(low, low.replace(heights=np.broadcast_to(0.0, shape), mask=None), settings)
+    if min(low.yres, low.xres) < LEAST:
+        raise FieldError(
+            f"{low.where}: {low.xres} x {low.yres} px are too few to tell noise from relief, and "
+            f"so what may be drawn; at least {LEAST} x {LEAST} are needed"
+        )
+
+
+def _check(low: Channel, result: Channel, settings: Settings) -> None:
+    if settings.protocol != "nm":
+        raise UsageError("realisations and sharpness need --protocol nm; 8 bits round the heights")
+    if not low.shows_relief:
+        raise UsageError(
+            f"{low.where}: realisations are learnt on heights, and this channel shows none; choose "
+            f"a height channel"
+        )
+    if not is_about_square(result):
+        raise UsageError(
+            f"{low.where}: realisations are learnt on results of square pixels; take --scale auto, "
+            f"or scan lines two or four points apart"
+        )
+    if result.heights.size > LARGE:
+        raise FieldError(
+            f"{low.where}: {result.xres} x {result.yres} px are too many to draw at once; crop the "
+            f"scan to {LARGE // 16_000_000} Mpx"
+        )

@@ -15,6 +15,7 @@ from typing import Any
 __all__ = ["Choices", "load", "path", "store", "user_folder"]
 
 WARM_VARIABLE = "AFMSR_WARM_MINUTES"
+_MOST = {"sharpness": 1.0, "seed": (1 << 31) - 1, "realisations": 16}  # as in the protocol
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,12 @@ class Choices:
     confidence : bool
         Mark the least certain regions of the result, and put what is known about its errors into
         the full result.
+    sharpness : float
+        From 0, the best guess, to 1: how much is added of a surface drawn at random.
+    seed : int
+        Of what is drawn.
+    realisations : int
+        How many such surfaces come as channels of their own: in pygwy only.
     join_retrace : bool
         Join the scan with its retrace first, where Gwyddion lets us see it: in pygwy only.
     folder : str
@@ -62,6 +69,9 @@ class Choices:
     restore_background: bool = True
     open_full: bool = False
     confidence: bool = False
+    sharpness: float = 0.0
+    seed: int = 0
+    realisations: int = 0
     join_retrace: bool = False
     folder: str = ""
     instant: bool = True
@@ -106,7 +116,13 @@ class Choices:
             "time_limit": self.time_limit,
             "keep": self.keep,
             "confidence": self.confidence,
+            **self.drawn,
         }
+
+    @property
+    def drawn(self) -> dict[str, Any]:
+        """What a request says of chance; nothing unless something is to be drawn."""
+        return {"sharpness": self.sharpness, "seed": self.seed} if self.sharpness else {}
 
 
 def user_folder(variable: str, below_home: str, on_windows: str) -> Path:
@@ -150,9 +166,15 @@ def load() -> Choices:
         if isinstance(item.default, float) and type(value) is int:
             with contextlib.suppress(OverflowError):
                 value = float(value)
-        if type(value) is type(item.default) and (type(value) is not float or 0 <= value < inf):
+        if type(value) is type(item.default) and _makes_sense(item.name, value):
             kept[item.name] = value
     return Choices(**kept)
+
+
+def _makes_sense(name: str, value: object) -> bool:
+    if isinstance(value, bool | str):
+        return True
+    return isinstance(value, int | float) and 0 <= value <= _MOST.get(name, sys.float_info.max)
 
 
 def store(choices: Choices) -> None:

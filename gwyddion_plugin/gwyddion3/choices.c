@@ -4,6 +4,7 @@
 #include "json.h"
 
 #define LONGEST_MINUTES 1440.0
+#define MOST_REALISATIONS 16 /* as in protocol.py */
 
 /* What a list shows, and the worker's word for it at the same place. */
 static const GwyEnum scales[] = {
@@ -49,6 +50,9 @@ define_choices(void)
                               "Restore background: same _tilt, datum and mean", TRUE);
     gwy_param_def_add_boolean(def, CHOICE_CONFIDENCE, "confidence",
                               "Add con_fidence and residual as images", FALSE);
+    gwy_param_def_add_double(def, CHOICE_SHARPNESS, "sharpness", "Sh_arpness", 0.0, 1.0, 0.0);
+    gwy_param_def_add_int(def, CHOICE_REALISATIONS, "realisations", "R_ealisations", 0, MOST_REALISATIONS, 0);
+    gwy_param_def_add_seed(def, CHOICE_SEED, "seed", "See_d");
     gwy_param_def_add_boolean(def, CHOICE_JOIN, "join_retrace",
                               "_Join with the retrace: less noise, fewer scars", FALSE);
     gwy_param_def_add_instant_updates(def, CHOICE_UPDATE, "update", NULL, TRUE);
@@ -110,9 +114,20 @@ warm_minutes(GwyParams *choices)
 }
 
 void
+choices_add_sharpness(GwyParams *choices, GString *request)
+{
+    gdouble sharpness = gwy_params_get_double(choices, CHOICE_SHARPNESS);
+
+    if (sharpness > 0.0)
+        json_add_number(request, "sharpness", sharpness);
+    json_add_number(request, "seed", gwy_params_get_int(choices, CHOICE_SEED));
+}
+
+void
 choices_add_limits(GwyParams *choices, GString *request)
 {
     json_add_number(request, "time_limit", gwy_params_get_double(choices, CHOICE_TIME_LIMIT));
     json_add_number(request, "keep", 60.0 * warm_minutes(choices));
     json_add_flag(request, "confidence", gwy_params_get_boolean(choices, CHOICE_CONFIDENCE));
+    json_add_number(request, "realisations", gwy_params_get_int(choices, CHOICE_REALISATIONS));
 }

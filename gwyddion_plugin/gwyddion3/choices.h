@@ -16,6 +16,9 @@ enum {
     CHOICE_MASKING,
     CHOICE_RESTORE,
     CHOICE_CONFIDENCE,
+    CHOICE_SHARPNESS,
+    CHOICE_REALISATIONS,
+    CHOICE_SEED,
     CHOICE_JOIN,
     CHOICE_UPDATE,
     CHOICE_SHOWN,
@@ -26,12 +29,16 @@ enum {
     HEADER_RESULT,
     PART_METHOD,
     PART_ABOUT,
+    PART_CHANCE,
 };
 
 GwyParams *choices_load(void);
 
 /* Appends the settings of a request; a mask counts where there is one. */
 void choices_add_settings(GwyParams *choices, gboolean masked, GString *request);
+
+/* Appends to a request how sharp the result shall be, if more than the best guess. */
+void choices_add_sharpness(GwyParams *choices, GString *request);
 
 /* Appends what else a request for a whole image says. */
 void choices_add_limits(GwyParams *choices, GString *request);

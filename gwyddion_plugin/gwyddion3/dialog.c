@@ -10,6 +10,8 @@
 #define QUICK 3.0                 /* s; previews that take longer come only when they are asked for */
 #define PREVIEW_CELLS (96 * 96)   /* of a crop with what the method sees around it */
 #define CONFIDENCE_SECONDS 1e-6   /* that confidence takes per pixel of the scan, see protocol.py */
+#define DRAWING_SECONDS 2.2e-6    /* that it takes to draw at all */
+#define DRAW_SECONDS 1.3e-6       /* and each surface besides */
 #define TEXT_WIDTH 52             /* characters of a line of text */
 
 /* What the worker can be asked, in the order of its importance. */
@@ -23,10 +25,11 @@ typedef struct {
     GwyParamTable *table, *view;
     Preview *preview;
     GtkComboBoxText *method;
-    GtkLabel *about, *note, *range, *verdict, *saved, *plan, *estimate;
+    GtkLabel *about, *note, *range, *verdict, *saved, *plan, *estimate, *chance;
     Json *methods; /* the answer */
     Json *told;    /* the verdict */
     gboolean wanted[ASK_N];
+    gdouble sharpened; /* of the preview that was asked for */
     gint asked;    /* what the worker is busy with, or ASK_N */
     gboolean filling;
     GError *failure;
@@ -53,6 +56,30 @@ pixels_of(const Dialog *gui)
     return (gdouble)gwy_field_get_xres(gui->scan->field) * gwy_field_get_yres(gui->scan->field);
 }
 
+/* Returns why nothing can be drawn at random of what the method makes; "" if it can, as far as known. */
+static const gchar *
+not_drawn(const Dialog *gui)
+{
+    return json_string(chosen_method(gui), "not_drawn");
+}
+
+/* Returns why the result cannot be made sharper than the best guess; "" if it can. */
+static const gchar *
+not_sharpened(const Dialog *gui)
+{
+    if (gwy_params_get_boolean(gui->choices, CHOICE_CONFIDENCE))
+        return "confidence and residual are those of the best guess; choose one of the two";
+    return not_drawn(gui);
+}
+
+static guint
+drawn_surfaces(const Dialog *gui)
+{
+    gboolean sharpened = !*not_sharpened(gui) && gwy_params_get_double(gui->choices, CHOICE_SHARPNESS) > 0.0;
+
+    return (*not_drawn(gui) ? 0 : gwy_params_get_int(gui->choices, CHOICE_REALISATIONS)) + sharpened;
+}
+
 static void
 show_estimate(Dialog *gui)
 {
@@ -62,6 +89,8 @@ show_estimate(Dialog *gui)
 
     if (gwy_params_get_boolean(gui->choices, CHOICE_CONFIDENCE))
         seconds += CONFIDENCE_SECONDS * pixels_of(gui);
+    if (drawn_surfaces(gui))
+        seconds += (DRAWING_SECONDS + DRAW_SECONDS * drawn_surfaces(gui)) * pixels_of(gui);
     if (!method)
         text = g_strdup("Time for the whole image: \342\200\246");
     else if (seconds < 1.0)
@@ -71,6 +100,28 @@ show_estimate(Dialog *gui)
     else
         text = g_strdup_printf("Time for the whole image: about %.0f min", seconds / 60.0);
     gtk_label_set_text(gui->estimate, text);
+}
+
+/* Warns of what is drawn at random, or says why nothing can be. */
+static void
+show_chance(Dialog *gui)
+{
+    const gchar *why = not_sharpened(gui);
+    gboolean drawn = !*not_drawn(gui);
+    g_autofree gchar *text = NULL;
+
+    gwy_param_table_set_sensitive(gui->table, CHOICE_SHARPNESS, !*why);
+    gwy_param_table_set_sensitive(gui->table, CHOICE_REALISATIONS, drawn);
+    gwy_param_table_set_sensitive(gui->table, CHOICE_SEED, drawn);
+    if (!drawn)
+        text = g_strdup_printf("No sharpness, no realisations: %s.", why);
+    else if (*why)
+        text = g_strdup_printf("No sharpness: %s.", why);
+    else if (gwy_params_get_double(gui->choices, CHOICE_SHARPNESS) > 0.0)
+        text = g_strdup("Detail is drawn at random: sharper to look at, further from the truth. Not for single "
+                        "features.");
+    gtk_label_set_text(gui->chance, text ? text : "\n"); /* two lines: nothing moves when it comes */
+    show_estimate(gui);
 }
 
 /* Says what the chosen method is, or lacks. */
@@ -84,7 +135,7 @@ explain_method(Dialog *gui)
         return;
     gtk_label_set_text(gui->about, *problem ? problem : json_string(method, "summary"));
     gtk_dialog_set_response_sensitive(GTK_DIALOG(gui->dialog), GTK_RESPONSE_OK, method && !*problem);
-    show_estimate(gui);
+    show_chance(gui);
 }
 
 static void
@@ -168,6 +219,7 @@ take_preview(Dialog *gui, const Json *answer)
     const Json *crop = json_member(answer, "crop"), *made = json_member(answer, "made");
     g_autofree gchar *width = json_source(json_item(crop, 2)), *height = json_source(json_item(crop, 3));
     g_autofree gchar *columns = json_source(json_item(made, 0)), *rows = json_source(json_item(made, 1));
+    g_autofree gchar *drawn = gui->sharpened > 0.0 ? g_strdup_printf("@%g", gui->sharpened) : g_strdup("");
     g_autofree gchar *text = NULL;
     g_autoptr(GError) error = NULL;
 
@@ -175,9 +227,9 @@ take_preview(Dialog *gui, const Json *answer)
         gtk_label_set_text(gui->note, error->message);
         return;
     }
-    text = g_strdup_printf("Levelled, %s \303\227 %s px; upscaled by %s, %s \303\227 %s px; same colours. The "
+    text = g_strdup_printf("Levelled, %s \303\227 %s px; upscaled by %s%s, %s \303\227 %s px; same colours. The "
                            "difference is from a cubic interpolation.",
-                           width, height, gwy_params_get_string(gui->choices, CHOICE_METHOD), columns, rows);
+                           width, height, gwy_params_get_string(gui->choices, CHOICE_METHOD), drawn, columns, rows);
     gtk_label_set_text(gui->note, text);
     look(gui);
     if (gui->dialog)
@@ -243,6 +295,9 @@ ask(Dialog *gui, Question question)
     if (question == ASK_PREVIEW) {
         if (!chosen_method(gui) || *json_string(chosen_method(gui), "problem"))
             return FALSE;
+        gui->sharpened = *not_sharpened(gui) ? 0.0 : gwy_params_get_double(gui->choices, CHOICE_SHARPNESS);
+        if (gui->sharpened > 0.0)
+            choices_add_sharpness(gui->choices, request);
         preview_add_place(gui->preview, request);
         json_add_flag(request, "fields", TRUE);
     }
@@ -317,6 +372,15 @@ moved(gpointer user_data)
     ((Dialog *)user_data)->wanted[ASK_PREVIEW] = TRUE;
 }
 
+/* Returns whether a choice shows in the preview. */
+static gboolean
+shows(const Dialog *gui, gint id)
+{
+    if (id == CHOICE_CONFIDENCE || id == CHOICE_SEED)
+        return gwy_params_get_double(gui->choices, CHOICE_SHARPNESS) > 0.0;
+    return id != CHOICE_RESTORE && id != CHOICE_JOIN && id != CHOICE_REALISATIONS;
+}
+
 static void
 changed(Dialog *gui, gint id)
 {
@@ -324,13 +388,13 @@ changed(Dialog *gui, gint id)
         look(gui);
         return;
     }
-    if (id == CHOICE_CONFIDENCE)
-        show_estimate(gui);
+    if (id < 0 || id == CHOICE_CONFIDENCE || id == CHOICE_SHARPNESS || id == CHOICE_REALISATIONS)
+        show_chance(gui);
     if (id < 0 || id == CHOICE_SCALE)
         gui->wanted[ASK_METHODS] = TRUE;
     if (id < 0 || id == CHOICE_SCALE || id == CHOICE_BACKGROUND || id == CHOICE_ROWS || id == CHOICE_MASKING)
         gui->wanted[ASK_VERDICT] = TRUE;
-    if (id != CHOICE_CONFIDENCE && id != CHOICE_RESTORE && id != CHOICE_JOIN)
+    if (shows(gui, id))
         gwy_dialog_invalidate(GWY_DIALOG(gui->dialog));
 }
 
@@ -403,6 +467,17 @@ make_method(gpointer user_data)
 }
 
 static GtkWidget *
+make_chance(gpointer user_data)
+{
+    Dialog *gui = user_data;
+    GtkWidget *box = gtk_box_new(GTK_ORIENTATION_VERTICAL, 2);
+
+    gui->chance = add_text(box);
+    gtk_label_set_text(gui->chance, "\n");
+    return box;
+}
+
+static GtkWidget *
 make_parameters(Dialog *gui)
 {
     GwyParamTable *table = gui->table = gwy_param_table_new(gui->choices);
@@ -419,6 +494,14 @@ make_parameters(Dialog *gui)
     gwy_param_table_set_sensitive(table, CHOICE_JOIN, FALSE); /* until the worker has found it */
     gwy_param_table_append_checkbox(table, CHOICE_RESTORE);
     gwy_param_table_append_checkbox(table, CHOICE_CONFIDENCE);
+    gwy_param_table_append_slider(table, CHOICE_SHARPNESS);
+    gwy_param_table_slider_set_mapping(table, CHOICE_SHARPNESS, GWY_SCALE_MAPPING_LINEAR);
+    gwy_param_table_slider_set_steps(table, CHOICE_SHARPNESS, 0.05, 0.25);
+    gwy_param_table_slider_set_digits(table, CHOICE_SHARPNESS, 2);
+    gwy_param_table_append_slider(table, CHOICE_REALISATIONS);
+    gwy_param_table_slider_set_mapping(table, CHOICE_REALISATIONS, GWY_SCALE_MAPPING_LINEAR);
+    gwy_param_table_append_seed(table, CHOICE_SEED);
+    gwy_param_table_append_foreign(table, PART_CHANCE, make_chance, gui, NULL);
     gwy_param_table_append_separator(table);
     gwy_param_table_append_checkbox(table, CHOICE_UPDATE);
     g_signal_connect_swapped(table, "param-changed", G_CALLBACK(changed), gui);
@@ -503,6 +586,10 @@ dialog_run(Worker *worker, Scan *scan, GwyParams *choices, GtkWindow *parent, Js
     source = g_timeout_add(TICK, listen, &gui);
     outcome = gwy_dialog_run(GWY_DIALOG(gui.dialog));
     g_source_remove(source);
+    if (*not_sharpened(&gui)) /* what was not done is not kept for Ctrl+F, nor logged */
+        gwy_params_set_double(choices, CHOICE_SHARPNESS, 0.0);
+    if (*not_drawn(&gui))
+        gwy_params_set_int(choices, CHOICE_REALISATIONS, 0);
     gwy_params_save_to_settings(choices);
     preview_free(gui.preview);
     json_free(gui.methods);

@@ -115,6 +115,7 @@ upscale(Worker **worker, Scan *scan, GwyParams *choices, GtkWindow *window, gboo
     if (!scan_add(scan, request, error))
         return FALSE;
     choices_add_settings(choices, scan->mask != NULL, request);
+    choices_add_sharpness(choices, request);
     choices_add_limits(choices, request);
     if (gwy_params_get_boolean(choices, CHOICE_JOIN)
         && !add_retrace(*worker, scan, gwy_params_get_double(choices, CHOICE_TIME_LIMIT), request, error))

@@ -49,8 +49,12 @@ META = "afmsr history"  # as in the files that afmsr writes
 DEFAULTS = {
     "method": "afm", "scale": "auto", "background": "plane", "rows": "none", "mask": "ignore",
     "restore_background": True, "confidence": False, "join_retrace": False,
+    "sharpness": 0.0, "seed": 0, "realisations": 0,
     "warm_minutes": 5.0, "time_limit": 600.0,
 }
+MOST = {"sharpness": 1.0, "seed": (1 << 31) - 1, "realisations": 16}  # as in the protocol
+WARNING = ("Detail is drawn at random: sharper to look at, further from the truth. Not for single "
+           "features.")
 SCALES = [("auto", "Automatic"), ("4", "4x along both axes"), ("1x4", "Lines x4"),
           ("1x2", "Lines x2")]
 BACKGROUNDS = [("none", "None"), ("plane", "Plane")]
@@ -132,6 +136,7 @@ def upscale(data, interactive):
             time_limit=choices["time_limit"],
             keep=60.0 * choices["warm_minutes"],
             confidence=choices["confidence"],
+            **drawn_of(choices)
         )
         if choices["join_retrace"] and others:
             asked["retrace"] = retrace_of(
@@ -161,6 +166,13 @@ def settings_of(choices):
         "level": "+".join(steps) or "none", "mask": choices["mask"],
         "restore_background": choices["restore_background"],
     }
+
+
+def drawn_of(choices):
+    """Return what a request says of chance; nothing unless something is to be drawn."""
+    if not choices["sharpness"] and not choices["realisations"]:
+        return {}
+    return dict((name, choices[name]) for name in MOST)
 
 
 # --- between Gwyddion's fields and files of doubles ---------------------------------------------
@@ -309,11 +321,14 @@ def add_channel(data, number, result, mask, answer, restored, shown=True):
     data[key].set_string_by_name(META, history)
     settings = gwy.gwy_app_settings_get()
     # Not those of an earlier run.
-    told = {"weights_sha256": "", "joined_with": "", "warnings": " ".join(
+    told = {"weights_sha256": "", "joined_with": "", "sharpness": 0.0, "seed": "", "warnings": " ".join(
         sentence(text) for text in answer.get("warnings", []))}
     for step in answer["history"]:
         if step["name"] == "join":
             told["joined_with"] = step["settings"]["retrace"]
+        elif step["name"] in ("sharpen", "realise"):
+            told["seed"] = step["settings"]["seed"]
+            told["sharpness"] = step["settings"].get("sharpness", 0.0)
         elif step["name"] == "upscale":
             told.update(step["settings"], afmsr=step["version"])
         elif step["name"] == "scan_time":
@@ -497,7 +512,9 @@ def load_choices():
     found, choices = read_settings(), dict(DEFAULTS)
     for name, default in DEFAULTS.items():
         value = found.get(name)
-        kinds = {str: unicode, float: (int, float), bool: bool}[type(default)]
+        kinds = {str: unicode, float: (int, float), bool: bool, int: (int, long)}[type(default)]
+        if name in MOST and not 0 <= value <= MOST[name]:
+            continue
         if isinstance(value, kinds) and isinstance(value, bool) == isinstance(default, bool):
             choices[name] = value.encode("utf-8") if isinstance(value, unicode) else value
     try:
@@ -572,14 +589,15 @@ class Dialog(object):
             gtk.STOCK_OK, self.ok))
         self.dialog.set_default_response(self.ok)
         self.note, self.sampling, self.saved, self.plan = [gtk.Label() for _ in range(4)]
-        for label in (self.note, self.sampling, self.saved, self.plan):
+        self.chance = gtk.Label()
+        for label in (self.note, self.sampling, self.saved, self.plan, self.chance):
             label.set_line_wrap(True)
             label.set_selectable(True)  # a command that gets what is missing can be copied
         self.restore = gtk.CheckButton("Restore background: same _tilt, datum and mean")
         self.confidence = gtk.CheckButton("Add con_fidence and residual as channels")
         self.join = gtk.CheckButton("_Join with the retrace: less noise, fewer scars")
         self.join.set_sensitive(False)  # until the worker has found it among the channels
-        table = gtk.Table(5, 2)
+        table = gtk.Table(8, 2)
         for row, (text, name, values) in enumerate((
                 ("_Method:", "method", []), ("Sca_le:", "scale", SCALES),
                 ("_Background:", "background", BACKGROUNDS), ("_Scan lines:", "rows", ROWS),
@@ -592,12 +610,27 @@ class Dialog(object):
             for _, shown in values:
                 combo.append_text(shown)
             self.combos[name] = combo, [value for value, _ in values]
-        for widget in (table, self.note, self.sampling, self.join, self.restore,
+        self.sharpness = gtk.HScale(gtk.Adjustment(0.0, 0.0, MOST["sharpness"], 0.05, 0.25))
+        self.sharpness.set_digits(2)
+        self.realisations, self.seed = [
+            gtk.SpinButton(gtk.Adjustment(0.0, 0.0, MOST[name], 1.0, 1.0))
+            for name in ("realisations", "seed")]
+        for row, (text, widget) in enumerate((
+                ("S_harpness:", self.sharpness), ("R_ealisations:", self.realisations),
+                ("See_d:", self.seed))):
+            label = gtk.Label()
+            label.set_text_with_mnemonic(text)
+            label.set_mnemonic_widget(widget)
+            table.attach(label, 0, 1, row + 5, row + 6)
+            table.attach(widget, 1, 2, row + 5, row + 6)
+        for widget in (table, self.chance, self.note, self.sampling, self.join, self.restore,
                        self.confidence, self.saved, self.plan):
             self.dialog.vbox.pack_start(widget, False, False, 4)
         self.combos["mask"][0].set_sensitive(masked)
         self.method = self.combos["method"][0]
         self.method.connect("changed", self.explain)
+        self.sharpness.connect("value-changed", self.warn)
+        self.confidence.connect("toggled", self.warn)
         self.list_methods([{"name": choices["method"], "label": choices["method"],
                             "summary": "asking the worker what there is...", "problem": ""}])
         self.show(choices)
@@ -626,6 +659,9 @@ class Dialog(object):
         self.restore.set_active(choices["restore_background"])
         self.confidence.set_active(choices["confidence"])
         self.join.set_active(choices["join_retrace"])
+        for name in MOST:
+            getattr(self, name).set_value(choices[name])
+        self.warn()
 
     def explain(self, combo):
         """Say what the chosen method is, or lacks."""
@@ -636,6 +672,26 @@ class Dialog(object):
         about = "; takes about %d s" % max(1, round(seconds)) if seconds else ""
         self.note.set_text(method["problem"] or method["summary"] + about)
         self.dialog.set_response_sensitive(self.ok, not method["problem"])
+        self.warn()
+
+    def not_drawn(self):
+        """Return why nothing can be drawn at random, and why the result cannot be sharpened."""
+        known = [method for method in self.methods if method["name"] == self.chosen("method")]
+        why = known[0].get("not_drawn", "") if known else ""
+        if not why and self.confidence.get_active():
+            return "", "confidence and residual are those of the best guess; choose one of the two"
+        return why, why
+
+    def warn(self, *event):
+        """Warn of what is drawn at random, or say why nothing can be."""
+        nothing, why = self.not_drawn()
+        for name in MOST:
+            sensitive = not (why if name == "sharpness" else nothing)
+            getattr(self, name).set_sensitive(sensitive)
+        if why:
+            self.chance.set_text("No sharpness: %s." % why)
+        else:
+            self.chance.set_text(WARNING if self.sharpness.get_value() > 0 else "")
 
     def listen(self):
         if self.failure:
@@ -708,6 +764,10 @@ class Dialog(object):
             chosen["restore_background"] = self.restore.get_active()
             chosen["confidence"] = self.confidence.get_active()
             chosen["join_retrace"] = self.join.get_active()
+            nothing, why = self.not_drawn()
+            chosen["sharpness"] = 0.0 if why else round(self.sharpness.get_value(), 2)
+            chosen["realisations"] = 0 if nothing else self.realisations.get_value_as_int()
+            chosen["seed"] = self.seed.get_value_as_int()
         finally:
             gobject.source_remove(watch)
             self.dialog.destroy()

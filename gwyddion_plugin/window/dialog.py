@@ -7,7 +7,7 @@ import tkinter as tk
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from tkinter import ttk
+from tkinter import font, ttk
 from typing import Any
 
 from afmsr_core.errors import Cancelled
@@ -17,7 +17,15 @@ from gwyddion_plugin.exchange.settings import Choices
 from gwyddion_plugin.window.method_list import MethodList
 from gwyddion_plugin.window.preview_pane import PreviewPane
 from gwyddion_plugin.window.scan_pixels import ScanPixels, scales_for
-from gwyddion_plugin.window.widgets import PAD, choice_box, choose, chosen_of, place, section
+from gwyddion_plugin.window.widgets import (
+    PAD,
+    Slider,
+    choice_box,
+    choose,
+    chosen_of,
+    place,
+    section,
+)
 from gwyddion_plugin.worker import protocol, scan_notes
 from gwyddion_plugin.worker.client import ENDED, Client
 
@@ -29,6 +37,9 @@ _PREVIEW_PIXELS = 96 * 96  # of a crop of square pixels with its halo; of others
 _WRAP = 380  # pixels; width of the texts at the right
 _LEFT_WRAP = 500  # pixels; the same below the preview
 _HOME = "~"  # as shown
+MOST_SEED = (1 << 31) - 1  # as the worker takes it
+SHARPNESS = """\
+Detail is drawn at random: sharper to look at, further from the truth. Not for single features."""
 
 BACKGROUNDS = {
     "none": "None",
@@ -79,6 +90,7 @@ class Dialog:
         self._dirty = False
         self.pending: int | None = None
         """Number of the preview that the worker is busy with."""
+        self._shown_drawn = 0.0  # sharpness of that preview
         self._judging: int | None = None  # number of the request; short, never called off
         self._judged: dict[str, Any] = {}  # settings that the verdict is about
         self._build()
@@ -156,21 +168,36 @@ class Dialog:
             returned,
             text="Mark the least certain regions",
             variable=self._confidence,
-            command=self._show_estimate,
+            command=self._changed,
         )
         confidence.grid(row=2, columnspan=2, sticky="w")
+        self._build_sharpness(returned, 3)
         full = ttk.Checkbutton(
             returned,
             text="Open full result in a new file (title, steps, log) in:",
             variable=self._full,
             command=self._show_target,
         )
-        full.grid(row=3, columnspan=2, sticky="w")
+        full.grid(row=5, columnspan=2, sticky="w")
         self._folder_entry = ttk.Entry(returned, textvariable=self._target)
-        self._folder_entry.grid(row=4, column=0, sticky="ew", padx=(20, PAD))
+        self._folder_entry.grid(row=6, column=0, sticky="ew", padx=(20, PAD))
         self._browse = ttk.Button(returned, text="Browse…", command=self._choose_folder, width=9)
-        self._browse.grid(row=4, column=1)
+        self._browse.grid(row=6, column=1)
         returned.columnconfigure(0, weight=1)
+
+    def _build_sharpness(self, returned: ttk.Frame, row: int) -> None:
+        line = ttk.Frame(returned)
+        line.grid(row=row, columnspan=2, sticky="ew")
+        self._sharpness = Slider(line, "S_harpness:", self._changed)
+        self._sharpness.frame.pack(side="left", fill="x", expand=True)
+        self._seed = tk.StringVar(line)
+        self._seed.trace_add("write", lambda *event: self._changed())
+        self._seed_box = ttk.Spinbox(line, from_=0, to=MOST_SEED, textvariable=self._seed, width=6)
+        self._seed_box.pack(side="right")
+        ttk.Label(line, text="Seed:").pack(side="right", padx=PAD)
+        # Two lines from the beginning, so that nothing moves when the warning comes.
+        self._drawn = ttk.Label(returned, text="\n", wraplength=_WRAP, justify="left")
+        self._drawn.grid(row=row + 1, columnspan=2, sticky="w")
 
     def _build_scan_time(self, left: ttk.Frame) -> None:
         time = section(left, 1, "Scan time")
@@ -205,6 +232,8 @@ class Dialog:
         self._restore.set(choices.restore_background)
         self._full.set(choices.open_full)
         self._confidence.set(choices.confidence)
+        self._sharpness.value = choices.sharpness
+        self._seed.set(str(choices.seed))
         self._target.set(choices.folder or _HOME)
         self._preview.instant.set(choices.instant)
         self._show_target()
@@ -229,9 +258,34 @@ class Dialog:
             restore_background=self._restore.get(),
             open_full=self._full.get(),
             confidence=self._confidence.get(),
+            sharpness=0.0 if self._not_drawn else self._sharpness.value,
+            seed=self._chosen_seed,
             folder="" if folder == _HOME else folder,
             instant=self._preview.instant.get(),
         )
+
+    @property
+    def _chosen_seed(self) -> int:
+        """The seed; that of last time while what is typed is none."""
+        text = self._seed.get().strip()
+        number = int(text) if text.isascii() and text.isdigit() else -1
+        return number if 0 <= number <= MOST_SEED else self._choices.seed
+
+    @property
+    def _not_drawn(self) -> str:
+        """Why the result cannot be made sharper than the best guess; empty if it can."""
+        if self._confidence.get():
+            return "least certain regions are those of the best guess; choose one of the two"
+        return self._methods.not_drawn
+
+    def _show_drawn(self) -> None:
+        """Warn of what is drawn at random, or say why nothing can be."""
+        why = self._not_drawn
+        self._sharpness.enable(not why)
+        self._seed_box.state(["disabled" if why else "!disabled"])
+        text = f"No sharpness: {why}" if why else SHARPNESS * (self._sharpness.value > 0)
+        one_line = font.nametofont("TkDefaultFont").measure(text) <= _WRAP
+        self._drawn["text"] = text + "\n" * one_line
 
     def _show_target(self) -> None:
         state = "!disabled" if self._full.get() else "disabled"
@@ -274,6 +328,7 @@ class Dialog:
     def _changed(self) -> None:
         """Something that shows in the preview was changed."""
         self._ok_button.state(["!disabled" if self._methods.available else "disabled"])
+        self._show_drawn()
         self._show_estimate()
         rate = self._methods.seconds_per_pixel
         if not self._methods.available:
@@ -296,12 +351,14 @@ class Dialog:
             self._dirty = True
             return
         self._preview.busy()
+        self._shown_drawn = self._chosen().sharpness
         self.pending = self._client.request(
             "preview",
             folder=str(self._folder),
             field=self._field,
             settings=self._settings(),
             at=self._preview.at,
+            **self._chosen().drawn,
         )
 
     def _judge(self) -> None:
@@ -346,7 +403,8 @@ class Dialog:
         elif message.get("id") == self.pending:
             self.pending = None
             if kind == "preview":
-                self._preview.show(message, self._methods.chosen)
+                drawn = self._shown_drawn
+                self._preview.show(message, self._methods.chosen + (f"@{drawn:g}" if drawn else ""))
                 self._methods.measured(message["seconds_per_pixel"])
                 self._show_estimate()
             elif kind == "error":
@@ -361,7 +419,9 @@ class Dialog:
     def _show_estimate(self) -> None:
         rate = self._methods.seconds_per_pixel
         pixels = self._scan.xres * self._scan.yres
-        more = protocol.CONFIDENCE_SECONDS * self._confidence.get()
+        chosen = self._chosen()
+        more = protocol.CONFIDENCE_SECONDS * chosen.confidence
+        more += protocol.drawing_seconds(int(chosen.sharpness > 0))
         told = "…" if rate is None else _about((rate + more) * pixels)
         self._estimate["text"] = f"Time for the whole image: {told}"
 

@@ -87,6 +87,11 @@ class MethodList:
         return not self._methods or bool(self._methods.get(self._chosen, {}).get("available"))
 
     @property
+    def not_drawn(self) -> str:
+        """Why nothing can be drawn at random of what it makes; empty if it can, as far as known."""
+        return str(self._methods.get(self._chosen, {}).get("not_drawn", ""))
+
+    @property
     def seconds_per_pixel(self) -> float | None:
         """How long an input pixel takes; None while the worker is still starting."""
         rate = self._methods.get(self._chosen, {}).get("seconds_per_pixel")

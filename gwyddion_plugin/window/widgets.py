@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import tkinter as tk
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from tkinter import ttk
 
@@ -12,6 +13,7 @@ from gwyddion_plugin.exchange import menu
 
 __all__ = [
     "PAD",
+    "Slider",
     "choice_box",
     "choose",
     "chosen_of",
@@ -91,6 +93,71 @@ def show_error(root: tk.Tk, error: BaseException, log: Path | None) -> None:
     place(window)
     close.focus_set()
     root.wait_window(window)
+
+
+class Slider:
+    """A number from 0 to 1, in steps that show, with its label; an underscore is before its key.
+
+    Parameters
+    ----------
+    parent : ttk.Frame
+        Where it goes.
+    label : str
+        What stands before it.
+    changed : callable
+        Called when the user chooses another number.
+    """
+
+    STEP = 0.05
+
+    def __init__(self, parent: ttk.Frame, label: str, changed: Callable[[], None]) -> None:
+        self._changed, self._value = changed, 0.0
+        self.frame = ttk.Frame(parent)
+        letter = label.index("_")
+        ttk.Label(self.frame, text=label.replace("_", ""), underline=letter).pack(side="left")
+        self._scale = ttk.Scale(self.frame, length=130, command=self._moved, takefocus=True)
+        self._scale.pack(side="left", fill="x", expand=True, padx=PAD)
+        self._shown = ttk.Label(self.frame, width=4)
+        self._shown.pack(side="left")
+        for keys, step in ((("<Left>", "<Down>"), -self.STEP), (("<Right>", "<Up>"), self.STEP)):
+            for key in keys:
+                self._scale.bind(key, partial(self._step, step))
+        self._scale.bind("<Button-1>", self._pressed)
+        key = f"<Alt-{label[letter + 1].lower()}>"
+        parent.winfo_toplevel().bind(key, lambda event: self._scale.focus_set())
+        self.value = 0.0
+
+    @property
+    def value(self) -> float:
+        """What is chosen."""
+        return self._value
+
+    @value.setter
+    def value(self, value: float) -> None:
+        self._value, self._shown["text"] = value, f"{value:.2f}"
+        self._scale.set(value)
+
+    def enable(self, enabled: bool) -> None:
+        """Let the user move it or not."""
+        self._scale.state(["!disabled" if enabled else "disabled"])
+        self._shown.state(["!disabled" if enabled else "disabled"])
+
+    def _moved(self, told: str) -> None:
+        value = round(round(float(told) / self.STEP) * self.STEP, 2)
+        if value != self._value:
+            self.value = value
+            self._changed()
+
+    def _pressed(self, event: tk.Event[ttk.Scale]) -> str | None:
+        if not self._scale.identify(event.x, event.y).endswith("trough"):
+            return None  # Tk moves the slider with the mouse
+        slider, _ = self._scale.coords()
+        return self._step(self.STEP if event.x > slider else -self.STEP)
+
+    def _step(self, step: float, event: object = None) -> str:
+        if not self._scale.instate(["disabled"]):
+            self._scale.set(min(1.0, max(0.0, self._value + step)))
+        return "break"  # Tk's own steps are of 1
 
 
 def section(parent: ttk.Frame, row: int, title: str) -> ttk.Frame:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from afmsr_core import __version__
+from afmsr_core.batch.drawn import Drawn
 from afmsr_core.channel import Channel, Step
 from afmsr_core.errors import (
     AfmsrError,
@@ -130,9 +131,10 @@ def expected(request: Mapping[str, Any]) -> float:
     if not isinstance(request.get("field"), dict):
         return 0.0
     try:
-        scan = described(request["field"])
+        scan, drawn = described(request["field"]), _drawn(request)
         method = _method(settings.method, choose(scan, settings.scale).scale)
         more = protocol.CONFIDENCE_SECONDS * request_values.flag(request, "confidence")
+        more += protocol.drawing_seconds(drawn.realisations + (drawn.sharpness > 0))
         return scan.heights.size * (estimate(method) + more)
     except AfmsrError:  # which the work itself will tell
         return 0.0
@@ -152,14 +154,29 @@ def _timed(upscaler: Upscaler, channel: Channel, progress: Progress) -> tuple[Ch
 
 
 def _methods(request: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
-    scale, taken = SQUARE, None
+    scale, taken, not_drawn = SQUARE, None, ""
     if request.get("field") is not None:
         scan = described(request_values.table(request, "field"))
         scale, told = choose(scan, _settings(request).scale)
         saved = scan_notes.time_saved(scan.xres, scan.yres, scale)
+        not_drawn = _not_drawn(scan, _settings(request))
         taken = {"rows": scale.rows, "columns": scale.columns, "told": told, "saved": saved}
     listed = [_listed(name, scale) for name in registry.names()]
+    for method in listed:
+        default = method["name"] == registry.DEFAULT
+        method["not_drawn"] = not_drawn if default else f"learnt for {registry.DEFAULT} only"
     return {"type": "methods", "default": registry.DEFAULT, "methods": listed, "scale": taken}
+
+
+def _not_drawn(scan: Channel, settings: Settings) -> str:
+    """Say why nothing can be drawn at random of what the default method makes, or nothing."""
+    from afmsr_core.realisations import check_drawable
+
+    try:
+        check_drawable(scan, replace(settings, method=registry.DEFAULT))
+    except AfmsrError as error:
+        return str(error).removeprefix(f"{scan.where}: ")
+    return ""
 
 
 def _listed(name: str, scale: Scale) -> dict[str, Any]:
@@ -242,15 +259,30 @@ def _upscale(request: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
 def _results(
     request: Mapping[str, Any], channel: Channel, progress: Progress
 ) -> tuple[Channel, list[Channel], float]:
-    """Return the result, what says how far to trust it if that is wanted, and the seconds."""
+    """Return the result, what goes with it if that is wanted, and the seconds."""
+    drawn, confidence = _drawn(request), request_values.flag(request, "confidence")
     upscaler = _upscaler(_settings(request), channel)
+    drawn.check(upscaler.settings.protocol, confidence)
     result, seconds = _timed(upscaler, channel, progress)
+    surfaces: list[Channel] = []
+    if drawn.asked:
+        shape = result.yres, result.xres
+        result, surfaces = drawn(channel, result, shape, upscaler.settings)
     result = result.after(_scan_time(channel, upscaler.scale(channel)))
     extras: list[Channel] = []
-    if request_values.flag(request, "confidence"):
+    if confidence:
         extras = _extras(channel, result, upscaler.settings)
     progress(1.0)  # nothing is written that nobody wants any more
-    return result, extras, seconds
+    return result, [*extras, *surfaces], seconds
+
+
+def _drawn(request: Mapping[str, Any]) -> Drawn:
+    """Return what a request wants to be drawn at random."""
+    return Drawn(
+        request_values.count(request, "realisations", protocol.MOST_REALISATIONS, least=0),
+        request_values.share(request, "sharpness"),
+        request_values.count(request, "seed", request_values.MOST_SEED, least=0),
+    )
 
 
 def _extras(channel: Channel, result: Channel, settings: Settings) -> list[Channel]:
@@ -277,7 +309,7 @@ def _repeat(request: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
     if field.mask is None:
         request = {**request, "settings": {**request_values.settings(request), "mask": "ignore"}}
     result, extras, seconds = _results(request, channel_of(field), progress)
-    if extras:  # Gwyddion takes one field back, and its mask
+    if request_values.flag(request, "confidence"):  # Gwyddion takes one field back, and its mask
         result = result.replace(mask=extras[0].mask)
     dump.overwrite(Path(file), field_of(result))
     return {"type": "result", "seconds": seconds}
@@ -300,6 +332,7 @@ def _check_room(request: Mapping[str, Any], target: Path, channel: Channel) -> N
     planned = [Planned.of(channel, shape)]
     if request_values.flag(request, "confidence"):
         planned += [Planned.of(channel, shape, masked=True), *2 * [Planned.of(channel)]]
+    planned += _drawn(request).planned(channel, shape)
     check_results(target, GwyFile.new([channel]), planned)
 
 
@@ -343,6 +376,10 @@ def _preview(request: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
     raw = replace(settings, level="none", mask="ignore", restore_background=False)
     upscaler = _upscaler(raw, channel)
     result, _ = _timed(upscaler, crop.seen(relief), progress)
+    drawn = _drawn(request)
+    if drawn.sharpness:
+        drawn = replace(drawn, realisations=0)
+        result, _ = drawn(crop.seen(relief), result, (result.yres, result.xres), upscaler.settings)
     shown: dict[str, Any]
     if request_values.flag(request, "fields"):
         plain = _upscaler(replace(raw, method=PLAIN), channel)(crop.seen(relief), progress)

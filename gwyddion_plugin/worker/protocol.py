@@ -22,11 +22,13 @@ the answers repeat. Every request ends with exactly one answer of its own type's
     "methods", "id": 1, "default": NAME, "methods": [...], "scale": {...}}``, for each method:
     ``name``, ``label``, ``summary``, ``kind`` (``interpolation`` or ``network``), ``parameters``,
     ``available``, ``missing`` (``""``, ``PyTorch`` or ``weights``), ``problem`` (what is missing
-    and how to get it, or ``""``) and ``seconds_per_pixel`` (of input; measured where it ran before,
-    else a guess). ``scale`` says, if there is a field, how it will be taken: ``rows`` and
-    ``columns`` of the result for one of the field, and for the user ``told``, how that was chosen
-    (``""`` for 4x along both axes), and ``saved``, what scan time it saves. A method that does not
-    make this scale has that as its problem.
+    and how to get it, or ``""``), ``seconds_per_pixel`` (of input; measured where it ran before,
+    else a guess) and ``not_drawn`` (why nothing can be drawn at random of the field with it, so
+    that ``sharpness`` and ``realisations`` would be refused, or ``""``).
+    ``scale`` says, if there is a field, how it will be taken: ``rows`` and ``columns`` of the
+    result for one of the field, and for the user ``told``, how that was chosen (``""`` for 4x along
+    both axes), and ``saved``, what scan time it saves. A method that does not make this scale has
+    that as its problem.
 
 ``{"type": "upscale", "id": 2, "folder": PATH, "field": FIELD, "settings": {...}, ...}``
     with FIELD = ``{"xres", "yres", "xreal", "yreal", "unit_xy", "unit_z", "data": NAME}`` and,
@@ -51,6 +53,14 @@ the answers repeat. Every request ends with exactly one answer of its own type's
         half-width of the interval around each height, whose mask marks the least certain regions;
         the residual, on the pixels of the scan; and, if the scan has noise, the same in sigma.
         ``save`` writes them too.
+    ``sharpness``
+        from 0, the best guess, to 1: how much of the first realisation is added, surfaces drawn at
+        random of which :mod:`afmsr_core.realisations` tells. The result's title and history say so.
+        Not together with ``confidence``, which is about the best guess.
+    ``realisations``
+        how many of them come too, 0 to `MOST_REALISATIONS`: at the end of ``"extras"``.
+    ``seed``
+        of what is drawn, a whole number from 0 on; 0 by default.
     ``retrace``
         FIELD, and in it ``"number"`` of the channel in its file, of the same lines scanned the
         other way, see ``{"type": "retrace"}``: the two are joined first, as
@@ -70,7 +80,8 @@ the answers repeat. Every request ends with exactly one answer of its own type's
     the worker reads the file that Gwyddion wrote, upscales the field with the settings that the
     user chose last, and overwrites the file. The answer is ``{"type": "result", "id": 2,
     "seconds": S}``; after an ``error`` the file is as it was. ``settings``, ``time_limit``,
-    ``keep`` and ``confidence`` are taken from the user's choices where the request has none.
+    ``keep``, ``confidence``, ``sharpness`` and ``seed`` are taken from the user's choices where the
+    request has none.
 
 ``{"type": "retrace", "id": 7, "field": FIELD, "others": [FIELD, ...]}``
     asks which of the other channels of a file holds the same lines scanned the other way. Only
@@ -78,15 +89,16 @@ the answers repeat. Every request ends with exactly one answer of its own type's
     "place": N or null}`` has the place among the others, from 0 on.
 
 ``{"type": "preview", "id": 3, "folder": PATH, "field": FIELD, "settings": {...}, "at": [X, Y]}``
-    upscales a crop around the pixel (X, Y) of the levelled field. The answer ``{"type":
-    "preview", "id": 3, "before": NAME, "after": NAME, "overview": NAME, "crop": [LEFT, TOP, WIDTH,
-    HEIGHT], "made": [WIDTH, HEIGHT], "seconds_per_pixel": S}`` names three pictures (binary PPM) in
-    the folder, and the pixels of the crop before and after. With ``"fields": true`` there are no
-    pictures; the answer then has ``"fields": {"scan": FIELD, "result": FIELD, "difference": FIELD,
-    "overview": FIELD}``, the levelled crop before and after, what the method adds to a bicubic
-    interpolation, and the whole scan in few pixels; ``"ranges": {NAME: {"low": Z, "high": Z}}`` for
-    their colours; and ``"part": {"left", "top", "width", "height"}``, the place of the crop as
-    shares of the scan.
+    upscales a crop around the pixel (X, Y) of the levelled field. With ``sharpness`` and ``seed``
+    something is drawn for the crop alone; the result has other detail there. The answer
+    ``{"type": "preview", "id": 3, "before": NAME, "after": NAME, "overview": NAME, "crop": [LEFT,
+    TOP, WIDTH, HEIGHT], "made": [WIDTH, HEIGHT], "seconds_per_pixel": S}`` names three pictures
+    (binary PPM) in the folder, and the pixels of the crop before and after. With ``"fields": true``
+    there are no pictures; the answer then has ``"fields": {"scan": FIELD, "result": FIELD,
+    "difference": FIELD, "overview": FIELD}``, the levelled crop before and after, what the method
+    adds to a bicubic interpolation, and the whole scan in few pixels; ``"ranges": {NAME: {"low": Z,
+    "high": Z}}`` for their colours; and ``"part": {"left", "top", "width", "height"}``, the place
+    of the crop as shares of the scan.
 
 ``{"type": "judge", "id": 4, "folder": PATH, "field": FIELD, "settings": {...}}``
     asks whether the pixels of the scan are small enough. The answer ``{"type": "verdict", "id": 4,
@@ -131,8 +143,11 @@ from afmsr_core.errors import AfmsrError, UsageError
 
 __all__ = [
     "CONFIDENCE_SECONDS",
+    "DRAWING_SECONDS",
+    "DRAW_SECONDS",
     "EXTRAS",
     "LONGEST_LINE",
+    "MOST_REALISATIONS",
     "PREVIEW_FIELDS",
     "PREVIEW_MASK",
     "RESULT",
@@ -143,6 +158,7 @@ __all__ = [
     "TimeLimitError",
     "WorkerError",
     "decode",
+    "drawing_seconds",
     "encode",
     "file_name",
     "is_path",
@@ -150,7 +166,11 @@ __all__ = [
 
 VERSION = 1
 RESULT, RESULT_MASK = "result.raw", "result-mask.raw"
-EXTRAS = tuple((f"extra-{n}.raw", f"extra-{n}-mask.raw") for n in (1, 2, 3))
+MOST_REALISATIONS = 16
+"""Each is a channel as large as the result; `afmsr upscale` writes more."""
+EXTRAS = tuple(
+    (f"extra-{n}.raw", f"extra-{n}-mask.raw") for n in range(1, 3 + MOST_REALISATIONS + 1)
+)
 """Files of the further channels, each with that of its mask."""
 PREVIEW_FIELDS = {
     name: f"preview-{name}.raw" for name in ("scan", "result", "difference", "overview")
@@ -159,6 +179,8 @@ PREVIEW_MASK = "preview-mask.raw"
 """Files of a preview; the mask, of pixels that were not measured, nobody shows."""
 CONFIDENCE_SECONDS = 1e-6
 """What confidence takes per pixel of the scan, whatever the method; `benchmarks confidence`."""
+DRAWING_SECONDS, DRAW_SECONDS = 2.2e-6, 1.3e-6
+"""What it takes per pixel of the scan to draw at all, and each surface besides; measured."""
 LONGEST_LINE = 1 << 20  # bytes; the longest honest message, a history, has a few thousand
 SETTINGS = (
     "method",
@@ -185,6 +207,11 @@ class WorkerError(AfmsrError):
 
 class TimeLimitError(AfmsrError):
     """A request took longer than it was allowed to."""
+
+
+def drawing_seconds(surfaces: int) -> float:
+    """Return what it takes per pixel of the scan to draw so many surfaces at random."""
+    return DRAWING_SECONDS + DRAW_SECONDS * surfaces if surfaces else 0.0
 
 
 def encode(message: Mapping[str, Any]) -> bytes:

@@ -8,7 +8,19 @@ from typing import Any
 
 from gwyddion_plugin.worker.protocol import SETTINGS, ProtocolError, is_path
 
-__all__ = ["count", "flag", "name", "number", "place", "seconds", "settings", "table", "tables"]
+__all__ = [
+    "MOST_SEED",
+    "count",
+    "flag",
+    "name",
+    "number",
+    "place",
+    "seconds",
+    "settings",
+    "share",
+    "table",
+    "tables",
+]
 
 LONGEST = 86_400.0
 """Seconds, a day: time limits and times in memory beyond it are cut to it."""
@@ -18,6 +30,9 @@ MOST_THREADS = 1024
 
 MOST_PIXELS = 1 << 24
 """Of a tile's side; a field beyond Gwyddion's limits is refused by its size."""
+
+MOST_SEED = (1 << 31) - 1
+"""What Gwyddion's own seeds reach."""
 
 _FLAGS, _COUNTS = ("restore_background",), {"tile": MOST_PIXELS, "threads": MOST_THREADS}
 
@@ -46,11 +61,21 @@ def number(content: Mapping[Any, Any], key: Any, default: float | None = None) -
     return value
 
 
-def count(content: Mapping[Any, Any], key: str, most: int) -> int:
-    """Return an integer from 1 on."""
+def share(content: Mapping[Any, Any], key: str) -> float:
+    """Return a number from 0 to 1, 0 if none is given."""
+    found = number(content, key, 0.0)
+    if not 0 <= found <= 1:
+        raise _wrong(key, found, "a number from 0 to 1")
+    return found
+
+
+def count(content: Mapping[Any, Any], key: str, most: int, least: int = 1) -> int:
+    """Return an integer; the least one if none is given and that is 0."""
     found = content.get(key)
-    if isinstance(found, bool) or not isinstance(found, int) or not 1 <= found <= most:
-        raise _wrong(key, found, f"an integer from 1 to {most}")
+    if found is None and least == 0:
+        return 0
+    if isinstance(found, bool) or not isinstance(found, int) or not least <= found <= most:
+        raise _wrong(key, found, f"an integer from {least} to {most}")
     return found
 
 

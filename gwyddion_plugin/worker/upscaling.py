@@ -64,7 +64,7 @@ class Upscaling:
     ) -> None:
         self._client, self._folder, self._limit = client, folder, choices.time_limit
         self._deadline = time.monotonic() + self._limit + GRACE
-        self._cancelled = False
+        self._cancelled, self._confidence = False, choices.confidence
         self.fraction = 0.0
         self._number = client.request(
             "upscale",
@@ -133,8 +133,8 @@ class Upscaling:
             raise Cancelled("cancelled")
         saved = message.get("saved")
         field = field_files.read(self._folder, message["field"])
-        if extras := message.get("extras"):  # Gwyddion takes one field back, and its mask
-            uncertain = field_files.read(self._folder, extras[0]["field"])
+        if self._confidence:  # Gwyddion takes one field back, and its mask
+            uncertain = field_files.read(self._folder, message["extras"][0]["field"])
             field = replace(field, mask=uncertain.mask)
         return Outcome(field, Path(saved) if saved else None)
 

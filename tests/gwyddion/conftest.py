@@ -14,7 +14,7 @@ from pathlib import Path
 import gwyddion3
 import pytest
 from homes import FUNCTION, HARNESS, Home
-from roots import NoRootError, Root, root
+from roots import NEWEST, NoRootError, Root, root
 from screen import Screen
 
 from afmsr_core.channel import Channel
@@ -38,9 +38,9 @@ def _root(name: str) -> Root:
 
 
 @pytest.fixture(scope="session")
-def forky() -> Root:
+def newer() -> Root:
     """Debian's next release, which has Gwyddion 3 only."""
-    return _root("forky")
+    return _root(NEWEST)
 
 
 @pytest.fixture(scope="session")
@@ -81,12 +81,12 @@ def installed(home: Home, plug_in: Path) -> Home:
 
 
 @pytest.fixture(scope="session")
-def module(forky: Root, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def module(newer: Root, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What the installer writes into the folder of Gwyddion 3."""
     folder = tmp_path_factory.mktemp("module")
     home = Home(folder, folder)
     home.gwyddion3_dir.mkdir()
-    gwyddion3.install(home, forky)
+    gwyddion3.install(home, newer)
     return home.gwyddion3_dir
 
 

@@ -108,10 +108,11 @@ def copy_module(source: Path, home: Home) -> Home:
     return home
 
 
-KEY = "ctrl+shift+F9"
-ACCELERATOR = (
+KEY, FIX_ZERO = "ctrl+shift+F9", "ctrl+shift+F8"
+ACCELERATORS = (
     '(gtk_accel_path "<image>/Process/Basic Operations/AFM Super-Resolution" '
     '"<Primary><Shift>F9")\n'
+    '(gtk_accel_path "<image>/Process/Level/Fix Zero" "<Primary><Shift>F8")\n'
 )
 WINDOW = r"scan\.gwy.*Gwyddion"
 DIALOG = "^AFM Super-Resolution$"
@@ -124,7 +125,7 @@ class Program:
         self.home, self.screen = home, screen
         keys = home.gwyddion3_dir / "ui" / "accel_map"
         keys.parent.mkdir(exist_ok=True)
-        keys.write_text(ACCELERATOR)
+        keys.write_text(ACCELERATORS)
         self.file = folder / "scan.gwy"
         shutil.copy(scan, self.file)
         home.variables["DISPLAY"] = screen.display

@@ -63,25 +63,20 @@ class Release:
     packages: tuple[str, ...]
 
 
+GWYDDION_3 = (
+    *("gwyddion", "libgwyddion-dev", "libgtk-3-dev", "librsvg2-common", "adwaita-icon-theme"),
+    *("gcc", "libc6-dev", "pkgconf", "valgrind", "libc6-dbg"),
+)
+# Tk for the dialog, GL for OpenCV.
+GWYDDION_2 = ("gwyddion", "libtk8.6", "libgl1")
 RELEASES = {
-    "trixie": Release(
-        "trixie", "gwyddion", ("gwyddion", "libtk8.6", "libgl1")
-    ),  # the dialog; OpenCV
-    "forky": Release(
-        "forky",
-        "gwyddion3",
-        (
-            *(
-                "gwyddion",
-                "libgwyddion-dev",
-                "libgtk-3-dev",
-                "librsvg2-common",
-                "adwaita-icon-theme",
-            ),
-            *("gcc", "libc6-dev", "pkgconf", "valgrind", "libc6-dbg"),
-        ),
-    ),
+    "trixie": Release("trixie", "gwyddion", GWYDDION_2),
+    "forky": Release("forky", "gwyddion3", GWYDDION_3),
+    "sid": Release("sid", "gwyddion3", GWYDDION_3),
 }
+NEWEST = os.environ.get("AFMSR_GWYDDION3_RELEASE", "forky")
+"""Release that the tests of Gwyddion 3 run in; sid has what forky will have."""
+TESTED = ("trixie", NEWEST)
 
 
 @dataclass(frozen=True)
@@ -277,7 +272,7 @@ def main(arguments: Sequence[str]) -> None:
     if arguments[:1] == ["enter"]:
         command = root(arguments[1]).command(*arguments[2:])
         os.execvp(command[0], command)
-    for name in arguments or RELEASES:
+    for name in arguments or TESTED:
         print(root(name).folder, flush=True)
 
 

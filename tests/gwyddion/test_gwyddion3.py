@@ -18,22 +18,23 @@ from test_headless import scan
 
 from afmsr_core.channel import Channel
 from afmsr_core.io.gwy import GwyFile
-from afmsr_core.upscale import upscale
+from afmsr_core.realisations import Realiser
+from afmsr_core.upscale import Settings, upscale
 from gwyddion_plugin.exchange.menu import FUNCTION
 
 
 @pytest.fixture
-def run(forky, installed_module) -> Callable[..., gwyddion3.Answer]:
-    return lambda *args, **how: gwyddion3.run(installed_module, forky, *args, **how)
+def run(newer, installed_module) -> Callable[..., gwyddion3.Answer]:
+    return lambda *args, **how: gwyddion3.run(installed_module, newer, *args, **how)
 
 
 @pytest.fixture
-def held(forky, installed_module, tmp_path) -> Callable[[Path], dict]:
+def held(newer, installed_module, tmp_path) -> Callable[[Path], dict]:
     """Return what Gwyddion holds, as a file of version 2 has it."""
 
     def read(path: Path) -> dict:
         two = tmp_path / "two.gwy"
-        convert = forky.command("gwyddion3", f"--convert-to-gwy2={two}", path)
+        convert = newer.command("gwyddion3", f"--convert-to-gwy2={two}", path)
         assert installed_module.call(*convert).returncode == 0
         return gwyfile.load(str(two))
 
@@ -156,6 +157,33 @@ def test_confidence_and_residual_come_beside_it_hidden(run, scan_file, tmp_path)
     assert channels["Height (x4 afm)"].mask is None
 
 
+def test_a_result_is_sharpened_and_realisations_come_beside_it_hidden(
+    run, held, scan_file, tmp_path
+):
+    source, target = scan_file(scan(48, 48)), tmp_path / "out.gwy"
+    answer = run(source, target, settings={"sharpness": 0.5, "realisations": 2, "seed": 7})
+    assert len(answer.added) == 3 and len(answer.shown) == 2
+    channels = {c.title: c for c in GwyFile.open(target).channels()}
+    given = GwyFile.open(source).channel(0)
+    realiser = Realiser(given, upscale(given), Settings(), 7)
+    for expected in (realiser.sharpened(0.5), realiser.surface(1, 2), realiser.surface(2, 2)):
+        made = channels[expected.title]
+        np.testing.assert_allclose(made.heights, expected.heights, rtol=0, atol=1e-5)
+    assert answer.titles[str(answer.shown[-1])] == "Height (x4 afm@0.5)"
+    (line,) = log_of(held(target), answer.shown[-1])
+    for told in ("sharpness=0.5", "realisations=2", "seed=7"):
+        assert told in line
+
+
+def test_what_cannot_be_sharpened_is_told(run, scan_file):
+    for settings, words in (
+        ({"method": "bicubic"}, "made by bicubic; take --method afm"),
+        ({"confidence": True}, "choose one"),
+    ):
+        answer = run(scan_file(scan(48, 48)), settings={"sharpness": 0.5} | settings)
+        assert answer.added == [] and words in answer.messages
+
+
 def test_the_retrace_is_joined(run, held, scan_file, tmp_path):
     rng = np.random.default_rng(5)
     clean = scan(64, 64).heights
@@ -180,10 +208,10 @@ def test_an_untitled_image_has_a_title_after_all(run, scan_file, tmp_path):
     assert answer.titles["1"].endswith("(x4 bicubic)")
 
 
-def test_files_of_version_3(run, forky, installed_module, scan_file, tmp_path):
+def test_files_of_version_3(run, newer, installed_module, scan_file, tmp_path):
     """Saved by Gwyddion 3 as its own, read back, upscaled, saved again, and read by the library."""
     source, target = tmp_path / "three.gwy", tmp_path / "out.gwy"
-    convert = forky.command("gwyddion3", f"--convert-to-gwy3={source}", scan_file(scan(xoff=9.0)))
+    convert = newer.command("gwyddion3", f"--convert-to-gwy3={source}", scan_file(scan(xoff=9.0)))
     assert installed_module.call(*convert).returncode == 0
     assert source.read_bytes().startswith(b"GWYQ")
     run(source, target)
@@ -191,7 +219,7 @@ def test_files_of_version_3(run, forky, installed_module, scan_file, tmp_path):
     original, added = GwyFile.open(target).channels()
     assert (added.title, added.xoff) == ("Height (x4 afm)", original.xoff)
     np.testing.assert_allclose(added.heights, upscale(original).heights, rtol=0, atol=1e-6)
-    check = installed_module.call(*forky.command("gwyddion3", "--check", target))
+    check = installed_module.call(*newer.command("gwyddion3", "--check", target))
     assert (check.returncode, check.stderr) == (0, "")
 
 
@@ -232,22 +260,22 @@ FAULTS = {
 
 
 @pytest.fixture
-def broken(breakable_environment, forky, home, tmp_path_factory) -> Callable[[str], None]:
+def broken(breakable_environment, newer, home, tmp_path_factory) -> Callable[[str], None]:
     """A module whose worker has some lines in place of ONNX Runtime."""
     home.python = breakable_environment.python
     home.gwyddion3_dir.mkdir()
-    gwyddion3.install(home, forky)
+    gwyddion3.install(home, newer)
     code = breakable_environment.faults / "onnxruntime.py"
     yield code.write_text
     code.unlink(missing_ok=True)
 
 
-def test_faults_are_told_and_the_file_stays_as_it_was(broken, home, forky, scan_file, tmp_path):
+def test_faults_are_told_and_the_file_stays_as_it_was(broken, home, newer, scan_file, tmp_path):
     for name, (code, settings, told) in FAULTS.items():
         if code:
             broken(code)
         target = tmp_path / "out.gwy"
-        answer = gwyddion3.run(home, forky, scan_file(scan()), target, settings=settings)
+        answer = gwyddion3.run(home, newer, scan_file(scan()), target, settings=settings)
         assert answer.added == [], name
         assert told in answer.messages and "No image was added." in answer.messages, name
         assert len(GwyFile.open(target).channels()) == 1
@@ -255,7 +283,7 @@ def test_faults_are_told_and_the_file_stays_as_it_was(broken, home, forky, scan_
     python = Path(home.python)
     away = python.rename(python.with_name("away"))
     try:
-        answer = gwyddion3.run(home, forky, scan_file(scan()))
+        answer = gwyddion3.run(home, newer, scan_file(scan()))
     finally:
         away.rename(python)
     assert answer.added == [] and home.left_over == []
@@ -263,7 +291,7 @@ def test_faults_are_told_and_the_file_stays_as_it_was(broken, home, forky, scan_
     assert "run `afmsr plugin install` again" in answer.messages
 
 
-def test_no_room_for_temporary_files_is_told(run, installed_module, forky, scan_file):
+def test_no_room_for_temporary_files_is_told(run, installed_module, newer, scan_file):
     installed_module.variables["TMPDIR"] = str(installed_module.runtime / "not there")
     answer = run(scan_file(scan()))
     assert answer.added == [] and "set TMPDIR to another folder" in answer.messages

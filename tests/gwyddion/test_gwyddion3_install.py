@@ -22,12 +22,12 @@ from gwyddion_plugin.installing.check import check
 from gwyddion_plugin.installing.state import state
 
 
-def test_install_check_uninstall_leaves_a_home_as_it_was(home, forky):
+def test_install_check_uninstall_leaves_a_home_as_it_was(home, newer):
     (home.gwyddion3_dir / "ui").mkdir(parents=True)
     (home.gwyddion3_dir / "settings").write_text("mine")
     before = snapshot(home.folder)
     home.variables |= {"CC": "gcc -g0", "CFLAGS": "-Werror"}
-    program = forky.command(sys.executable, *INSTALLING)  # finds the folder by itself
+    program = newer.command(sys.executable, *INSTALLING)  # finds the folder by itself
     done = home.call(*program, limit=300)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Data Process > Basic Operations > AFM Super-Resolution..." in done.stdout
@@ -38,7 +38,7 @@ def test_install_check_uninstall_leaves_a_home_as_it_was(home, forky):
     assert made.stat().st_mtime_ns == compiled
     checked = home.call(*program, "--check")
     assert checked.returncode == 0, checked.stdout + checked.stderr
-    found = version(forky)
+    found = version(newer)
     for told in ("3 files", "unchanged", f"module: for Gwyddion {found}", "128 x 128 px"):
         assert told in checked.stdout
     about = json.loads((home.gwyddion3_dir / module.ABOUT).read_text())
@@ -48,20 +48,20 @@ def test_install_check_uninstall_leaves_a_home_as_it_was(home, forky):
     assert home.left_over == []
 
 
-def test_check_says_that_another_version_runs(home, forky, installed_module):
+def test_check_says_that_another_version_runs(home, newer, installed_module):
     home = installed_module
     about = home.gwyddion3_dir / module.ABOUT
     manifest = home.gwyddion3_dir / "afmsr-plugin.json"
     old = about.read_bytes()
-    about.write_bytes(old.replace(version(forky).encode(), b"3.1"))
+    about.write_bytes(old.replace(version(newer).encode(), b"3.1"))
     changed = manifest.read_text().replace(digest(old), digest(about.read_bytes()))
     manifest.write_text(changed)
-    done = home.call(*forky.command(sys.executable, *INSTALLING, "--check"))
+    done = home.call(*newer.command(sys.executable, *INSTALLING, "--check"))
     assert done.returncode == 1
-    assert f"for Gwyddion 3.1, and gwyddion3 is {version(forky)}, which does not" in done.stdout
+    assert f"for Gwyddion 3.1, and gwyddion3 is {version(newer)}, which does not" in done.stdout
 
 
-def test_check_says_that_gwyddion_cannot_load_it(home, forky, installed_module):
+def test_check_says_that_gwyddion_cannot_load_it(home, newer, installed_module):
     """Outside the root there are no libraries of Gwyddion 3."""
     program = [sys.executable, *INSTALLING, "--gwyddion-dir", home.gwyddion3_dir, "--check"]
     done = installed_module.call(*program)

@@ -11,12 +11,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from gwyddion3 import DIALOG, Program
+from gwyddion3 import DIALOG, FIX_ZERO, Program
 from screen import missing_tools, wait_for
 
 from afmsr_core.channel import Channel
 from afmsr_core.io.gwy import GwyFile
-from afmsr_core.upscale import upscale
+from afmsr_core.realisations import Realiser
+from afmsr_core.upscale import Settings, upscale
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "afmsr_core" / "data" / "example_low.gwy"
@@ -31,11 +32,11 @@ SLOW = 1200  # pixels a side, for which the network needs seconds
 
 
 @pytest.fixture
-def program(forky, installed_module, screen, tmp_path) -> Iterator[Callable[[Path], Program]]:
+def program(newer, installed_module, screen, tmp_path) -> Iterator[Callable[[Path], Program]]:
     running = []
 
     def start(scan: Path) -> Program:
-        running.append(Program(installed_module, forky, screen, tmp_path, scan))
+        running.append(Program(installed_module, newer, screen, tmp_path, scan))
         return running[-1]
 
     yield start
@@ -70,6 +71,83 @@ def test_the_dialog_its_cancel_its_result_and_ctrl_f(program, screen, installed_
     np.testing.assert_allclose(first.heights, upscale(original).heights, rtol=0, atol=1e-6)
     assert (first.xreal, first.xoff) == (original.xreal, original.xoff)
     assert installed_module.left_over == []
+
+
+def test_sharpness_is_chosen_warned_of_and_repeated(program, screen, installed_module):
+    running = program(EXAMPLE)
+    running.start()  # Ctrl+F of 3.11 needs a second function to have run, of its own ones too
+    screen.key("Escape")
+    wait_for(lambda: not screen.windows(DIALOG), "the end of the dialog")
+    dialog = running.start()
+    running.preview()
+    screen.key("alt+a", *["Up"] * 10)  # half of the way, in steps of 0.05
+    screen.key("alt+e", "Up", pause=0.5)  # and a realisation
+    screen.sleep(1.5)
+    screen.photograph(PICTURES / "gwyddion3-sharpness.png", dialog)
+    screen.key("alt+o")
+    wait_for(lambda: running.images == 2, "a new image")
+    screen.sleep(0.5)
+    running.repeat()
+    wait_for(lambda: running.images == 3, "another new image")
+    original, *made = running.save().channels()
+    surfaces, results = made[::2], made[1::2]
+    seed = _seed(surfaces[0].title)
+    realiser = Realiser(original, upscale(original), Settings(), seed)
+    for one in results:
+        assert one.title == "Height (simulated) (x4 afm@0.5)"
+        np.testing.assert_allclose(one.heights, realiser.sharpened(0.5).heights, rtol=0, atol=1e-5)
+    for one in surfaces:
+        assert one.title == realiser.surface(1, 1).title
+    running.start()
+    running.preview()
+    screen.key("alt+f", pause=0.5)  # confidence, which is about the best guess
+    screen.photograph(PICTURES / "gwyddion3-not-sharper.png", screen.window(DIALOG))
+    screen.key("alt+o")
+    wait_for(lambda: running.images == 4, "an image that is none sharper")
+    assert running.save().channels()[-1].title == "Height (simulated) (x4 afm)"
+    assert installed_module.left_over == []
+
+
+def _seed(title: str) -> int:
+    return int(title.split("seed ")[1].split(",")[0])
+
+
+def test_help_opens_its_page(program, screen, module, installed_module, tmp_path):
+    browser, asked = tmp_path / "browser", tmp_path / "asked"
+    browser.write_text(f'#!/bin/sh\necho "$@" >"{asked}"\n')
+    browser.chmod(0o755)
+    installed_module.variables["BROWSER"] = str(browser)
+    running = program(EXAMPLE)
+    running.start()
+    running.preview()
+    screen.key("alt+h")
+    wait_for(lambda: asked.exists() and asked.read_text(), "a page in a browser")
+    page = module / "afmsr" / "help.html"  # where it was compiled
+    assert asked.read_text().strip() == page.as_uri() and "Sharpness" in page.read_text()
+    assert screen.windows(DIALOG)  # and one can go on
+
+
+def test_undo_is_of_what_was_done_to_the_scan_before(program, screen):
+    """The result is an image of its own; undo neither removes nor changes it, nor is it lost."""
+    running = program(EXAMPLE)
+    (given,) = GwyFile.open(EXAMPLE).channels()
+    screen.activate(running.window)
+    screen.key(FIX_ZERO, pause=0.5)
+    (shifted,) = running.save().channels()
+    assert shifted.heights.min() == 0 < given.heights.min()
+    running.start()
+    running.preview()
+    screen.key("Return")
+    wait_for(lambda: running.images == 2, "a new image")
+    screen.sleep(1.0)
+    screen.key("ctrl+z", pause=0.5)  # in the window of the result, which has nothing to undo
+    screen.activate(running.window)
+    screen.key("ctrl+z", pause=0.5)
+    assert running.images == 2
+    original, result = running.save().channels()
+    np.testing.assert_array_equal(original.heights, given.heights)
+    expected = upscale(shifted).heights
+    np.testing.assert_allclose(result.heights, expected, rtol=0, atol=1e-6)
 
 
 def test_choices_are_kept_and_reset_and_a_run_is_cancelled(

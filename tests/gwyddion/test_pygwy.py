@@ -24,6 +24,7 @@ import gwyddion_plugin.pygwy
 from afmsr_core.channel import Channel
 from afmsr_core.grid import SQUARE
 from afmsr_core.joining import join
+from afmsr_core.realisations import Realiser
 from afmsr_core.trust.assessment import assess
 from afmsr_core.upscale import Settings, upscale
 from gwyddion_plugin.exchange import menu
@@ -36,6 +37,7 @@ HOST = Path(__file__).with_name("pygwy_stub") / "host.py"
 SCRIPT = Path(gwyddion_plugin.pygwy.__file__).with_name(gwyddion_plugin.pygwy.FILE_NAME)
 METRE = 1e-9  # in nm
 PALETTE, METADATA = "Gwyddion.net", {"Speed": "1 Hz"}
+SHARPNESS = "S_harpness:"
 READY = json.dumps({"type": "ready", "protocol": protocol.VERSION})
 
 
@@ -388,6 +390,51 @@ def test_confidence_and_residual_come_as_further_channels(host: Host, scan: np.n
     assert np.array_equal(_values(width["mask"]) > 0.5, expected.confidence.mask)
     again = host.run()  # Ctrl+F
     assert len([key for key in again["items"] if key.endswith("/data")]) == 5
+
+
+def test_a_result_is_sharpened_and_realisations_come_beside_it(
+    host: Host, scan: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(0)
+    scan = np.tile(scan, (2, 1)) + rng.normal(0, 2e-10, (48, 36))
+    host.add_channel(scan)
+    chosen = {SHARPNESS: 0.5, "R_ealisations:": 2, "See_d:": 7}
+    report = host.run(mode="RUN_INTERACTIVE", user=["wait for methods", chosen, "gtk-ok"])
+    assert report["errors"] == []
+    assert any(text.startswith("Detail is drawn at") for text in report["shown"][-1]["labels"])
+    result, *surfaces = (_added(report, number) for number in (1, 2, 3))
+    assert result["data/title"] == "Höhe <1> (x4 afm@0.5)"
+    assert 'sharpness="0.5"' in result["data/log"] and 'seed="7"' in result["data/log"]
+    low = Channel(scan / METRE, xreal=3e-6 / METRE, yreal=4e-6 / METRE, title="Höhe <1>")
+    drawn = Realiser(low, upscale(low), Settings(), 7)
+    expected = [drawn.sharpened(0.5), drawn.surface(1, 2), drawn.surface(2, 2)]
+    for added, one in zip((result, *surfaces), expected, strict=True):
+        assert added["data/title"] == one.title
+        np.testing.assert_allclose(
+            _values(added["data"]), one.heights * METRE, rtol=0, atol=1e-5 * METRE
+        )
+    again = host.run()  # Ctrl+F
+    assert _added(again)["data/title"] == result["data/title"]
+    np.testing.assert_array_equal(_values(_added(again)["data"]), _values(result["data"]))
+    for name, value in host.home.environment.items():
+        monkeypatch.setenv(name, value)
+    kept = load_choices()
+    assert (kept.sharpness, kept.seed, kept.realisations) == (0.5, 7, 2)
+
+
+def test_sharpness_cannot_be_chosen_where_there_is_none(host: Host, scan: np.ndarray) -> None:
+    host.home.choose(sharpness=0.5, realisations=2)
+    host.add_channel(np.tile(scan, (2, 1)))
+    both = {"Add con_fidence and residual as channels": True}
+    user = ["wait for methods", "wait a second", both, "look", {"_Method:": "bicubic"}, "gtk-ok"]
+    report = host.run(mode="RUN_INTERACTIVE", user=user)
+    confident, interpolated = report["shown"]
+    assert {SHARPNESS, JOIN} == set(confident["insensitive"])
+    assert any("those of the best guess" in text for text in confident["labels"])
+    assert set(interpolated["insensitive"]) == {SHARPNESS, "R_ealisations:", "See_d:", JOIN}
+    assert "No sharpness: learnt for afm only." in interpolated["labels"]
+    assert _added(report)["data/title"].endswith("(x4 bicubic)")
+    assert len([key for key in host.run()["items"] if key.endswith("/data")]) == 5
 
 
 def _line_scan(host: Host) -> Channel:

@@ -80,9 +80,10 @@ def asked(file: Path, mode: str = "noninteractive") -> bytes | None:
     [
         {},
         {"confidence": True},
+        {"sharpness": 0.5, "seed": 3},
         {"mask": "exclude", "background": "poly2", "method": "bicubic", "scale": "1x4"},
     ],
-    ids=["first", "confidence", "others"],
+    ids=["first", "confidence", "sharpness", "others"],
 )
 def test_the_file_is_what_a_new_worker_writes(installed, warm, tmp_path, choices, masked):
     installed.choose(**choices)

@@ -61,11 +61,11 @@ def second() -> bytes:
 
 
 @pytest.fixture
-def again(forky, home):
+def again(newer, home):
     """Let Gwyddion 3 open a file and save it as version 3."""
 
     def saved(source: Path, target: Path) -> gwyfiles.Components:
-        command = forky.command("gwyddion3", f"--convert-to-gwy3={target}", source)
+        command = newer.command("gwyddion3", f"--convert-to-gwy3={target}", source)
         done = home.call(*command)
         assert (done.returncode, done.stderr) == (0, ""), done.stderr
         return gwyfiles.parsed(target.read_bytes())
@@ -73,7 +73,7 @@ def again(forky, home):
     return saved
 
 
-def test_a_result_is_read_by_gwyddion_3_and_saved_as_it_was_written(again, forky, home, tmp_path):
+def test_a_result_is_read_by_gwyddion_3_and_saved_as_it_was_written(again, newer, home, tmp_path):
     made, source, target = tmp_path / "two.gwy", tmp_path / "three.gwy", tmp_path / "out.gwy"
     made.write_bytes(second())
     before = again(made, source)
@@ -88,7 +88,7 @@ def test_a_result_is_read_by_gwyddion_3_and_saved_as_it_was_written(again, forky
     assert new[20 : len(old)] == old[20:]
     written = gwyfiles.parsed(new)
     assert written["/image/8/mask"][1][0] == "GwyNield"
-    check = home.call(*forky.command("gwyddion3", "--check", target))
+    check = home.call(*newer.command("gwyddion3", "--check", target))
     assert (check.returncode, check.stderr) == (0, "")
     kept = again(target, tmp_path / "again.gwy")
     assert kept.keys() == written.keys()

@@ -37,6 +37,15 @@ def test_what_makes_sense_is_kept():
     assert settings.load() == Choices(method="carn", time_limit=5.0)
 
 
+@pytest.mark.parametrize(
+    "nonsense", [{"sharpness": 1.5}, {"sharpness": -1.0}, {"seed": -1}, {"seed": 1 << 31}]
+)
+def test_numbers_that_the_worker_refuses_are_as_at_first(nonsense):
+    settings.path().parent.mkdir(parents=True)
+    settings.path().write_text(json.dumps({"method": "carn"} | nonsense))
+    assert settings.load() == Choices(method="carn")
+
+
 def test_a_folder_that_cannot_be_written_to_is_no_failure(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "file"))
@@ -54,3 +63,6 @@ def test_the_settings_of_a_request():
     assert chosen.upscaling(masked=True)["mask"] == "include"
     assert chosen.upscaling(masked=False)["mask"] == "ignore"
     assert chosen.upscaling(masked=True)["level"] == "rows-median-diff"
+    assert "sharpness" not in chosen.request(masked=True)
+    sharp = Choices(sharpness=0.5, seed=4).request(masked=True)
+    assert (sharp["sharpness"], sharp["seed"]) == (0.5, 4)

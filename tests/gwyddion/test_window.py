@@ -14,10 +14,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from asking import raw
 from screen import LATE, Screen, missing_tools, wait_for
 
 from afmsr_core import io
 from afmsr_core.io.gwy import GwyFile
+from afmsr_core.realisations import Realiser
+from afmsr_core.upscale import Settings, upscale
 from gwyddion_plugin.exchange import dump, menu, settings
 from gwyddion_plugin.exchange.dump import RawField
 
@@ -286,6 +289,42 @@ def test_ctrl_f_marks_the_least_certain_regions_again(dialog, installed, screen,
     done = installed.call(installed.launcher, "run", "noninteractive", field_file)
     assert done.returncode == 0, done.stderr
     assert dump.read(field_file) == first
+
+
+def test_sharpness_is_chosen_and_repeated(dialog, installed, screen, tmp_path):
+    (given,) = GwyFile.open(EXAMPLE).channels()
+    file = tmp_path / "field.dump"
+    written = raw(given)
+    dump.overwrite(file, written)
+    process = dialog()
+    window = screen.window(DIALOG)
+    methods_are_listed(installed)
+    screen.key("alt+h", *["Right"] * 10, pause=0.2)  # half of the way, in steps of 0.05
+    screen.sleep(1.5)
+    screen.photograph(PICTURES / "dialog-sharpness.png", window)
+    screen.key("Return")
+    assert process.wait(LATE) == 0
+    first = dump.read(file)
+    expected = Realiser(given, upscale(given), Settings(), 0).sharpened(0.5).heights
+    values = np.frombuffer(first.data).reshape(expected.shape) * 1e9
+    np.testing.assert_allclose(values, expected, rtol=0, atol=1e-5)
+    dump.overwrite(file, written)
+    done = installed.call(installed.launcher, "run", "noninteractive", file)
+    assert done.returncode == 0, done.stderr
+    assert dump.read(file) == first
+
+
+def test_sharpness_gives_way_to_the_marks(dialog, installed, screen, monkeypatch):
+    installed.choose(sharpness=0.5)
+    process = dialog()
+    screen.window(DIALOG)
+    methods_are_listed(installed)
+    screen.key("alt+m", "Tab", "Tab", "Tab", "space")  # past scale and restoring to the marks
+    screen.key("alt+h", "Right", "Return")  # it cannot be moved
+    assert process.wait(LATE) == 0
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(installed.settings_file.parents[1]))
+    chosen = settings.load()
+    assert (chosen.confidence, chosen.sharpness) == (True, 0.0)
 
 
 def test_a_method_that_is_not_ready_cannot_be_chosen(dialog, installed, screen):

@@ -53,16 +53,70 @@ class Label(Widget):
         assert selectable is True
 
 
-class CheckButton(Widget):
+class _Telling(Widget):
+    """A widget that tells of its changes."""
+
+    signal = None
+
+    def connect(self, signal, handler):
+        assert signal == self.signal
+        self.__dict__.setdefault("handlers", []).append(handler)
+
+    def tell(self):
+        for handler in getattr(self, "handlers", ()):
+            handler(self)
+
+
+class CheckButton(_Telling):
+    signal = "toggled"
+
     def __init__(self, label):
         self.label, self.active = _text(label), False
 
     def set_active(self, active):
         assert isinstance(active, bool)
-        self.active = active
+        changed, self.active = active != self.active, active
+        if changed:
+            self.tell()
 
     def get_active(self):
         return self.active
+
+
+class Adjustment(object):
+    def __init__(self, value, lower, upper, step_incr, page_incr):
+        self.value, self.lower, self.upper = value, lower, upper
+
+
+class Range(_Telling):
+    """What HScale and SpinButton have in common here."""
+
+    signal, label = "value-changed", ""
+
+    def __init__(self, adjustment):
+        self.adjustment = adjustment
+
+    def set_digits(self, digits):
+        assert digits == 2
+
+    def set_value(self, value):
+        assert not isinstance(value, bool)
+        value = min(max(float(value), self.adjustment.lower), self.adjustment.upper)
+        changed, self.adjustment.value = value != self.adjustment.value, value
+        if changed:
+            self.tell()
+
+    def get_value(self):
+        return self.adjustment.value
+
+
+class HScale(Range):
+    pass
+
+
+class SpinButton(Range):
+    def get_value_as_int(self):
+        return int(round(self.adjustment.value))
 
 
 class ComboBox(Widget):
@@ -195,6 +249,10 @@ class Dialog(Widget):
             if button.label in values:
                 assert button.sensitive
                 button.set_active(values.pop(button.label))
+        for one in self.widgets(Range):
+            if one.label in values:
+                assert one.sensitive
+                one.set_value(values.pop(one.label))
         assert not values, values
 
     def _picture(self):
@@ -215,7 +273,10 @@ class Dialog(Widget):
                 for combo in self.widgets(ComboBox)
             ),
             "checks": dict((box.label, box.active) for box in self.widgets(CheckButton)),
-            "insensitive": [box.label for box in self.widgets(CheckButton) if not box.sensitive],
+            "numbers": dict((one.label, one.get_value()) for one in self.widgets(Range)),
+            "insensitive": [
+                one.label for one in self.widgets((CheckButton, Range)) if not one.sensitive
+            ],
         }
 
 
