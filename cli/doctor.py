@@ -32,7 +32,7 @@ PARTS: dict[str, tuple[str, ...]] = {
         "argcomplete",
     ),
     "torch": ("torch", "torchvision", "torchsr", "safetensors"),
-    "eval": ("scipy", "statsmodels"),
+    "eval": ("statsmodels",),
     "raw": ("SurfaceTopography", "gwyddionpy-converter"),
     "dask": ("distributed",),
     "survey": ("flask", "waitress"),

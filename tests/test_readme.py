@@ -18,7 +18,7 @@ BLOCK = re.compile(r"^```(sh|python)\n(.*?)^```", re.M | re.S)
 # the extra `eval` brings cannot be imported before the page says how to install it.
 HIDE = """
 import sys
-sys.modules.update(dict.fromkeys(("scipy", "skimage", "statsmodels")))
+sys.modules.update(dict.fromkeys(("skimage", "statsmodels")))
 """
 PRELUDE = """
 set -euo pipefail
