@@ -58,6 +58,8 @@ examples:
   afmsr eval pairs/ --dry-run
       which files are paired, which are not, which methods can run
   afmsr eval pairs/ -o results/ --methods bicubic,afm,rcan --jobs 2
+  afmsr eval pairs/ --protocol nm --methods bicubic,afm,afm@0.5,afm@1 --full-scan
+      what sharpness costs, and whether the numbers of a full scan hold
   afmsr eval pairs/ --dask tcp://node1:8786
       on a Dask cluster that sees the same files
 
@@ -97,7 +99,12 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         help="folder for the report (default: PAIRS-results, beside PAIRS)",
     )
     parser.add_argument("--config", type=Path, metavar="FILE", help=f"default: PAIRS/{CONFIG}")
-    parser.add_argument("--methods", metavar="A,B", help="default: all that can run here")
+    parser.add_argument(
+        "--methods",
+        metavar="A,B",
+        help="default: all that can run here; afm@0.5 is afm, half of the way to as rough as a "
+        "full scan",
+    )
     parser.add_argument("--protocol", choices=("paper", "nm"), help="default: both")
     parser.add_argument(
         "--align",
@@ -123,6 +130,15 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="FILE",
         help="made by afmsr calibrate (default: the shipped one)",
+    )
+    parser.add_argument(
+        "--full-scan",
+        action="store_const",
+        const=True,
+        help="compare the numbers that a full scan would give with those of the truth",
+    )
+    parser.add_argument(
+        "--seed", type=int, metavar="N", help="of what afm@T and --full-scan draw (default: 0)"
     )
     parser.add_argument("--device", help="auto, cpu, cuda, cuda:N, mps")
     parser.add_argument(
@@ -239,7 +255,10 @@ def _options(args: argparse.Namespace) -> dict[str, Any]:
     return chosen
 
 
-WORDS = ("methods", "protocol", "align", "channel", "level", "crop", "calibration", "device")
+WORDS = (
+    *("methods", "protocol", "align", "channel", "level", "crop", "calibration", "device"),
+    *("full_scan", "seed"),
+)
 TABLES = ("metrics", "alignment", "statistics", "weights")
 
 
@@ -291,9 +310,9 @@ def _settings(options: dict[str, Any]) -> tuple[EvaluationSettings, dict[str, st
     if asked:
         if not isinstance(asked, list):
             raise UsageError(f"methods = {asked!r}: give names, as ['bicubic', 'afm']")
-        names = list(dict.fromkeys(methods.get(str(name)).name for name in asked))
+        names = list(dict.fromkeys(methods.chosen(str(name)).name for name in asked))
         for name in names:  # a method asked for by name must run
-            evaluation.runs(name, weights.get(name))
+            evaluation.runs(name, weights.get(methods.chosen(name).method.name))
         missing: dict[str, str] = {}
     else:
         names, missing = evaluation.methods_at_hand(methods.names(), weights)
@@ -354,7 +373,7 @@ def _pays(pairs: int, names: Sequence[str]) -> int:
     """Return how many processes pay: a second one for many pairs, where none needs much memory."""
     from afmsr_core import methods
 
-    large = any(methods.get(name).extra for name in names)  # networks that need torch
+    large = any(methods.chosen(name).method.extra for name in names)  # networks that need torch
     return 2 if pairs >= MANY and not large else 1
 
 

@@ -264,7 +264,11 @@ def test_the_report_shows_what_the_records_hold(reported: Path) -> None:
             assert float(row["Sq, nm"]) == pytest.approx(one["Sq"])
             assert float(row["Grains"]) == one["hills"]["count"]
             assert float(row["Pores, width, nm"]) == pytest.approx(one["dales"]["width"])
-    assert len(rows_of(folder, "trust-numbers")) == 2 * 4 * 12
+    every = rows_of(folder, "trust-numbers")
+    assert len(every) == 2 * 4 * 14
+    for name, title in (("S10z", "S10z, nm"), ("Sal", "Sal, nm")):
+        found = [float(row["value"]) for row in every if row["number"] == title]
+        assert found[3] == pairs[0]["trust"]["numbers"]["truth"][name] > 0
     low, high = rows_of(folder, "quality")
     assert float(low["Noise floor, nm"]) > float(high["Noise floor, nm"]) > 0
     assert len(rows_of(folder, "trust-detail")) == 4

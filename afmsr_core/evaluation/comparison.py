@@ -76,12 +76,12 @@ def _gains(
     rows: Sequence[Record], levels: Scores, metric: str, settings: EvaluationSettings
 ) -> dict[str, Any]:
     names = settings.methods
-    plain = [name for name in names if methods.get(name).kind == "interpolation"]
+    plain = [name for name in names if methods.chosen(name).kind == "interpolation"]
     choices = (settings.statistics.reference, REFERENCE, *plain, *names)
     found = statistics.gains(
         levels,
         names,
-        [methods.get(name).kind for name in names],
+        [methods.chosen(name).kind for name in names],
         [row["id"] for row in rows],
         metric=metric,
         reference=next(name for name in choices if name in names),
@@ -147,7 +147,7 @@ def _analysis(
     scores = statistics.Scores(
         values,
         settings.methods,
-        [methods.get(name).kind for name in settings.methods],
+        [methods.chosen(name).kind for name in settings.methods],
         higher_is_better=descriptor.lower_is_better is False,
         metric=metric,
         data_set=data_set,

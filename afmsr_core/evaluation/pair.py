@@ -26,6 +26,8 @@ from afmsr_core.errors import (
     described,
     traceback_of,
 )
+from afmsr_core.evaluation.full_scan import full_scan_in
+from afmsr_core.evaluation.made import Made
 from afmsr_core.evaluation.numbers import numbers_in, quality_in
 from afmsr_core.evaluation.scene import Scene
 from afmsr_core.evaluation.settings import NEUTRAL, EvaluationSettings
@@ -42,6 +44,7 @@ __all__ = ["Evaluator", "Outcome"]
 
 T = TypeVar("T")
 Field = NDArray[np.float64]
+NOT_IN_BYTES = "not run: sharpness is for heights in nm, and 8 bits round them"
 MEMORY = "run fewer --jobs, or crop the scans"
 
 
@@ -90,17 +93,22 @@ class Evaluator:
     def __init__(self, settings: EvaluationSettings) -> None:
         self.settings = settings
         self._upscalers: dict[str, dict[str, Upscaler]] = {one: {} for one in settings.protocols}
+        self._sharpness: dict[str, float] = {}
+        networks: dict[str, Upscaler] = {}
         for name in dict.fromkeys((*settings.methods, NEUTRAL)):
+            choice = methods.chosen(name)
+            self._sharpness[name], plain = choice.sharpness, choice.method.name
             # A network does the same in both protocols, but for the bytes that the paper makes of
-            # its output: it is loaded and run once.
-            is_network = isinstance(methods.get(name), methods.Network)
-            network = self._upscaler(name, "nm") if is_network else None
+            # its output, and for all that is added to it: it is loaded and run once.
+            if isinstance(choice.method, methods.Network) and plain not in networks:
+                networks[plain] = self._upscaler(plain, "nm")
             for protocol, upscalers in self._upscalers.items():
-                upscalers[name] = network or self._upscaler(name, protocol)
-        in_nm = self._upscalers.get("nm", {})
-        path = settings.calibration
+                if protocol == "nm" or not choice.sharpness:
+                    upscalers[name] = networks.get(plain) or self._upscaler(plain, protocol)
+        in_nm, path = self._upscalers.get("nm", {}), settings.calibration
+        plain_ones = [name for name in settings.methods if not self._sharpness[name]]
         self._witness = Witness(
-            [in_nm[name] for name in settings.methods if name in in_nm],
+            [in_nm[name] for name in plain_ones if name in in_nm],
             Calibration.read(path) if path is not None else None,
         )
 
@@ -178,11 +186,11 @@ class Evaluator:
             progress(done / steps)
 
         fields: dict[str, NDArray[Any]] = {}
-        made: dict[Upscaler, Field] = {}
+        made = Made(scene, settings.seed)
         for protocol in settings.protocols:
             results: dict[str, Field] = {}
             for name, upscaler in self._upscalers[protocol].items():
-                found = self._upscaled(name, upscaler, scene, made, record)
+                found = self._upscaled(name, upscaler, made, record)
                 if found is not None:
                     through_bytes = upscaler.settings.protocol != protocol
                     results[name] = _through_bytes(found, scene.relief) if through_bytes else found
@@ -217,6 +225,8 @@ class Evaluator:
                     "numbers": numbers_in(scene, settings.level, reference, found_by),
                     "quality": quality_in(scene, reference, noise),
                 }
+                if settings.full_scan:
+                    record["trust"]["full_scan"] = self._full_scan(made, shared, crop)
                 fields |= more
                 record["seconds"]["trust"] = time.perf_counter() - began
         if backing.exact is not None:
@@ -230,26 +240,34 @@ class Evaluator:
         self,
         name: str,
         upscaler: Upscaler,
-        scene: Scene,
-        made: dict[Upscaler, Field],
+        made: Made,
         record: dict[str, Any],
     ) -> Field | None:
         """Return what a method makes of the coarse scan; None if it does not take such scans."""
         if name in record["not_run"]:
             return None
-        if upscaler not in made:
-            began = time.perf_counter()
-            try:  # a network, or weights, may be made for another scale
-                methods.get(name, scene.scale)
-                result = upscaler(scene.low)
-            except (UsageError, WeightsError) as error:
-                record["not_run"][name] = str(error).partition(";")[0]  # without the cure
-                return None
-            made[upscaler] = result.heights
-            _note(record, scene.low.replace(warnings=result.warnings))
-            protocol = next(key for key, one in self._upscalers.items() if one[name] is upscaler)
+        began, new = time.perf_counter(), not made.knows(upscaler, self._sharpness[name])
+        try:  # a network, weights, or what sharpness is learnt on, may be of another scale
+            result = made.by(upscaler, self._sharpness[name])
+        except (UsageError, WeightsError) as error:
+            # Without the file, which is known, and the cure.
+            told = str(error).removeprefix(f"{made.scene.low.where}: ")
+            record["not_run"][name] = told.partition(";")[0]
+            return None
+        if new:
+            _note(record, made.scene.low.replace(warnings=result.warnings))
+            protocol = next(
+                key for key, one in self._upscalers.items() if one.get(name) is upscaler
+            )
             record["seconds"][f"{protocol} {name}"] = time.perf_counter() - began
-        return made[upscaler]
+        return np.asarray(result.heights)
+
+    def _full_scan(self, made: Made, shared: Alignment, crop: Crop) -> dict[str, Any]:
+        """Return what a full scan would give, beside what the truth gives."""
+        for name, upscaler in self._upscalers["nm"].items():
+            if methods.chosen(name).method.name == methods.DEFAULT:
+                return full_scan_in(made, upscaler, self.settings.level, shared, crop)
+        return {"reason": f"{methods.DEFAULT} was not run, for which alone they are learnt"}
 
     def _trust(
         self,
@@ -302,6 +320,9 @@ class Evaluator:
         """
         settings = self.settings
         reasons = {name: f"not run: {why}" for name, why in record["not_run"].items()}
+        if protocol != "nm":
+            drawn = [name for name in settings.methods if self._sharpness[name]]
+            reasons |= dict.fromkeys(drawn, NOT_IN_BYTES)
         if not names:
             raise PairError(
                 f"{scene.low.where}: none of the methods takes such a scan "

@@ -39,6 +39,7 @@ from afmsr_core.methods import registry
 from afmsr_core.methods.weights import locate
 from afmsr_core.metrics.parameters import MA, NIQE, sha256_of
 from afmsr_core.pairing import Pair
+from afmsr_core.realisations import FILES as TEXTURES
 from afmsr_core.trust.calibration import FILES
 
 __all__ = [
@@ -92,7 +93,7 @@ def runs(name: str, weights: Path | None = None) -> None:
 
     Looks only, and loads nothing: torch alone takes seconds.
     """
-    method = methods.get(name)
+    method = methods.chosen(name).method
     if not isinstance(method, methods.Network):
         return
     if method.extra and importlib.util.find_spec(method.extra) is None:
@@ -244,7 +245,7 @@ def collect(
         "afmsr": __version__,
         "versions": _versions(),
         "settings": settings.as_dict(),
-        "methods": [_method(name, settings, not_run) for name in methods.names()],
+        "methods": [_method(one, settings, not_run) for one in _listed(settings)],
         "metrics": [_metric(name) for name in metrics.names()],
         "pairs": records,
         "unpaired": list(unpaired),
@@ -303,11 +304,20 @@ def _known(folder: Path) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _method(name: str, settings: EvaluationSettings, not_run: Mapping[str, str]) -> dict[str, Any]:
-    method = methods.get(name)
+def _listed(settings: EvaluationSettings) -> list[methods.Choice]:
+    """Return all methods, each before its sharpened ones, which are listed if they ran."""
+    listed = {one.name: one for one in (*map(methods.chosen, methods.names()), *settings.choices)}
+    order = methods.names()
+    return sorted(listed.values(), key=lambda one: (order.index(one.method.name), one.sharpness))
+
+
+def _method(
+    choice: methods.Choice, settings: EvaluationSettings, not_run: Mapping[str, str]
+) -> dict[str, Any]:
+    name, method = choice.name, choice.method
     return {
         "name": name,
-        "label": method.label,
+        "label": choice.label,
         "kind": method.kind,
         "parameters": method.parameters,
         "source": method.source,
@@ -335,17 +345,19 @@ def _versions() -> Mapping[str, str]:
 
 def weights_of(settings: EvaluationSettings) -> list[Path]:
     """Return the files of all networks of an evaluation, of one name those for every scale."""
+    names = {one.method.name for one in settings.choices}
     return [
         locate(network, settings.weights.get(network.name))
         for network in registry.networks()
-        if network.name in settings.methods
+        if network.name in names
     ]
 
 
 def _decisive(settings: EvaluationSettings) -> str:
     """Return what decides the scores of all pairs, as text."""
     calibrations = [settings.calibration] if settings.calibration else FILES.values()
-    files = [*weights_of(settings), *(path for path in calibrations if path.is_file())]
+    learnt = (*calibrations, *(TEXTURES.values() if settings.draws else ()))
+    files = [*weights_of(settings), *(path for path in learnt if path.is_file())]
     chosen = metrics.resolve(settings.metrics)
     for parameters in (NIQE, MA):
         with contextlib.suppress(MissingWeightsError, WeightsError):  # no score, and a reason

@@ -128,7 +128,7 @@ def _judged(
     scored: Mapping[str, Scores], error: str, settings: EvaluationSettings
 ) -> dict[str, Any]:
     """Return the gains by one kind of error."""
-    kinds = [methods.get(name).kind for name in settings.methods]
+    kinds = [methods.chosen(name).kind for name in settings.methods]
     square, lines = ([f"{scan} {name}" for name in settings.methods] for scan in (SQUARE, LINES))
     names = [*square, *lines]
     errors = [[one.get(name, {}).get(error, np.nan) for name in names] for one in scored.values()]
@@ -156,7 +156,7 @@ def _judged(
 
 def _reference(settings: EvaluationSettings) -> str:
     names = settings.methods
-    plain = [name for name in names if methods.get(name).kind == "interpolation"]
+    plain = [name for name in names if methods.chosen(name).kind == "interpolation"]
     choices = (settings.statistics.reference, REFERENCE, *plain, *names)
     return next(name for name in choices if name in names)
 

@@ -11,6 +11,7 @@ from typing import Any
 from afmsr_core.alignment import AlignmentSettings
 from afmsr_core.errors import UsageError
 from afmsr_core.levelling import parse_spec
+from afmsr_core.methods import Choice, chosen
 from afmsr_core.metrics import resolve
 from afmsr_core.statistics import Settings as StatisticsSettings
 from afmsr_core.trust.calibration import Calibration
@@ -36,6 +37,8 @@ CONVENTIONS: Mapping[str, str] = MappingProxyType(
         "directionless metrics": "tested by their distance from the ideal",
         "detail": "hills and hollows above 5 sigma of what the noise of both scans leaves in them",
         "intervals": "of the calibration, for the method and weights that it was made for",
+        "sharpness": "afm@T: afm, and T times what is drawn at random as rough as a full scan",
+        "numbers of a full scan": "of realisations on the pixels of the truth, as afmsr upscale's",
     }
 )
 """Choices that are no options; they are written into the result beside those that are."""
@@ -48,7 +51,8 @@ class EvaluationSettings:
     Parameters
     ----------
     methods : tuple of str
-        Methods to run.
+        Methods to run; ``"afm@0.5"`` is one that is sharpened, see
+        :func:`afmsr_core.methods.chosen`, in nm only.
     protocols : tuple of str
         ``"paper"``: 8-bit grey values, clamped, each of both images by its own minimum and
         maximum, aligned per method by features alone. ``"nm"``: heights as floats, one
@@ -73,6 +77,10 @@ class EvaluationSettings:
     calibration : Path, optional
         Of a lab's own pairs (``afmsr calibrate``), for the intervals; by default the one that
         ships.
+    seed : int
+        Of what is drawn at random for sharpened methods and for the numbers of a full scan.
+    full_scan : bool
+        Whether the numbers of a full scan, which realisations give, are compared with the truth.
     device, engine : str
         As in ``afmsr upscale``.
     threads : int, optional
@@ -90,6 +98,8 @@ class EvaluationSettings:
     statistics: StatisticsSettings = field(default_factory=StatisticsSettings)
     weights: Mapping[str, Path] = field(default_factory=dict)
     calibration: Path | None = None
+    seed: int = 0
+    full_scan: bool = False
     device: str = "auto"
     engine: str = "auto"
     threads: int | None = None
@@ -105,6 +115,17 @@ class EvaluationSettings:
                 raise UsageError(f"{name} {' '.join(unknown)}: choose {' or '.join(choices)}")
         if not self.methods:
             raise UsageError("no method can run; name some with --methods")
+        if type(self.seed) is not int or self.seed < 0:
+            raise UsageError(f"seed {self.seed!r}: give a whole number, 0 or above")
+        if type(self.full_scan) is not bool:
+            raise UsageError(f"full_scan {self.full_scan!r}: give true or false")
+        if self.full_scan and "nm" not in self.protocols:
+            raise UsageError("full_scan: numbers are of heights; leave out --protocol paper")
+        if "paper" in self.protocols and all(one.sharpness for one in self.choices):
+            raise UsageError(
+                f"{', '.join(self.methods)}: sharpness is for heights, not for the 8 bits of the "
+                f"paper; add a method without it, or give --protocol nm"
+            )
         for one in (self.alignment, self.paper_alignment):
             if one.crop is not None:
                 raise UsageError("alignment.crop: is the option crop here, of all methods alike")
@@ -123,6 +144,16 @@ class EvaluationSettings:
                 f"{', '.join(self.methods)}"
             )
 
+    @property
+    def choices(self) -> tuple[Choice, ...]:
+        """What the names of the methods ask for."""
+        return tuple(chosen(name) for name in self.methods)
+
+    @property
+    def draws(self) -> bool:
+        """Whether anything is drawn at random, so that the seed decides something."""
+        return self.full_scan or any(one.sharpness for one in self.choices)
+
     def per_method(self, protocol: str) -> bool:
         """Return whether methods are aligned one by one in this protocol."""
         if self.align == "protocol":
@@ -137,6 +168,8 @@ class EvaluationSettings:
             "align": self.align,
             "level": self.level,
             "crop": self.crop,
+            "seed": self.seed if self.draws else None,
+            "full_scan": self.full_scan,
             "alignment": self.alignment.as_dict(),
             "paper_alignment": self.paper_alignment.as_dict(),
             "metrics": {name: _plain(value) for name, value in resolve(self.metrics).items()},

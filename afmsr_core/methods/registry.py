@@ -16,6 +16,7 @@ from afmsr_core.grid import SQUARE, Scale
 __all__ = [
     "DEFAULT",
     "Interpolation",
+    "Kind",
     "Method",
     "Network",
     "WeightsFile",
@@ -30,7 +31,7 @@ DEFAULT = "afm"
 
 Kind = Literal["interpolation", "network"]
 
-_HELPERS = ("cubic", "download", "orphans", "registry", "shipped", "store", "weights")
+_HELPERS = ("choice", "cubic", "download", "orphans", "registry", "shipped", "store", "weights")
 """Modules beside this one without methods; to import them all takes 20 ms."""
 
 
@@ -245,8 +246,10 @@ def get(name: str, scale: Scale = SQUARE) -> Method:
     try:
         method = methods()[name.lower().replace("-", "_")]
     except KeyError:
+        plain, sign, amount = name.partition("@")
+        also = f" Here give --method {plain} --sharpness {amount}." if sign else ""
         raise UnknownMethodError(
-            f"no method is called {name!r}.{did_you_mean(name, names())} "
+            f"no method is called {name!r}.{also or did_you_mean(name, names())} "
             f"There are: {', '.join(names())}"
         ) from None
     upright = scale.upright

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -16,12 +16,13 @@ from afmsr_core.metrics.grains import KINDS, Rule, find_grains, ten_point_height
 from afmsr_core.metrics.roughness import surface_parameters
 from afmsr_core.metrics.spectrum import BANDS, autocorrelation_length, power_spectrum
 from afmsr_core.realisations.realiser import Realiser
+from afmsr_core.realisations.texture import Texture
 
 if TYPE_CHECKING:
     from afmsr_core.channel import Channel
     from afmsr_core.upscale import Settings
 
-__all__ = ["DRAWS", "full_scan", "full_scan_of", "logarithms_of", "told"]
+__all__ = ["DRAWS", "full_scan", "full_scan_of", "intervals", "logarithms_of", "told"]
 
 Field = NDArray[np.float64]
 
@@ -91,12 +92,24 @@ def full_scan(realiser: Realiser, spec: str, rule: Rule, draws: int = DRAWS) -> 
         relief = level(surface, spec).channel.heights
         nyquist = 0.5 / (realiser.scale.rows * pixel[0])
         each.append(logarithms_of(relief, pixel, rule, nyquist, lengths))
-    numbers = {
+    return {"draws": draws, "seed": realiser.seed, "numbers": intervals(realiser.texture, each)}
+
+
+def intervals(texture: Texture, each: Sequence[Mapping[str, float]]) -> dict[str, dict[str, float]]:
+    """Return ``median``, ``low`` and ``high`` of the numbers of a full scan, by name.
+
+    Parameters
+    ----------
+    texture : Texture
+        That realisations are drawn from.
+    each : sequence of mapping
+        Of each realisation, what `logarithms_of` returns.
+    """
+    return {
         name: dict(zip(("median", "low", "high"), spread.interval(values), strict=True))
-        for name, spread in realiser.texture.spreads.items()
+        for name, spread in texture.spreads.items()
         if (values := told(each, name)) is not None
     }
-    return {"draws": draws, "seed": realiser.seed, "numbers": numbers}
 
 
 def told(each: Iterable[Mapping[str, float]], name: str) -> Field | None:

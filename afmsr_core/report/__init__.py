@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from afmsr_core.report import floor, gains, long_tables, numbers, trust
+from afmsr_core.report import floor, full_scan, gains, long_tables, numbers, trust
 from afmsr_core.report.contents import read_results
 from afmsr_core.report.files import Files
 from afmsr_core.report.page import page
@@ -44,7 +44,7 @@ def write_report(folder: Path) -> Path:
     folder = Path(folder)
     results = read_results(folder)
     files = Files(folder)
-    for part in (long_tables, gains, floor, trust, numbers):
+    for part in (long_tables, gains, floor, trust, full_scan, numbers):
         for name, text in part.longs(results):
             files.write(f"tables/{name}.csv", text)
     files.write(PAGE, page(results, files))

@@ -96,6 +96,9 @@ COLUMNS = (
     ),
 )
 
+MORE = (_Column("S10z, {unit}", "", _parameter("S10z")), _Column("Sal, nm", "", _parameter("Sal")))
+"""What the CSV with every number holds besides: the table is wide enough."""
+
 
 def _numbers(pair: Record) -> Record:
     found = (pair.get("trust") or {}).get("numbers")
@@ -228,7 +231,7 @@ def _rows(results: Results) -> Iterator[Sequence[Any]]:
         unit = (pair.get("high") or {}).get("unit", "nm")
         surfaces = {"low": found["low"], **found["methods"], "truth": found["truth"]}
         for name, one in surfaces.items():
-            for column in COLUMNS:
+            for column in (*COLUMNS, *MORE):
                 value, ends = column.of(one)
                 told = map(in_full, (value, *(ends or (None, None))))
                 title = column.title.format(unit=unit)

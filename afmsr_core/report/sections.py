@@ -11,6 +11,7 @@ import numpy as np
 from afmsr_core.report import (
     figures,
     floor,
+    full_scan,
     gains,
     numbers,
     p_values,
@@ -146,10 +147,12 @@ def trusted(results: Results, files: Files) -> str:
     """Return the section on how far the results are to be trusted, as HTML."""
     alarm = trust.alarm(results)
     inner = [f'<p class="alarm">{escape(alarm)}</p>'] if alarm else []
-    inner += [f"<p>{escape(one)}</p>" for one in trust.sentences(results)]
+    absent = (*trust.sentences(results), *full_scan.sentences(results))
+    inner += [f"<p>{escape(one)}</p>" for one in absent]
     for name in results.data_sets:
         lost, held = trust.detail(results, name), trust.intervals(results, name)
-        told = [numbers.reported(results, name), numbers.quality(results, name), lost]
+        reported = numbers.reported(results, name), full_scan.table(results, name)
+        told = [*reported, numbers.quality(results, name), lost]
         least = floor.table(results, name)
         if any((*told, held, least)) and len(results.data_sets) > 1:
             inner.append(f"<h3>{escape(results.called(name))}</h3>")
