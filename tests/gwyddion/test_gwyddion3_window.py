@@ -75,7 +75,7 @@ def test_the_dialog_its_cancel_its_result_and_ctrl_f(program, screen, installed_
 
 def test_sharpness_is_chosen_warned_of_and_repeated(program, screen, installed_module):
     running = program(EXAMPLE)
-    running.start()  # Ctrl+F of 3.11 needs a second function to have run, of its own ones too
+    running.start()  # Ctrl+F of 3.11 and 3.12 wants a second call, of Gwyddion's own functions too
     screen.key("Escape")
     wait_for(lambda: not screen.windows(DIALOG), "the end of the dialog")
     dialog = running.start()

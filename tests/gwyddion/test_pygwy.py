@@ -529,7 +529,7 @@ def test_without_a_retrace_there_is_none_to_choose(host: Host, scan: np.ndarray)
     host.add_channel(scan, title="Z (Forward)")
     user = ["wait for methods", "wait a second", "gtk-ok"]
     report = host.run(mode="RUN_INTERACTIVE", user=user)
-    assert report["shown"][0]["insensitive"] == [JOIN]
+    assert JOIN in report["shown"][0]["insensitive"]
     new = _added(report, 2)
     assert 'joined_with=""' in new["data/log"] and report["told"] == []
 
