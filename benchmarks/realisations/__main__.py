@@ -30,7 +30,9 @@ def main() -> int:
     parser.add_argument(
         "--scale", choices=[scale.option for scale in FILES], help="only this one; default: all"
     )
-    parser.add_argument("what", nargs="?", choices=("learn", *tables.TABLES, "sharpness"))
+    parser.add_argument(
+        "what", nargs="?", choices=("learn", *tables.TABLES, "sharpness", "pictures")
+    )
     parser.add_argument("--scans", choices=("dev", "unseen"), default="dev", help="to judge on")
     parser.add_argument(
         "--weights",
@@ -48,6 +50,11 @@ def main() -> int:
             named = (one.partition("=") for one in args.weights)
             rivals = {name: Path(file) for name, _, file in named}
             print(sharpness(args.corpus, rivals, args.picture))
+            return 0
+        if args.what == "pictures":
+            from benchmarks.realisations.pictures import draw
+
+            print(draw(args.corpus))
             return 0
         for scale in FILES:
             if args.scale not in (None, scale.option):

@@ -122,6 +122,7 @@ def _draw(found: Mapping[str, Mapping[str, Mapping[str, float]]], target: Path) 
         axes.set_xlabel("sharpness")
         if key == "invented":
             axes.set_yscale("symlog", linthresh=1)
+            axes.set_ylim(bottom=0)
     for axes in grid.flat[len(keys) :]:
         axes.axis("off")
     handles, labels = grid.flat[2].get_legend_handles_labels()
