@@ -16,6 +16,7 @@ from afmsr_core.errors import FieldError, UsageError
 from afmsr_core.io.gwy import GwyFile
 from afmsr_core.methods import registry
 from afmsr_core.realisations import Realiser
+from afmsr_core.stopped import without_unmeasured
 from afmsr_core.upscale import Settings, upscale
 from gwyddion_plugin.worker import answers, field_files, protocol
 
@@ -43,6 +44,22 @@ def test_the_result_is_that_of_the_library(tmp_path: Path, sharpness: float, see
     steps = {step["name"]: step["settings"] for step in answer["history"]}
     assert steps["sharpen"] == {"sharpness": sharpness, "seed": seed}
     assert any("afmsr_sharpen(" in line for line in answer["log"])
+
+
+def test_line_scans_and_stopped_scans_are_sharpened_too(tmp_path: Path) -> None:
+    lines = scan(32, 128).replace(xreal=1000.0, yreal=1000.0)
+    heights_of_stopped = scan(64, 64).heights.copy()
+    heights_of_stopped[40:] = 0.0
+    stopped = scan(64, 64).replace(heights=heights_of_stopped)
+    for channel, title in ((lines, "(lines x4, afm@0.5)"), (stopped, "(x4 afm@0.5)")):
+        given = without_unmeasured(channel)
+        answer = ask("upscale", tmp_path, channel, sharpness=0.5)
+        assert answer["field"]["title"] == f"Height {title}"
+        expected = realiser(given, 0).sharpened(0.5).heights
+        made, known = heights(tmp_path, answer["field"]), np.isfinite(expected)
+        np.testing.assert_allclose(made[known], expected[known], atol=1e-5)
+        ask("preview", tmp_path, channel, sharpness=0.5)
+    assert not known.all() and answer["field"]["mask"]
 
 
 def test_realisations_come_behind_what_says_how_far_to_trust_the_result(tmp_path: Path) -> None:
