@@ -135,3 +135,12 @@ def test_what_made_a_result_is_told_by_its_history() -> None:
     given = scan()
     found = assess(given, Upscaler(Settings(method="bicubic"))(given), Settings(method="afm"))
     assert not found.calibrated and found.record["method"] == "bicubic"
+
+
+def test_the_width_of_a_flat_scan_is_a_number() -> None:
+    """It is below all that a double holds to the full, so that 1 over it is infinite."""
+    flat = scan().replace(heights=np.full((32, 40), 7.0))
+    asked = Settings(threads=1)
+    told = assess(flat, Upscaler(asked)(flat), asked).record
+    for widths in (told["half_width"], told["half_width_of_second_scan"]):
+        assert all(0 <= one < 1e-300 for one in widths.values())

@@ -251,7 +251,7 @@ def _summary(width: Field) -> dict[str, float]:
     finite = np.isfinite(width)
     known = width.ravel() if finite.all() else width[finite]
     mean = float(known.mean())
-    unit = mean or 1.0
+    unit = mean if mean > np.finfo(np.float64).tiny else 1.0  # whose inverse is finite
     # Single precision is enough, and ordered in half the time.
     single = np.multiply(known, 1 / unit, dtype=np.float32, casting="unsafe")
     median, high = quantiles(single, (0.5, 0.95))
