@@ -11,6 +11,7 @@ import pytest
 
 import afmsr
 from afmsr_cli.main import main
+from afmsr_core import io
 from afmsr_core.data import example_pair
 from afmsr_core.realisations import PERIOD, Realiser
 
@@ -129,6 +130,20 @@ def test_refuses(
     assert main(["upscale", str(scans[0]), *asked]) != 0
     assert said in capsys.readouterr().err
     assert set(tmp_path.iterdir()) == before
+
+
+def test_refuses_before_it_computes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also what only the last of many channels shows."""
+    scan = afmsr.read(example_pair()[0])[0]
+    path = tmp_path / "both.gwy"
+    io.write(path, [scan, scan.replace(title="Phase", unit="deg")])
+    monkeypatch.setattr(afmsr.Upscaler, "begin", None)
+    assert main(["upscale", str(path), "--all-channels", "--realisations", "1"]) == 1
+    assert "both.gwy, channel 1 'Phase': realisations are learnt on heights" in (
+        capsys.readouterr().err
+    )
 
 
 def test_python_has_it_too(scans: list[Path], tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -69,6 +70,28 @@ class Drawn:
                 "--confidence and --residual tell of the best guess, which --sharpness leaves; "
                 "choose one"
             )
+
+    def check_scans(self, channels: Sequence[Channel], settings: Settings) -> None:
+        """Refuse scans of which nothing can be drawn, before the method runs.
+
+        Parameters
+        ----------
+        channels : sequence of Channel
+            The scans of a file.
+        settings : Settings
+            What they will be upscaled with.
+
+        Raises
+        ------
+        UsageError, FieldError
+            As of :class:`afmsr_core.realisations.Realiser`.
+        """
+        if not self.asked:
+            return
+        from afmsr_core.realisations.realiser import check_drawable
+
+        for channel in channels:
+            check_drawable(channel, settings)
 
     def planned(self, channel: Channel, shape: tuple[int, int]) -> list[Planned]:
         """Return what `__call__` will return beside the result, before it is computed."""

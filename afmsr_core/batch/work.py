@@ -145,7 +145,7 @@ class Work:
                 _described(channel, shape, upscaler)
                 for channel, shape in zip(task.wanted, shapes, strict=True)
             ]
-            self._check(task, shapes)
+            self._check(task, shapes, upscaler.settings)
             task.settings = upscaler.settings
             if self.dry_run:
                 self._tell(task)
@@ -183,10 +183,11 @@ class Work:
             task.fine.append(fine)
         return fine
 
-    def _check(self, task: Task, shapes: Sequence[tuple[int, int]]) -> None:
-        """Refuse what could not be written before it is computed."""
+    def _check(self, task: Task, shapes: Sequence[tuple[int, int]], settings: Settings) -> None:
+        """Refuse what could not be drawn or written before it is computed."""
         from afmsr_core.io.results import Planned, check_results
 
+        self.drawn.check_scans(task.wanted, settings)
         planned = []
         for channel, shape in zip(task.wanted, shapes, strict=True):
             planned += [Planned.of(channel, shape), *self.trust.planned(channel, shape)]
