@@ -12,13 +12,14 @@ from afmsr_core.averaging import averaged
 from afmsr_core.channel import Channel
 from afmsr_core.data import example_pair
 from afmsr_core.errors import FieldError, UsageError
+from afmsr_core.gaps import filled
 from afmsr_core.grid import LINES_X2, LINES_X4, SQUARE
 from afmsr_core.io.results import is_extra, results_in
 from afmsr_core.metrics.grains import Rule
 from afmsr_core.realisations import FILES, PERIOD, Realiser, Texture, shipped
 from afmsr_core.realisations.bands import EDGES, amplitude, band_powers, edges, filters
 from afmsr_core.realisations.numbers import full_scan
-from afmsr_core.realisations.realiser import shaped
+from afmsr_core.realisations.realiser import enlarged, shaped
 from afmsr_core.realisations.texture import Spread, features
 from afmsr_core.simulation import Acquisition, coarse_scan
 from afmsr_core.simulation.specimens import SPECIMENS
@@ -197,6 +198,41 @@ def test_what_was_not_measured_stays_unknown():
     assert np.isfinite(drawn).sum() == drawn.size - 40 * 40
 
 
+def gaps(kind, side=128):
+    """Return what was not measured: a stopped scan, a hole, or single pixels everywhere."""
+    missing = np.zeros((side, side), bool)
+    if kind == "stopped":
+        missing[side // 2 :] = True
+    elif kind == "hole":
+        missing[side // 4 : 3 * side // 4, side // 4 : 3 * side // 4] = True
+    else:
+        missing |= np.random.default_rng(SEED).random((side, side)) < 0.01
+    return missing
+
+
+@pytest.mark.parametrize("kind", ["stopped", "hole", "pixels"])
+def test_gaps_add_nothing_to_the_power_of_a_surface(kind):
+    """Neither the steps of what fills them, nor the kinks at their borders, nor its lack of any."""
+    surface = scan_of(side=512)[1]
+    smooth = enlarged(surface[::4, ::4].astype(np.float32), surface.shape)
+    missing = np.kron(gaps(kind), np.ones((4, 4), bool))
+    whole = band_powers(smooth, SQUARE)
+    seen = band_powers(filled(np.where(missing, np.nan, smooth), missing), SQUARE, missing)
+    assert np.all((seen / whole > 0.6) & (seen / whole < 2.0))
+
+
+@pytest.mark.parametrize("kind", ["stopped", "hole", "pixels"])
+def test_gaps_change_little_of_what_is_drawn_beside_them(kind):
+    low, _ = scan_of(side=512)
+    whole = realiser_of(low)
+    torn = realiser_of(low.replace(heights=np.where(gaps(kind), np.nan, low.heights)))
+    spread, without = (
+        np.sqrt(np.mean([np.nanmean(one.deviation(k) ** 2) for k in range(1, 9)]))
+        for one in (torn, whole)
+    )
+    assert 0.7 < spread / without < 1.4
+
+
 @pytest.mark.parametrize("factor", [1e-3, 1e6])
 def test_any_height_unit(factor):
     low, _ = scan_of(side=256)
@@ -232,6 +268,11 @@ def test_sharpness_goes_from_the_best_guess_to_a_realisation(grains):
     assert results_in([half]) == [half]
     with pytest.raises(UsageError, match=r"sharpness 1\.5"):
         grains.sharpened(1.5)
+
+
+def test_only_the_end_of_a_title_tells_of_sharpness():
+    low = scan_of(side=128)[0].replace(title="Height (afm)")
+    assert realiser_of(low).sharpened(0.5).title == "Height (afm) (x4 afm@0.5)"
 
 
 def test_full_sharpness_is_as_rough_as_realisations_in_the_middle(grains):

@@ -22,6 +22,7 @@ __all__ = [
     "Spectrum",
     "autocorrelation",
     "autocorrelation_length",
+    "hann",
     "power_spectrum",
 ]
 
@@ -156,8 +157,8 @@ def power_spectrum(
     level = fit_plane(heights).subtracted_from(heights)
     yres, xres = level.shape
     if window:
-        level *= _hann(yres)[:, None]
-        level *= _hann(xres)
+        level *= hann(yres)[:, None]
+        level *= hann(xres)
     dy, dx = pixel_size
     half = fft.rfft2(level)
     power = half.real**2 + half.imag**2
@@ -178,7 +179,7 @@ def _radius(shape: tuple[int, int], pixel_size: tuple[float, float]) -> Floats:
     return np.asarray(radius)
 
 
-def _hann(length: int) -> Floats:
+def hann(length: int) -> Floats:
     """Return Hann's window, periodic, of mean square 1; ``scipy.signal`` is slow to import."""
     window = 0.5 + 0.5 * np.cos(np.linspace(-np.pi, np.pi, length + 1)[:-1])
     return np.asarray(window / np.sqrt(np.mean(window**2)))

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from afmsr_core.grid import Scale
-from afmsr_core.metrics.spectrum import power_spectrum
+from afmsr_core.metrics.spectrum import hann, power_spectrum
+from afmsr_core.surfaces import fit_plane
 
 __all__ = ["amplitude", "band_powers", "edges", "filters"]
 
@@ -27,6 +28,16 @@ WINDOW = 640
 """Pixels a side of the parts of a field that are transformed, at most: what a larger one tells
 besides lies below the lowest band."""
 
+CALMING = (64.0, 32.0, 16.0, 8.0, 4.0, 2.0, 1.0)
+"""Widths in pixels by which gaps are smoothed, one after the other: large ones for their middle,
+small ones for their borders."""
+
+MARGIN = 16.0
+"""Pixels from a gap within which bands are not told: the kinks at its border show that far."""
+
+KEPT = 0.25
+"""Share of the measured pixels that tell them even so, where gaps are everywhere."""
+
 STEPS = 512
 """Frequencies at which the shape of the noise is tabulated."""
 
@@ -36,7 +47,9 @@ def edges(scale: Scale) -> tuple[float, ...]:
     return tuple(edge for edge in EDGES if edge <= scale.rows)
 
 
-def band_powers(heights: ArrayLike, scale: Scale) -> Field:
+def band_powers(
+    heights: ArrayLike, scale: Scale, missing: NDArray[np.bool_] | None = None
+) -> Field:
     """Return the mean square of what a surface has in every band.
 
     Parameters
@@ -45,6 +58,9 @@ def band_powers(heights: ArrayLike, scale: Scale) -> Field:
         On the square pixels of a result, finite.
     scale : Scale
         Fine pixels per coarse pixel, across the lines and along them.
+    missing : ndarray of bool, shape (yres, xres), optional
+        What was not measured, but filled from the nearest pixels; not everything. The mean is over
+        the others.
 
     Returns
     -------
@@ -59,11 +75,48 @@ def band_powers(heights: ArrayLike, scale: Scale) -> Field:
     """
     field = np.asarray(heights)
     limits = np.array(edges(scale)) / (2 * scale.rows)
+    if missing is not None and missing.any():
+        return _powers_beside_gaps(field, missing, limits)
     total, parts = np.zeros(len(limits) - 1), list(_parts(field.shape))
     for part in parts:
         spectrum = power_spectrum(field[part], (1.0, 1.0))
         total += [spectrum.power(low, high)[0] for low, high in pairwise(limits)]
     return np.asarray(total / len(parts))
+
+
+def _powers_beside_gaps(field: Field, missing: NDArray[np.bool_], limits: Field) -> Field:
+    """Return the mean squares of each band at the pixels that gaps, however filled, do not touch.
+
+    A spectrum tells nothing of places, so each band is turned back into a field of its own.
+    """
+    import cv2
+    from scipy import fft
+
+    calm = _calmed(field, missing)
+    far = cv2.distanceTransform((~missing).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    counts = far >= min(MARGIN, float(np.quantile(far[~missing], 1 - KEPT)))
+    total, weight = np.zeros(len(limits) - 1), 0.0
+    for part in _parts(field.shape):
+        relief = fit_plane(calm[part]).subtracted_from(calm[part])
+        window = np.outer(*(hann(n) for n in relief.shape))
+        half = fft.rfft2(relief * window)
+        down, across = fft.fftfreq(relief.shape[0]), fft.rfftfreq(relief.shape[1])
+        radius = np.hypot(down[:, None], across)
+        for band, (low, high) in enumerate(pairwise(limits)):
+            alone = fft.irfft2(np.where((radius > low) & (radius <= high), half, 0), relief.shape)
+            total[band] += np.sum(alone[counts[part]] ** 2)
+        weight += np.sum(window[counts[part]] ** 2)
+    return np.asarray(total / weight)
+
+
+def _calmed(field: Field, missing: NDArray[np.bool_]) -> Field:
+    """Take off the filling of gaps its steps, which no surface has."""
+    import cv2
+
+    calm = field.copy()
+    for width in CALMING:
+        calm[missing] = cv2.GaussianBlur(calm, (0, 0), width)[missing]
+    return calm
 
 
 def _parts(shape: tuple[int, ...]) -> list[tuple[slice, slice]]:

@@ -112,9 +112,12 @@ class Realiser:
         self._missing = ~np.isfinite(made.heights)
         bare = np.asarray(made.heights) - background.on_grid(*made.heights.shape)
         bare = filled(bare, self._missing)
-        powers = band_powers(bare, self.scale)
+        powers = band_powers(bare, self.scale, self._missing)
         if not powers[0] > 0:
-            raise FieldError(f"{low.where}: the scan is flat, so there is nothing to draw")
+            raise FieldError(
+                f"{low.where}: the scan is flat, so there is nothing to draw; leave "
+                "out --realisations and --sharpness"
+            )
         self._powers = np.maximum(powers, np.finfo(np.float64).eps * powers[0])
         self._expected = self.texture.expected(self._powers, noise)
 
@@ -124,11 +127,13 @@ class Realiser:
         error = calibration.scale_of(gather(relief, made.heights, noise, self.scale, background))
         error = _pooled(filled(error, ~np.isfinite(error)))
         local = error**CONTRAST
-        self._local = (local / np.sqrt(np.mean(local**2))).astype(np.float32)
+        usual = np.sqrt(np.mean(local[~self._missing] ** 2))
+        self._local = (local / usual).astype(np.float32)
         left = np.nanmean((sampled(bare, self.scale) - relief) ** 2)
         room = np.sqrt(max(0.0, noise.pixel**2 - float(left)))
         typical = calibration.scales(TYPICAL) * sampled(error, self.scale)
         self._at_measured = (OF_ROOM * np.minimum(typical, room)).astype(np.float32)
+        self._variance = float(np.mean(self._at_measured[np.isfinite(relief)] ** 2))
 
     def deviation(self, number: int) -> Field:
         """Return what a realisation adds to the result.
@@ -156,8 +161,7 @@ class Realiser:
     def _drawn(self, index: int, typical: bool = False) -> Field:
         ratios, rough, fine = (np.random.default_rng([self.seed, index, i]) for i in range(3))
         of_bands = self._expected if typical else self.texture.drawn(self._expected, ratios)
-        at_measured = float(np.mean(self._at_measured**2))
-        powers = self.texture.noise_for(of_bands, self._powers, at_measured)
+        powers = self.texture.noise_for(of_bands, self._powers, self._variance)
         field = self._local * shaped(powers, self._local.shape, self.scale, rough)
         field = agreeing(field, self.scale)
         noise = fine.standard_normal(self._at_measured.shape, dtype=np.float32)
@@ -202,7 +206,7 @@ class Realiser:
             return self.result
         last = self.result.last_step("upscale")
         method = str(last.settings["method"]) if last else self.texture.method
-        title = self.result.title.replace(f"{method})", f"{method}@{sharpness:g})")
+        title = f"{self.result.title.removesuffix(f'{method})')}{method}@{sharpness:g})"
         settings = {"sharpness": sharpness, "seed": self.seed}
         words = (
             f"{100 * sharpness:g} % of a surface drawn at random (seed {self.seed}) added: looks "
@@ -254,8 +258,8 @@ def _texture_of(low: Channel, result: Channel, settings: Settings, scale: Scale)
     if changed := [CHANGED[one.name] for one in result.history if one.name in CHANGED]:
         raise UsageError(
             f"{low.where}: realisations are drawn about the best guess on all of its pixels, and "
-            f"this result is {changed[-1]}; take the result without --sharpness, --scale and "
-            f"--pixels"
+            f"this result is {changed[-1]}; take the best guess itself, made without --sharpness, "
+            f"--scale and --pixels"
         )
     step: Any = result.last_step("upscale")
     made = step.settings if step else {}
@@ -310,5 +314,5 @@ def _check(low: Channel, result: Channel, settings: Settings) -> None:
     if result.heights.size > LARGE:
         raise FieldError(
             f"{low.where}: {result.xres} x {result.yres} px are too many to draw at once; crop the "
-            f"scan to {LARGE // 16_000_000} Mpx"
+            f"scan to {LARGE * low.heights.size / result.heights.size / 1e6:g} Mpx"
         )
