@@ -308,6 +308,8 @@ def test_refuses_what_nothing_was_learnt_for():
         realiser_of(low, seed=-1)
     with pytest.raises(FieldError, match="flat"):
         realiser_of(low.replace(heights=np.full((64, 64), 5.0)))
+    with pytest.raises(FieldError, match=r"flat.*; leave out --realisations and --sharpness"):
+        realiser_of(low.replace(heights=3.3 * np.mgrid[:64, :64].sum(axis=0)))  # but for rounding
 
 
 # --- numbers ----------------------------------------------------------------------------------

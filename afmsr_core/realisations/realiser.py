@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from afmsr_core import __version__
 from afmsr_core.channel import Channel, Step
@@ -17,7 +17,7 @@ from afmsr_core.large_field import LARGE
 from afmsr_core.levelling import level
 from afmsr_core.realisations.bands import amplitude, band_powers
 from afmsr_core.realisations.texture import Texture, shipped
-from afmsr_core.surfaces import Background, fit_plane
+from afmsr_core.surfaces import ROUNDING, Background, fit_plane
 from afmsr_core.trust.calibration import shipped as shipped_calibration
 from afmsr_core.trust.consistency import sampled
 from afmsr_core.trust.evidence import gather
@@ -107,17 +107,17 @@ class Realiser:
 
         levelled = level(upright, settings.level, settings.mask)
         relief = levelled.channel.heights
+        if _is_flat(relief, upright.heights):
+            raise FieldError(
+                f"{low.where}: the scan is flat, so there is nothing to draw; leave "
+                "out --realisations and --sharpness"
+            )
         noise = noise_of(relief, self.scale.cell)
         background = levelled.background if settings.restore_background else Background()
         self._missing = ~np.isfinite(made.heights)
         bare = np.asarray(made.heights) - background.on_grid(*made.heights.shape)
         bare = filled(bare, self._missing)
         powers = band_powers(bare, self.scale, self._missing)
-        if not powers[0] > 0:
-            raise FieldError(
-                f"{low.where}: the scan is flat, so there is nothing to draw; leave "
-                "out --realisations and --sharpness"
-            )
         self._powers = np.maximum(powers, np.finfo(np.float64).eps * powers[0])
         self._expected = self.texture.expected(self._powers, noise)
 
@@ -244,6 +244,12 @@ def enlarged(coarse: Single, shape: tuple[int, ...]) -> Single:
     import cv2
 
     return np.asarray(cv2.resize(coarse, shape[::-1], interpolation=cv2.INTER_CUBIC))
+
+
+def _is_flat(relief: Field, heights: ArrayLike) -> bool:
+    """Whether what levelling leaves of some heights is nothing but their rounding."""
+    known = relief[np.isfinite(relief)]
+    return float(np.std(known)) <= ROUNDING * float(np.nanmax(np.abs(heights)))
 
 
 def _pooled(error: Field) -> Field:
