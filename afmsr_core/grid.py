@@ -261,7 +261,7 @@ def from_option(option: str) -> Scale:
 
 
 TITLED = re.compile(
-    r"\((?:x4|lines x([24]),) [a-z0-9_]+(?:@[0-9.]+)?(?:, averaged to \d+ x \d+ px)?\)"
+    r"\((?:x4|lines x([24]),) [a-z0-9_]+(?:@[0-9.e-]+)?(?:, averaged to \d+ x \d+ px)?\)"
 )
 """What the title of a result holds, as :meth:`Scale.titled` and averaging write it; other programs
 keep it where they lose the history."""

@@ -138,7 +138,7 @@ def add_parser(commands: Any) -> None:
         type=int,
         default=0,
         metavar="N",
-        help="N channels more: surfaces drawn at random among those that the scan allows, as rough "
+        help="N more channels: surfaces drawn at random among those that the scan allows, as rough "
         "as a full scan; for numbers such as Sdq, not for single features",
     )
     drawn.add_argument(
@@ -150,7 +150,11 @@ def add_parser(commands: Any) -> None:
         "looks sharper, is further from the truth, and its detail is drawn (default: 0)",
     )
     drawn.add_argument(
-        "--seed", type=int, default=0, metavar="S", help="of what is drawn (default: %(default)s)"
+        "--seed",
+        type=int,
+        default=0,
+        metavar="S",
+        help="seed of what is drawn (default: %(default)s)",
     )
 
     beside = parser.add_argument_group("what else is written or shown")

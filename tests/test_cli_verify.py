@@ -104,5 +104,6 @@ def test_a_title_tells_every_scale() -> None:
     assert scales_of(lost) == (LINES_X2, SQUARE) and fineness(lost) == (8.0, 4.0)
     assert scale_of(RESULT.replace(title="Height (lines x4, edsr)")) == LINES_X4
     assert scales_of(RESULT.replace(title="Height (x)")) == ()
+    assert scales_of(RESULT.replace(title=f"Height (x4 afm@{1e-5:g})")) == (SQUARE,)
     with pytest.raises(FieldError, match="it was upscaled"):
         plan(lost)
