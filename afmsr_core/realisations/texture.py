@@ -37,7 +37,7 @@ FILES = {
 """Of the default network, which has other weights at each scale."""
 
 FLOOR = 1e-5  # of the lowest band's power: noise below it tells nothing
-LOUD = 0.02  # of Sq: a full scan is seldom noisier, so noise above it tells less and less
+LOUD = 0.02  # of the root mean square of all bands: noise above it tells less and less
 OF_NOISE = 0.1  # of its power that may lie in a band: from here on it shows there
 NOISY_BAND = 3  # just below the Nyquist frequency of the lines
 LEAST = 0.02  # of a band's power that is always drawn anew
