@@ -8,12 +8,15 @@ from numpy.typing import NDArray
 
 import afmsr
 from afmsr_core.channel import Channel
+from afmsr_core.data import example_pair
 from afmsr_core.gaps import BAND, filled
 from afmsr_core.grid import LINES_X4
 from afmsr_core.methods.interpolation import interpolate
 from afmsr_core.methods.registry import Interpolation, get
+from afmsr_core.trust.assessment import assess
 from afmsr_core.trust.evidence import gather
 from afmsr_core.trust.noise import Noise
+from afmsr_core.upscale import Settings, Upscaler
 
 RNG = np.random.default_rng(23)
 PIXELS = ((1.0, 1.0), (4.0, 1.0), (1.0, 4.0), (15.62, 3.906), (1.0, 2.9), (5e-4, 1.0))
@@ -113,3 +116,24 @@ def test_doubt_about_a_result_is_told_from_the_same_neighbours() -> None:
     result = interpolate(filled(scan, np.isnan(scan), (4.0, 1.0)), rival)
     evidence = gather(scan, result, Noise(0.1, 0.0, None, "scan"), LINES_X4)
     assert np.ptp(evidence.disagreement) < 1  # mean and tilt of the scan; other neighbours make 3
+
+
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize("lines", [1, 4])
+@pytest.mark.parametrize("kind", ["stopped", "hole"])
+def test_gaps_make_no_interval_narrower(kind: str, lines: int, turned: bool) -> None:
+    """What was not measured is no smooth surface, which would tell of small errors elsewhere."""
+    scan = afmsr.read(example_pair()[0])[0]
+    low = scan.replace(heights=scan.heights[::lines])
+    missing = np.zeros(low.heights.shape, bool)
+    rows, columns = (n // 2 for n in missing.shape)
+    missing[rows:, (columns if kind == "hole" else 0) :] = True
+    torn = low.replace(heights=np.where(missing, np.nan, low.heights))
+    asked = Settings(threads=1)
+    without, beside = (
+        assess(one, Upscaler(asked)(one), asked).confidence.heights
+        for one in ((each.turned() if turned else each) for each in (low, torn))
+    )
+    ratio = beside / without
+    assert np.isnan(ratio).mean() == missing.mean()
+    assert 0.9 < np.nanmedian(ratio) < 1.1

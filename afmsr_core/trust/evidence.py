@@ -33,6 +33,7 @@ Single = NDArray[np.float32]
 RIVAL = "bicubic"
 FINE = 1.5  # fine pixels over which maps of the result are pooled: less than half a measured one
 COARSE = 0.7  # distances of lines over which maps of the scan are pooled
+NEAR = 1e-6  # of the weights of a pool that known pixels have, so that it tells of them
 KNOWN = 0.3  # of the white noise: evidence below it tells nothing
 ROUNDING = 1e-6  # of the spread of the heights: below it is what single precision rounds
 NO_BACKGROUND = Background()
@@ -56,6 +57,8 @@ TRAITS = (*(name for name in LENGTHS if name != REFERENCE), *KINDS)
 @dataclass(frozen=True, eq=False)
 class Evidence:
     """What speaks for an error: natural logarithms of lengths in the unit of the heights.
+
+    Maps are NaN in gaps, but for their borders, and gaps are in no mean.
 
     Attributes
     ----------
@@ -192,7 +195,7 @@ def _kind(relief: Field, logs: dict[str, Single], scale: Scale) -> dict[str, flo
     typical = quantile(np.abs(unpredicted(relief, 1, 1)), 0.5)
     return {
         "steepness": math.log(far / near),
-        "sparseness": float(logs["climb"].std(dtype=np.float64)),
+        "sparseness": float(_known(logs["climb"]).std(dtype=np.float64)),
         "texture": math.log(typical + ROUNDING) - _mean(logs[REFERENCE]),
     }
 
@@ -222,15 +225,21 @@ def _away(count: int, scale: int) -> Single:
     return away.astype(np.float32)
 
 
+def _known(field: Single) -> Single:
+    """Return what is known of a map, as a row if that is not all."""
+    known = ~np.isnan(field)
+    return field if known.all() else field[known]
+
+
 def _mean(field: Single) -> float:
-    return float(field.mean(dtype=np.float64))
+    return float(_known(field).mean(dtype=np.float64))
 
 
 def _log_pooled(field: Single, sigma: float, least: float, along: int = 1) -> Single:
     """Return the logarithm of the local root mean square over the pixels that are known.
 
     Over `sigma` pixels, and `along` times as many along the lines; the field is overwritten.
-    `least` is added to the mean square.
+    `least` is added to the mean square. NaN where no known pixel is near.
     """
     import cv2
 
@@ -244,7 +253,9 @@ def _log_pooled(field: Single, sigma: float, least: float, along: int = 1) -> Si
         square[~known] = 0.0
     pooled = mean(square)
     if not whole:
-        pooled /= np.maximum(mean(known.astype(np.float32)), np.float32(1e-6))
+        weight = mean(known.astype(np.float32))
+        weight[weight < NEAR] = np.nan
+        pooled /= weight
     pooled += np.float32(least)
     np.log(pooled, out=pooled)
     pooled *= np.float32(0.5)
