@@ -28,7 +28,7 @@ WINDOW = 640
 """Pixels a side of the parts of a field that are transformed, at most: what a larger one tells
 besides lies below the lowest band."""
 
-CALMING = (64.0, 32.0, 16.0, 8.0, 4.0, 2.0, 1.0)
+CALMING = (64, 32, 16, 8, 4, 2, 1)
 """Widths in pixels by which gaps are smoothed, one after the other: large ones for their middle,
 small ones for their borders."""
 
@@ -115,7 +115,9 @@ def _calmed(field: Field, missing: NDArray[np.bool_]) -> Field:
 
     calm = field.copy()
     for width in CALMING:
-        calm[missing] = cv2.GaussianBlur(calm, (0, 0), width)[missing]
+        coarse = [max(1, n // width) for n in field.shape[::-1]]
+        means = cv2.GaussianBlur(cv2.resize(calm, coarse, interpolation=cv2.INTER_AREA), (0, 0), 1)
+        calm[missing] = cv2.resize(means, field.shape[::-1])[missing]
     return calm
 
 
