@@ -28,7 +28,7 @@ WINDOW = 640
 """Pixels a side of the parts of a field that are transformed, at most: what a larger one tells
 besides lies below the lowest band."""
 
-CALMING = (64, 32, 16, 8, 4, 2, 1)
+CALMING = (64, 32, 16, 8, 4, 2, 1, 1)
 """Widths in pixels by which gaps are smoothed, one after the other: large ones for their middle,
 small ones for their borders."""
 
