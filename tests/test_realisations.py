@@ -18,7 +18,7 @@ from afmsr_core.io.results import is_extra, results_in
 from afmsr_core.metrics.grains import Rule
 from afmsr_core.realisations import FILES, PERIOD, Realiser, Texture, shipped
 from afmsr_core.realisations.bands import EDGES, amplitude, band_powers, edges, filters
-from afmsr_core.realisations.numbers import full_scan
+from afmsr_core.realisations.numbers import full_scan, intervals
 from afmsr_core.realisations.realiser import enlarged, shaped
 from afmsr_core.realisations.texture import Spread, features
 from afmsr_core.simulation import Acquisition, coarse_scan
@@ -313,6 +313,14 @@ def test_refuses_what_nothing_was_learnt_for():
 
 
 # --- numbers ----------------------------------------------------------------------------------
+
+
+def test_an_interval_that_tells_nothing_is_left_out():
+    texture = shipped()
+    wild = [{"Sq": np.log(5.0), "hills.count": count} for count in np.log([1.0, 9.0, 90.0, 9e3])]
+    found = intervals(texture, wild)
+    assert found["Sq"]["low"] < 5.0 < found["Sq"]["high"]
+    assert "hills.count" not in found
 
 
 def test_numbers_of_the_full_scan(grains):

@@ -363,3 +363,11 @@ def test_real_line_scans_have_the_error_and_the_intervals_that_are_told(
         held.append(float(np.mean(np.abs(error) <= half)))
     assert len(held) == 2 * len(judged_scans)
     assert 0.8 < np.mean(held) < 0.99 and min(held) > 0.6
+
+
+def test_the_flagged_share_is_of_what_was_measured() -> None:
+    scan = line_scan(LINES_X4)
+    heights = scan.heights.copy()
+    heights[: len(heights) // 2] = np.nan
+    record = assessed(scan.replace(heights=heights)).record
+    assert record["flagged_share"] == pytest.approx(0.15, abs=0.01)

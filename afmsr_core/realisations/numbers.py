@@ -29,6 +29,10 @@ Field = NDArray[np.float64]
 DRAWS = 8
 """Realisations that the numbers are taken from: the spread of the draws is learnt for so many."""
 
+WIDEST = 1000.0
+"""Upper over lower end of an interval that tells nothing: a few steps and their noise have from no
+grain to thousands."""
+
 HEIGHTS = ("Sa", "Sq", "Sz", "Sdq", "Sdr")
 
 
@@ -74,7 +78,8 @@ def full_scan(realiser: Realiser, spec: str, rule: Rule, draws: int = DRAWS) -> 
     dict
         JSON-serialisable: ``draws``, ``seed``, and by name of the number ``median``, ``low`` and
         ``high``, the ends of the 95 % interval. A number that some realisation does not have, such
-        as the size of grains where there are none, is left out.
+        as the size of grains where there are none, is left out, as is one of which next to nothing
+        is known (`WIDEST`).
 
     Notes
     -----
@@ -105,11 +110,12 @@ def intervals(texture: Texture, each: Sequence[Mapping[str, float]]) -> dict[str
     each : sequence of mapping
         Of each realisation, what `logarithms_of` returns.
     """
-    return {
+    found = {
         name: dict(zip(("median", "low", "high"), spread.interval(values), strict=True))
         for name, spread in texture.spreads.items()
         if (values := told(each, name)) is not None
     }
+    return {name: one for name, one in found.items() if one["high"] < WIDEST * one["low"]}
 
 
 def told(each: Iterable[Mapping[str, float]], name: str) -> Field | None:

@@ -150,7 +150,7 @@ def assess(
         "half_width_of_second_scan": {
             name: float(second_scan(told[name], noise, coverage)) for name in ("median", "p95")
         },
-        "flagged_share": float(doubt.mean()),
+        "flagged_share": float(doubt[np.isfinite(width)].mean()),
         "noise": noise.as_dict(),
         "consistency": agreement.as_dict(),
         "unit": low.unit,
