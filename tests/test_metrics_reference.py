@@ -56,7 +56,7 @@ def test_what_belongs_to_the_truth_is_computed_once(monkeypatch: pytest.MonkeyPa
     calls: list[tuple[str, int]] = []
     for module, name in (
         (spectrum, "power_spectrum"),
-        (spectrum, "autocorrelation_length"),
+        (spectrum, "autocorrelation"),
         (roughness, "roughness_of"),
         (streaks, "find_scars"),
     ):
@@ -75,7 +75,7 @@ def test_what_belongs_to_the_truth_is_computed_once(monkeypatch: pytest.MonkeyPa
     counts = {name: [called for called, _ in calls].count(name) for name, _ in calls}
     assert counts == {
         "power_spectrum": 3,
-        "autocorrelation_length": 3,
+        "autocorrelation": 3,
         "roughness_of": 3,
         "find_scars": 2,  # of the truth and of the low scan, none of the results
     }
