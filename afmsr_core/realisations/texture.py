@@ -19,7 +19,6 @@ from afmsr_core import __version__
 from afmsr_core.errors import UsageError
 from afmsr_core.grid import LINES_X2, LINES_X4, SQUARE, Scale
 from afmsr_core.io.files import contents
-from afmsr_core.realisations.bands import edges
 from afmsr_core.trust.noise import Noise
 
 __all__ = ["FILES", "Spread", "Texture", "features", "shipped"]
@@ -208,8 +207,3 @@ def shipped(scale: Scale = SQUARE) -> Texture | None:
     """Return the texture of the default network at a scale, if it ships."""
     path = FILES[scale.upright]
     return Texture.read(path) if path.is_file() else None
-
-
-def bands_of(scale: Scale) -> int:
-    """Return how many bands there are at a scale."""
-    return len(edges(scale)) - 1
