@@ -25,6 +25,10 @@ COMPLAINTS = ("Log.entryAdded", "Runtime.consoleAPICalled", "Runtime.exceptionTh
 START, PATIENCE = 40.0, 30.0  # seconds that a loaded machine may take
 
 
+class ToldNothing(AssertionError):
+    """The browser answered a call with an error, as it does where a page leaves meanwhile."""
+
+
 class Tab:
     """One tab: goes to pages, types, and is asked what it shows."""
 
@@ -49,7 +53,8 @@ class Tab:
             if told.get("method") in COMPLAINTS:
                 self.said.append(told["params"])
             if told.get("id") == self._number:
-                assert "error" not in told, told
+                if "error" in told:
+                    raise ToldNothing(f"{method}: {told['error']}")
                 return dict(told["result"])
 
     def js(self, expression: str) -> Any:
@@ -64,7 +69,10 @@ class Tab:
         """Wait until an expression is true, across loads of pages."""
         end = time.monotonic() + PATIENCE
         while time.monotonic() < end:
-            done = self.call("Runtime.evaluate", expression=f"!!({expression})")
+            try:
+                done = self.call("Runtime.evaluate", expression=f"!!({expression})")
+            except ToldNothing:  # asked of a page that was just left: the next one is asked again
+                done = {"result": {}}
             if "exceptionDetails" not in done and done["result"].get("value"):
                 return
             time.sleep(0.03)
