@@ -12,6 +12,8 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
+from gwyddion_plugin import pygwy
+
 ROOT = Path(__file__).resolve().parents[1]
 SETUP = configparser.ConfigParser()
 SETUP.read(ROOT / "setup.cfg", encoding="utf-8")
@@ -77,3 +79,17 @@ def test_wheel_is_the_packages_and_their_metadata(built: Path) -> None:
 def test_every_package_says_that_it_is_typed(built: Path) -> None:
     (wheel,) = built.glob("*.whl")
     assert {f"{name}/py.typed" for name in PACKAGES} <= set(zipfile.ZipFile(wheel).namelist())
+
+
+def test_an_installed_wheel_assembles_the_script_of_pygwy(built: Path, tmp_path: Path) -> None:
+    (wheel,) = built.glob("*.whl")
+    zipfile.ZipFile(wheel).extractall(tmp_path)
+    code = (
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r}); from gwyddion_plugin import pygwy\n"
+        f"assert pygwy.__file__.startswith({str(tmp_path)!r})\n"
+        "sys.stdout.write(pygwy.assembled())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", code], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, pygwy.assembled()), done.stderr

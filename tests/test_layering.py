@@ -74,7 +74,7 @@ MODULES = sorted(path for path in CORE.rglob("*.py") if path != CORE / "__init__
 PLUGIN_MODULES = sorted(
     path
     for path in PLUGIN.rglob("*.py")
-    if path not in (PLUGIN / "__init__.py", PLUGIN / "pygwy" / "afmsr_pygwy.py")  # Python 2.7
+    if path != PLUGIN / "__init__.py" and path.parent != PLUGIN / "pygwy" / "script"  # Python 2.7
 )
 
 
