@@ -150,6 +150,44 @@ def test_what_is_unknown_belongs_to_no_grain() -> None:
     assert np.isnan(smoothed(z, (1.0, 1.0), 8.0)[50, 50])
 
 
+@pytest.mark.parametrize("missing", [1, 5, 20, 100])
+def test_single_missing_pixels_decide_nothing(shared: Path, missing: int) -> None:
+    """Grains at a gap are left out, and those at single pixels would mostly be the large ones."""
+    afm = shared / "data" / "afm"
+    entries = {one["id"]: one for one in json.loads((afm / "dev_index.json").read_text())}
+    with np.load(afm / "dev.npz") as bundle:
+        for name in (SCANS[0], "SurfaceTopography__example_ps.tiff__height"):
+            z = entries[name]["z_scale_nm"] * bundle[name][2::4, 2::4].astype(np.float64)
+            z = fit_plane(z).subtracted_from(z)
+            holed = z.copy()
+            chosen = np.random.default_rng(missing).choice(z.size, missing, replace=False)
+            holed.ravel()[chosen] = np.nan
+            of_scan = (z, holed, (4.0, 4.0))
+            of_result = (*(np.kron(one, np.ones((4, 4))) for one in (z, holed)), (1.0, 1.0))
+            for whole, gaps, pixel in (of_scan, of_result):
+                rule = Rule.of(z, (4.0, 4.0), 4.0)
+                for kind in ("hills", "dales"):
+                    wanted, got = (find_grains(one, pixel, rule, kind) for one in (whole, gaps))
+                    assert got.count == pytest.approx(wanted.count, rel=0.02)
+                    assert got.looked_at == wanted.looked_at
+                    assert got.mean_sizes() == pytest.approx(wanted.mean_sizes(), rel=0.03)
+
+
+def test_wide_gaps_and_missing_lines_at_the_border_are_borders() -> None:
+    z = rough(11)
+    z[40:43, 20:140] = np.nan  # as high as the cut-off: it is bridged
+    z[80:84, 20:140] = np.nan
+    z[-2:] = z[:, :1] = np.nan
+    z[120, 60] = np.nan
+    for cutoff in (3.0, 3.7):  # blocks of four pixels have no middle
+        unknown = np.isnan(smoothed(z, (1.0, 1.0), cutoff))
+        wanted = np.zeros(z.shape, bool)
+        wanted[80:84, 20:140] = wanted[-2:] = wanted[:, :1] = True
+        assert (unknown == wanted).all()
+    lines = smoothed(z, (1.0, 0.25), 3.0)  # the gap of four lines is still wider than that
+    assert np.isnan(lines[80:84, 20:140]).all() and not np.isnan(lines[40:43]).any(axis=0)[1:].any()
+
+
 def test_flat_and_empty_fields() -> None:
     told = find_grains(np.zeros((30, 40)), (1.0, 1.0), Rule.of(np.zeros((30, 40)), (1, 1), 4))
     assert told.count == 1 and told.as_dict()["width"] is None
