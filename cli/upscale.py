@@ -8,6 +8,7 @@ import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import closing, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,7 +54,12 @@ def add_parser(commands: Any) -> None:
         epilog=_EPILOG,
     )
     add_file_options(parser)
-    parser.add_argument("--resume", action="store_true", help="skip files whose result exists")
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="skip files whose result, made with these options, is there; with --force, "
+        "results of other options are made anew",
+    )
     add_channel_options(parser.add_argument_group("which channels"))
 
     how = parser.add_argument_group("how")
@@ -209,6 +215,7 @@ def run(args: argparse.Namespace) -> int:
     """Upscale everything that was asked for."""
     from afmsr_core.batch.drawn import Drawn
     from afmsr_core.batch.many import each, planned
+    from afmsr_core.batch.options import options_of
     from afmsr_core.batch.trust import Trust
     from afmsr_core.batch.work import Work
     from afmsr_core.grid import Grid
@@ -222,21 +229,6 @@ def run(args: argparse.Namespace) -> int:
     drawn = Drawn(args.realisations, args.sharpness, args.seed)
     drawn.check(args.protocol, trust.asked)
     grid = Grid(args.scale, args.pixels)
-    found = planned(
-        args.files,
-        args.output,
-        suffix=grid.suffix,
-        preview=args.preview,
-        report=args.report,
-        force=args.force,
-        resume=args.resume,
-    )
-    if not found.jobs:
-        print("afmsr: no scans found", file=sys.stderr)
-        return 3
-    if found.skipped and not args.quiet:
-        done = f"{len(found.skipped)} of {len(found.jobs)} are done already"
-        print(f"afmsr: {done}", file=sys.stderr)
     work = Work(
         which=None if args.channel is None else tuple(args.channel),
         every=args.all_channels,
@@ -250,6 +242,23 @@ def run(args: argparse.Namespace) -> int:
         numbers=args.summary is not None or (args.json and (trust.asked or drawn.asked)),
         with_retrace=args.with_retrace,
     )
+    settings = _settings(args, grid.asked)
+    found = planned(
+        args.files,
+        args.output,
+        suffix=grid.suffix,
+        preview=args.preview,
+        report=args.report,
+        force=args.force,
+        resume=args.resume,
+        options=partial(options_of, settings, work),
+    )
+    if not found.jobs:
+        print("afmsr: no scans found", file=sys.stderr)
+        return 3
+    if found.skipped and not args.quiet:
+        done = f"{len(found.skipped)} of {len(found.jobs)} are done already"
+        print(f"afmsr: {done}", file=sys.stderr)
     table = None
     if args.summary is not None:
         from afmsr_core.batch.summary import Summary
@@ -268,7 +277,7 @@ def run(args: argparse.Namespace) -> int:
         records = each(
             found.left,
             work,
-            _settings(args, grid.asked),
+            settings,
             processes=args.jobs,
             scheduler=scheduler(args),
             within=tally.progress.within,

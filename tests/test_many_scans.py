@@ -137,5 +137,79 @@ def test_resume_does_what_is_left(tmp_path: Path, capsys: pytest.CaptureFixture[
     # A preview that is missing is work that is left.
     assert quick(tmp_path / "in", "-o", out, "--resume", "--preview", "--quiet") == 0
     assert len(list(out.glob("*.png"))) == COUNT
-    assert quick(tmp_path / "in", "-o", out, "--resume", "--force") == 2
-    assert "choose one" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        ("--method", "afm"),
+        ("--method", "afm", "--sharpness", "0.5"),
+        ("--method", "afm", "--realisations", "1"),
+        ("--method", "afm", "--realisations", "1", "--seed", "2"),
+        ("--level", "plane+rows-median"),
+        ("--no-restore-background",),
+        ("--mask", "exclude"),
+        ("--protocol", "paper"),
+        ("--channel", "0"),
+        ("--all-channels",),
+        ("--with-retrace", "auto"),
+        ("--confidence",),
+        ("--residual",),
+    ],
+    ids=" ".join,
+)
+def test_resume_keeps_no_result_of_other_options(
+    tmp_path: Path, others: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    scan, result = tmp_path / "scan.gwy", tmp_path / "result.gwy"
+    heights = np.random.default_rng(0).normal(0.0, 2.0, (32, 32)).cumsum(axis=1)
+    io.write(scan, [Channel(heights, 320.0, 320.0, title="Height")])
+    command = "upscale", str(scan), "-o", str(result), "--threads", "1", "--quiet", "--resume"
+    assert main([*command, "--method", "bicubic"]) == 0
+    first = result.read_bytes()
+    assert main([*command, "--method", "bicubic", *others]) == 2
+    told = capsys.readouterr().err
+    assert "result.gwy: this result was made with --method bicubic --level plane, and" in told
+    assert others[-1] in told and "--force" in told and result.read_bytes() == first
+    assert main([*command, "--method", "bicubic", *others, "--force"]) == 0
+    second = result.read_bytes()
+    assert second != first
+    assert main([*command, "--method", "bicubic", *others, "--force"]) == 0
+    assert result.read_bytes() == second  # the log tells the time of day: it was left alone
+
+
+@pytest.mark.parametrize("kind", ["gsf", "npy"])
+def test_resume_knows_results_in_every_format(tmp_path: Path, kind: str) -> None:
+    (scan,), result = scans(tmp_path / "in", 1), tmp_path / f"result.{kind}"
+    assert quick(scan, "-o", result) == 0
+    when = result.stat().st_mtime_ns
+    assert quick(scan, "-o", result, "--resume") == 0
+    assert quick(scan, "-o", result, "--resume", "--level", "none") == 2
+    assert result.stat().st_mtime_ns == when
+    assert quick(scan, "-o", result, "--resume", "--level", "none", "--force") == 0
+    assert result.stat().st_mtime_ns > when
+
+
+@pytest.mark.parametrize("there", [b"", b"GWYPGwyContainer", b"my notes"], ids=repr)
+def test_resume_takes_nothing_else_for_a_result(
+    tmp_path: Path, there: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (scan,), result = scans(tmp_path / "in", 1), tmp_path / "result.gwy"
+    result.write_bytes(there)
+    assert quick(scan, "-o", result, "--resume") == 2
+    assert "made with other options" in capsys.readouterr().err and result.read_bytes() == there
+    result.write_bytes(scan.read_bytes())  # a scan is no result either
+    assert quick(scan, "-o", result, "--resume") == 2
+
+
+def test_resume_goes_on_after_options_were_changed_half_way(tmp_path: Path) -> None:
+    paths, out = scans(tmp_path / "in"), tmp_path / "out"
+    assert quick(tmp_path / "in", "-o", out, "--quiet") == 0
+    first = out / f"{paths[0].stem}_x4.gwy"
+    again = "-o", out, "--level", "none", "--quiet"
+    assert quick(paths[0], *again, "--force") == 0  # the run that was interrupted
+    before = {path: path.stat().st_mtime_ns for path in out.iterdir()}
+    assert quick(tmp_path / "in", *again, "--resume", "--force", "--jobs", "2") == 0
+    for path, when in before.items():
+        assert (path.stat().st_mtime_ns == when) == (path == first)
+    assert quick(tmp_path / "in", *again, "--resume") == 0

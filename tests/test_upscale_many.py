@@ -114,7 +114,6 @@ def test_channels_and_trust_are_those_that_were_asked_for(tmp_path: Path) -> Non
     ("options", "says"),
     [
         ({"jobs": 0}, "jobs=0"),
-        ({"resume": True, "force": True}, "choose one"),
         ({"channel": 0, "all_channels": True}, "choose one"),
         ({"calibration": "ours.json"}, "give both"),
         ({"residual": True, "protocol": "paper"}, "need"),

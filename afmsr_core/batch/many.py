@@ -12,11 +12,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from afmsr_core.batch.drawn import Drawn
+from afmsr_core.batch.options import options_of
 from afmsr_core.batch.overlapping import overlapping
 from afmsr_core.batch.plan import Job, plan
 from afmsr_core.batch.trust import Trust
 from afmsr_core.batch.work import Work
-from afmsr_core.errors import MissingExtraError, MissingWeightsError, UsageError, naming
+from afmsr_core.errors import (
+    MissingExtraError,
+    MissingWeightsError,
+    OutputExistsError,
+    UsageError,
+    naming,
+)
 from afmsr_core.grid import AUTO, Grid
 
 if TYPE_CHECKING:
@@ -114,6 +121,7 @@ def planned(
     report: bool = False,
     force: bool = False,
     resume: bool = False,
+    options: Callable[[], str] = str,
 ) -> Planned:
     """Pair every scan with its result, before anything is done.
 
@@ -126,17 +134,21 @@ def planned(
     preview, report : bool
         Whether each result has a PNG, or a page, beside it.
     force, resume : bool
-        Replace results, or leave out scans that have one: what is written is complete.
+        Replace results, or leave out scans that have one: what is written is complete. With both,
+        those are replaced that were made with other options.
+    options : callable
+        Returns the options of the run, as of :func:`afmsr_core.batch.options.options_of`; asked
+        only if there is a result to compare.
 
     Raises
     ------
     UsageError
-        If both are wanted, or `output` does not fit.
+        If `output` does not fit.
+    OutputExistsError
+        If an output exists; with `resume`, if it was made with other options.
     OutputError
-        If an output exists or cannot be written.
+        If an output cannot be written.
     """
-    if resume and force:
-        raise UsageError("--resume keeps results and --force replaces them; choose one")
     companions = ((".png",) if preview else ()) + ((".html",) if report else ())
     jobs = plan(
         files,
@@ -147,15 +159,35 @@ def planned(
         force=force or resume,
         companions=companions,
     )
-    left: list[Job] = []
-    skipped: list[Job] = []
-    for job in jobs:
-        (skipped if resume and _is_done(job, companions) else left).append(job)
+    there = [job for job in jobs if resume and job.target.exists()]
+    others = _made_otherwise(there, options()) if there else {}
+    if others and not force:
+        raise OutputExistsError(_told_of(others, options()))
+    done = {job for job in there if job not in others and _has(job, companions)}
+    left, skipped = ([job for job in jobs if (job in done) == so] for so in (False, True))
     return Planned(tuple(jobs), tuple(left), tuple(skipped))
 
 
-def _is_done(job: Job, companions: Iterable[str]) -> bool:
-    return all(path.exists() for path in (job.target, *map(job.target.with_suffix, companions)))
+def _made_otherwise(jobs: Sequence[Job], options: str) -> dict[Job, str | None]:
+    """Return those whose result was made with other options, and these."""
+    from afmsr_core.io import results
+
+    told = {job: results.options_of(job.target) for job in jobs}
+    return {job: before for job, before in told.items() if before != options}
+
+
+def _told_of(others: Mapping[Job, str | None], options: str) -> str:
+    (first, before), *more = others.items()
+    before = "with other options" if before is None else f"with {before}"
+    rest = f" It is not the only one: {len(others)} are there." if more else ""
+    return (
+        f"{first.target}: this result was made {before}, and the run has {options}.{rest} Give "
+        f"--force too, which makes such results anew and keeps the others, or another -o"
+    )
+
+
+def _has(job: Job, companions: Iterable[str]) -> bool:
+    return all(map(Path.exists, map(job.target.with_suffix, companions)))
 
 
 def each(
@@ -196,6 +228,7 @@ def each(
         from afmsr_core.inference.onnx_engine import usable_threads
 
         settings = replace(settings, threads=max(1, usable_threads() // processes))
+    work = replace(work, options=options_of(settings, work))
     parse_spec(settings.level)  # before anything is read: a wrong option is nobody's file's fault
     if jobs and processes == 1 and scheduler is None:
         io.prepare(jobs[0].source)  # beside loading the network
@@ -339,7 +372,8 @@ def upscale_many(
     force : bool
         Replace results that are there.
     resume : bool
-        Leave out scans whose result is there: a run that was interrupted goes on.
+        Leave out scans whose result is there: a run that was interrupted goes on. Results that were
+        made with other options are refused, and with `force` made anew.
     jobs : int
         Scans at a time, each in a process of its own; they share the threads of the machine.
     scheduler : str, path or cluster, optional
@@ -359,7 +393,8 @@ def upscale_many(
     UsageError
         If settings make no sense, or outputs would collide.
     OutputExistsError
-        If a result exists, and neither `force` nor `resume` is given.
+        If a result exists, and neither `force` nor `resume` is given; with `resume` alone, if
+        one was made with other options.
     MissingExtraError, MissingWeightsError, WeightsError
         If the method cannot run here; the message holds the cure.
     AfmsrError
@@ -392,15 +427,6 @@ def upscale_many(
     drawn = Drawn(realisations, sharpness, seed)
     drawn.check(protocol, trust.asked)
     grid = Grid(scale, pixels)
-    run = planned(
-        [Path(path) for path in given],
-        None if out is None else os.fspath(out),
-        suffix=grid.suffix,
-        preview=preview,
-        report=report,
-        force=force,
-        resume=resume,
-    )
     which = None if channel is None else [channel] if isinstance(channel, str | int) else channel
     settings = Settings(
         method=method,
@@ -426,6 +452,16 @@ def upscale_many(
         grid=grid,
         numbers=summary is not None or trust.asked or drawn.asked,
         with_retrace=with_retrace,
+    )
+    run = planned(
+        [Path(path) for path in given],
+        None if out is None else os.fspath(out),
+        suffix=grid.suffix,
+        preview=preview,
+        report=report,
+        force=force,
+        resume=resume,
+        options=partial(options_of, settings, work),
     )
     table = None
     if summary is not None:

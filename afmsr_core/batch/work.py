@@ -88,6 +88,9 @@ class Work:
         Roughness and grains of scan and result go into the record.
     with_retrace : str
         Which retrace each channel is joined with, as of :func:`afmsr_core.joining.with_partner`.
+    options : str
+        All of this in words, for the history of the results:
+        :func:`afmsr_core.batch.options.options_of`.
     """
 
     which: tuple[str, ...] | None = None
@@ -101,6 +104,7 @@ class Work:
     grid: Grid = field(default_factory=Grid)
     numbers: bool = False
     with_retrace: str = "no"
+    options: str = ""
 
     def __call__(
         self, job: Job, upscaler: Upscaler, within: Progress | None = None
@@ -179,6 +183,10 @@ class Work:
 
     def _kept(self, task: Task, fine: Channel) -> Channel:
         """Return what a method made; the numbers of a full scan follow from it alone."""
+        if self.options:
+            *before, last = fine.history
+            settings = {**last.settings, "options": self.options}
+            fine = fine.replace(history=(*before, replace(last, settings=settings)))
         if self.numbers or self.report:
             task.fine.append(fine)
         return fine

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import stat
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import cast
 
 from afmsr_core.errors import UnreadableFileError
 
-__all__ = ["contents", "find_files", "head", "is_folder", "special"]
+__all__ = ["contents", "find_files", "head", "is_folder", "mapped", "special"]
 
 # Files that accompany others: the mask and the description of an array.
 _COMPANIONS = (".mask.npy", ".json")
@@ -85,6 +88,22 @@ def contents(path: str | Path, size: int = -1) -> bytes:
 def head(path: str | Path, size: int = 4096) -> bytes:
     """Return the first bytes of a file, which tell its format. Raises as `contents` does."""
     return contents(path, size)
+
+
+@contextmanager
+def mapped(path: str | Path) -> Iterator[bytes]:
+    """Give the bytes of a file, of which only those that are looked at are read.
+
+    For slices alone: a view into them keeps the file open. Raises as `contents` does.
+    """
+    if not head(path, 1):  # nothing to map
+        yield b""
+        return
+    with (
+        Path(path).open("rb") as file,
+        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data,
+    ):
+        yield cast("bytes", data)
 
 
 def find_files(paths: Iterable[str | Path], also: Collection[str] = ()) -> list[Path]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,9 +10,10 @@ import numpy as np
 
 from afmsr_core import __version__
 from afmsr_core.channel import Channel, Step
-from afmsr_core.errors import UsageError
+from afmsr_core.errors import AfmsrError, UsageError
 from afmsr_core.grid import TITLED, scales_of
 from afmsr_core.io.atomic import check_target
+from afmsr_core.io.files import mapped
 from afmsr_core.io.gwy import GwyFile
 from afmsr_core.io.history import META, from_meta, log_of, to_meta
 
@@ -29,6 +30,7 @@ __all__ = [
     "half_width_of",
     "is_extra",
     "is_result",
+    "options_of",
     "results_in",
     "scan_title",
     "write_results",
@@ -153,6 +155,33 @@ def is_result(channels: Iterable[Channel]) -> bool:
     for a result would be passed over.
     """
     return any(scales_of(channel) for channel in channels)
+
+
+def options_of(path: Path) -> str | None:
+    """Return the options of the run that wrote a result; None if the file does not tell them.
+
+    Of several results in a ``.gwy``, those of the last: a scan may be a result itself.
+    """
+    try:
+        for history in _histories(path):
+            told = [step.settings.get("options") for step in history if step.name == "upscale"]
+            if told:
+                return told[-1] if isinstance(told[-1], str) else None
+    except AfmsrError:  # damaged, or something else
+        pass
+    return None
+
+
+def _histories(path: Path) -> Iterator[tuple[Step, ...]]:
+    """Yield the histories of the channels of a file, last channels first, without the heights."""
+    if path.suffix.lower() != ".gwy":
+        from afmsr_core import io
+
+        yield from (channel.history for channel in reversed(io.read(path)))
+        return
+    with mapped(path) as data:
+        file = GwyFile.from_bytes(data, path)
+        yield from (from_meta(file.meta(number)) for number in reversed(file.numbers))
 
 
 def scan_title(title: str) -> str:
