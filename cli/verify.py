@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
     from afmsr_core import io
     from afmsr_core.alignment import align
     from afmsr_core.averaging import fineness
-    from afmsr_core.io.results import HALF_WIDTH, half_width_of
+    from afmsr_core.io.results import HALF_WIDTH, drawn_at_random, half_width_of
     from afmsr_core.levelling import level
     from afmsr_core.pairing import check_units
     from afmsr_core.surfaces import fit_plane
@@ -125,6 +125,7 @@ def run(args: argparse.Namespace) -> int:
         "result": str(args.result),
         "zoom": str(args.zoom),
         "channel": result.name,
+        "drawn": drawn_at_random(result),
         "unit": result.unit,
         "lateral_unit": result.lateral_unit,
         "slope_unit": slope_unit(result.unit, result.lateral_unit),
@@ -254,6 +255,8 @@ def _parameters(there: Any, truth: Any, known: Any, zoom: Channel) -> dict[str, 
 def _tell(record: dict[str, Any]) -> None:
     unit = record["unit"]
     print(f"{record['channel']} against {record['zoom']}: {record['alignment']['verdict']}")
+    if record["drawn"]:
+        print(f"{record['drawn']} A feature that is confirmed was met by chance, or was measured.")
     print(f"root mean square difference {readable(record['rmse'], unit, 3)}")
     print(
         f"features above 5 sigma: {record['confirmed']} of {record['features_result']} confirmed; "

@@ -12,6 +12,7 @@ import pytest
 import afmsr
 from afmsr_cli.main import main
 from afmsr_core import io
+from afmsr_core.channel import Channel
 from afmsr_core.data import example_pair
 from afmsr_core.realisations import PERIOD, Realiser
 
@@ -135,15 +136,48 @@ def test_refuses(
 def test_refuses_before_it_computes(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also what only the last of many channels shows."""
     scan = afmsr.read(example_pair()[0])[0]
     path = tmp_path / "both.gwy"
-    io.write(path, [scan, scan.replace(title="Phase", unit="deg")])
+    io.write(path, [scan.replace(title=title, unit="deg") for title in ("Phase", "Phase 2")])
     monkeypatch.setattr(afmsr.Upscaler, "begin", None)
     assert main(["upscale", str(path), "--all-channels", "--realisations", "1"]) == 1
-    assert "both.gwy, channel 1 'Phase': realisations are learnt on heights" in (
+    assert "both.gwy, channel 0 'Phase': realisations are learnt on heights" in (
         capsys.readouterr().err
     )
+
+
+@pytest.mark.parametrize("asked", [["--realisations", "2"], ["--sharpness", "0.5"]])
+def test_channels_that_cannot_be_drawn_cost_the_others_nothing(
+    tmp_path: Path, asked: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    scan = afmsr.read(example_pair()[0])[0]
+    scan = Channel(scan.heights[:32, :32], 32 * scan.dx, 32 * scan.dy, title="Height")
+    flat = scan.replace(title="Flat", heights=np.zeros_like(scan.heights))
+    path, target = tmp_path / "four.gwy", tmp_path / "out.gwy"
+    others = [scan.replace(title="Phase", unit="deg"), scan.replace(title="I", unit="A"), flat]
+    io.write(path, [scan, *others])
+    command = ["upscale", str(path), "-o", str(target), "--json"]
+    assert main([*command, "--all-channels", *asked]) == 0
+    (record,) = json.loads(capsys.readouterr().out)
+    for number, title in ((1, "Phase"), (2, "I")):
+        told = f"channel {number} {title!r}: nothing was drawn, the result is the best guess: "
+        assert (
+            f"{told}realisations are learnt on heights, and this channel shows none"
+            in (record["warnings"])
+        )
+    assert any("channel 3 'Flat': nothing was drawn" in one for one in record["warnings"])
+    made = afmsr.read(target)[4:]
+    drawn = [one for one in made if {"realise", "sharpen"} & {step.name for step in one.history}]
+    assert len(made) - len(drawn) == (3 if "--sharpness" in asked else 4)
+    assert all("Height" in one.title for one in drawn) and drawn
+    alone = afmsr.upscale(path, channel="Phase").heights
+    phase = next(one for one in made if one.title.startswith("Phase"))
+    assert np.allclose(phase.heights, alone, rtol=1e-12)
+
+    target.unlink()  # only if nothing at all can be drawn, the file fails
+    assert main([*command, "--channel", "1", "--channel", "3", *asked]) == 1
+    assert "realisations are learnt on heights" in capsys.readouterr().out
+    assert not target.exists()
 
 
 def test_python_has_it_too(scans: list[Path], tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from scipy import ndimage
 from afmsr_cli.main import main
 from afmsr_core import io
 from afmsr_core.averaging import fineness
-from afmsr_core.channel import Channel
+from afmsr_core.channel import Channel, Step
 from afmsr_core.errors import FieldError
 from afmsr_core.grid import LINES_X2, LINES_X4, SQUARE, scale_of, scales_of
 from afmsr_core.planning import plan
@@ -46,6 +46,33 @@ def test_other_units_are_refused(
     assert verify(tmp_path, zoom) == 1
     said = capsys.readouterr()
     assert told in said.err and "--zoom-channel" in said.err and said.out == ""
+
+
+DRAWN = {
+    "Realisation 2 of 8, seed 7, Height (x4 afm)": "realise",
+    "Height (x4 afm@0.5)": "sharpen",
+    "Height (x4 afm@0.5, averaged to 64 x 64 px)": "sharpen",
+    "Height (x4 afm)": "",
+}
+
+
+@pytest.mark.parametrize("title", DRAWN)
+@pytest.mark.parametrize("has_history", [True, False], ids=["history", "title"])
+def test_a_surface_drawn_at_random_is_no_best_guess(
+    title: str, has_history: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    result = RESULT.replace(title=title)
+    if has_history and DRAWN[title]:
+        result = result.replace(title="a").after(Step(DRAWN[title], "1", {}, "50 % drawn"))
+    io.write(tmp_path / "drawn.gwy", result)
+    io.write(tmp_path / "zoom.npy", ZOOM)
+    command = ["verify", str(tmp_path / "drawn.gwy"), str(tmp_path / "zoom.npy"), "--channel", "0"]
+    assert main([*command, "--scale", "4"]) == 0
+    said = capsys.readouterr().out
+    assert main([*command, "--scale", "4", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)["drawn"]
+    assert ("This is not the best guess of the heights." in told) == bool(DRAWN[title])
+    assert (f"{told} A feature" in said) == bool(told)
 
 
 @pytest.mark.parametrize("scale", ["0", "-4"])

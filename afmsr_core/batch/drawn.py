@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from afmsr_core.errors import UsageError
+from afmsr_core.errors import FieldError, UsageError
 
 if TYPE_CHECKING:
     from afmsr_core.channel import Channel
@@ -72,7 +72,7 @@ class Drawn:
             )
 
     def check_scans(self, channels: Sequence[Channel], settings: Settings) -> None:
-        """Refuse scans of which nothing can be drawn, before the method runs.
+        """Refuse a file of which nothing can be drawn, before the method runs.
 
         Parameters
         ----------
@@ -90,8 +90,14 @@ class Drawn:
             return
         from afmsr_core.realisations.realiser import check_drawable
 
+        refusals = []
         for channel in channels:
-            check_drawable(channel, settings)
+            try:
+                check_drawable(channel, settings)
+            except (UsageError, FieldError) as error:
+                refusals.append(error)
+        if len(refusals) == len(channels):
+            raise refusals[0]
 
     def planned(self, channel: Channel, shape: tuple[int, int]) -> list[Planned]:
         """Return what `__call__` will return beside the result, before it is computed."""
@@ -112,6 +118,11 @@ class Drawn:
             Rows and columns to which all are averaged.
         settings : Settings
             It was made with.
+
+        Raises
+        ------
+        UsageError, FieldError
+            As of :class:`afmsr_core.realisations.Realiser`.
         """
         from afmsr_core.averaging import averaged
         from afmsr_core.realisations import Realiser

@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING, Any
 from afmsr_core.batch.drawn import Drawn
 from afmsr_core.batch.plan import Job
 from afmsr_core.batch.trust import Trust, coarseness_of
-from afmsr_core.errors import AfmsrError, Cancelled, described, naming, traceback_of
+from afmsr_core.errors import (
+    AfmsrError,
+    Cancelled,
+    FieldError,
+    UsageError,
+    described,
+    naming,
+    traceback_of,
+)
 from afmsr_core.grid import Grid, choose
 from afmsr_core.stopping import asked
 
@@ -162,6 +170,7 @@ class Work:
                     for finish, shape in zip(begun, shapes, strict=True)
                 ]
                 return
+            undrawn: list[AfmsrError] = []
             for channel, shape, entry in zip(
                 task.wanted, shapes, task.record["channels"], strict=True
             ):
@@ -170,11 +179,17 @@ class Work:
                 if self.trust.asked:
                     extras += self.trust(channel, fine, result, upscaler.settings, entry)
                 if self.drawn.asked:
-                    result, surfaces = self.drawn(channel, fine, shape, upscaler.settings)
+                    try:
+                        result, surfaces = self.drawn(channel, fine, shape, upscaler.settings)
+                    except (UsageError, FieldError) as error:
+                        undrawn.append(error)
+                        result, surfaces = _undrawn(channel, result, error), []
                     extras += surfaces
                 task.results.append(result)
                 task.extras += extras
                 task.warn(channel, extras)
+            if undrawn and len(undrawn) == len(task.wanted):
+                raise undrawn[0]
 
     def _made(self, task: Task, finish: Callable[[], Channel], shape: tuple[int, int]) -> Channel:
         from afmsr_core.averaging import averaged
@@ -276,6 +291,13 @@ class Work:
         subject = subject_of(result, task.wanted[0], half_width, titles)
         subject = replace(subject, guess=task.fine[0], seed=self.drawn.seed)
         return write_page(subject, page, self.force)
+
+
+def _undrawn(channel: Channel, result: Channel, error: AfmsrError) -> Channel:
+    """Return a result of which nothing could be drawn, beside others, with the reason."""
+    reason = str(error).removeprefix(f"{channel.where}: ").partition(";")[0]
+    told = f"nothing was drawn, the result is the best guess: {reason}"
+    return result.replace(warnings=(*result.warnings, told))
 
 
 def _preview(task: Task) -> bytes:

@@ -27,6 +27,7 @@ __all__ = [
     "check_results",
     "conversion",
     "converted_from",
+    "drawn_at_random",
     "half_width_of",
     "is_extra",
     "is_result",
@@ -44,6 +45,10 @@ at random among those that the scan allows."""
 
 CONVERT = "convert"
 """The step of a history that names the file which a channel was converted from."""
+
+
+DRAWN = ("sharpen", "realise")
+"""Steps after which a result is no best guess: a surface drawn at random is part of it."""
 
 
 class Planned(NamedTuple):
@@ -155,6 +160,28 @@ def is_result(channels: Iterable[Channel]) -> bool:
     for a result would be passed over.
     """
     return any(scales_of(channel) for channel in channels)
+
+
+def drawn_at_random(channel: Channel) -> str:
+    """Return what is to be known of a surface that is drawn at random; empty of a best guess.
+
+    Examples
+    --------
+    >>> sharp = Channel(np.zeros((2, 2)), 1.0, 1.0, title="Height (x4 afm@0.5)")
+    >>> drawn_at_random(sharp).rpartition(". ")[2], drawn_at_random(sharp.replace(title="a@b"))
+    ('This is not the best guess of the heights.', '')
+    """
+    step = next((one for one in channel.history[::-1] if one.name in DRAWN), None)
+    upscaled = TITLED.search(channel.title)
+    if step is not None:
+        told = step.effect[:1].upper() + step.effect[1:]
+    elif channel.title.startswith(REALISATION) or (
+        upscaled is not None and "@" in channel.title[upscaled.start() :]
+    ):
+        told = f"{channel.title}: one of many surfaces that fit; not for single features"
+    else:
+        return ""
+    return f"{told}. This is not the best guess of the heights."
 
 
 def options_of(path: Path) -> str | None:

@@ -17,7 +17,7 @@ from afmsr_core.averaging import averaged
 from afmsr_core.channel import Channel
 from afmsr_core.errors import ChannelNotFoundError, FieldError, UsageError
 from afmsr_core.grid import LINES_X2, LINES_X4, SQUARE, Scale, scale_of, scales_of
-from afmsr_core.io.results import REALISATION, half_width_of, is_extra, results_in
+from afmsr_core.io.results import drawn_at_random, half_width_of, is_extra, results_in
 from afmsr_core.large_field import LARGE
 from afmsr_core.levelling import level, parse_spec
 from afmsr_core.methods import Interpolation, registry
@@ -37,10 +37,6 @@ all methods on real scans stay above 0.9, those of another scan fall to about 0.
 
 CHOSEN = re.compile(r"\((?:x\d+|lines x\d+,) ([^\s,()]+)[^()]*\)\s*$")
 """The method at the end of a result's title, as `Upscaler` writes it."""
-
-
-DRAWN = ("sharpen", "realise")
-"""Steps after which a result is no best guess: a surface drawn at random is part of it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,14 +84,7 @@ class Subject:
     @property
     def drawn(self) -> str:
         """What is to be known of a surface that is drawn at random; empty of a best guess."""
-        step = next((one for one in self.result.history[::-1] if one.name in DRAWN), None)
-        if step is not None:
-            told = step.effect[:1].upper() + step.effect[1:]
-        elif self.result.title.startswith(REALISATION) or "@" in self.settings.method:
-            told = f"{self.result.title}: one of many surfaces that fit; not for single features"
-        else:
-            return ""
-        return f"{told}. This is not the best guess of the heights."
+        return drawn_at_random(self.result)
 
     @property
     def difference(self) -> Field | None:
