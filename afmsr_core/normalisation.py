@@ -95,13 +95,16 @@ class Normalisation:
             return relative + CONSTANT_LEVEL
         return relative / self.scale
 
-    def invert(self, values: ArrayLike) -> NDArray[np.float64]:
+    def invert(
+        self, values: ArrayLike, out: NDArray[np.float64] | None = None
+    ) -> NDArray[np.float64]:
         """Return numbers as heights; values outside [0, 1] are heights too. NaN stays NaN.
 
         ``invert(apply(heights))`` is `heights` to rounding of the largest height, and exactly
-        for a constant field.
+        for a constant field. They are written into `out` if it is given, which may be `values`.
         """
-        return np.asarray(values, dtype=np.float64) * self.scale + self.offset
+        scaled = np.multiply(values, self.scale, out=out, dtype=np.float64)
+        return np.add(scaled, self.offset, out=out)
 
 
 def to_8bit(values: ArrayLike) -> NDArray[np.uint8]:

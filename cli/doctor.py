@@ -24,7 +24,6 @@ PARTS: dict[str, tuple[str, ...]] = {
         "numpy",
         "opencv-python",
         "onnxruntime",
-        "gwyfile",
         "gsffile",
         "platformdirs",
         "pooch",

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import atexit
-import gc
 import importlib
 import os
 import sys
@@ -12,6 +10,7 @@ from collections.abc import Sequence
 
 from afmsr_core import __version__
 from afmsr_core.errors import AfmsrError, Cancelled
+from afmsr_core.starting import start
 from afmsr_core.stopping import INTERRUPTED, stoppable
 
 from .actions import add_actions
@@ -115,9 +114,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         from .completion import complete
 
         return complete(build_parser)
-    # At its end Python looks for cycles among all that was imported, which takes a tenth of the
-    # time of a small scan and finds nothing that the system would not take back anyway.
-    atexit.register(gc.freeze)
+    start()
     with streams() as (out, _):
         try:
             with stoppable(say=say):

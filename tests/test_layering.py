@@ -18,6 +18,7 @@ PLUGIN = ROOT / "gwyddion_plugin"
 ROOMS = (
     "errors",
     "text",
+    "starting",
     "temporary",
     "leftovers",
     "stopping",

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from afmsr_core.data import example_pair
+from afmsr_core.starting import BLAS_WAIT, BLAS_WAIT_VARIABLE
 
 HEAVY = {
     *("numpy", "torch", "torchsr", "torchvision", "onnxruntime", "cv2", "scipy", "skimage"),
@@ -18,7 +19,7 @@ HEAVY = {
 }
 # Small ones, but one scan needs none of them, and each takes others along.
 SMALL = {"concurrent", "logging", "multiprocessing", "secrets", "difflib"}
-NOT_IN_UPSCALE = (HEAVY | SMALL) - {"numpy", "onnxruntime", "gwyfile"}
+NOT_IN_UPSCALE = (HEAVY | SMALL) - {"numpy", "onnxruntime"}
 LIMIT_SECONDS = 0.8  # of processor time, which neighbours on the machine change little
 LIMIT_MB = 150
 
@@ -76,7 +77,39 @@ def test_upscaling_loads_only_what_it_uses(tmp_path: Path) -> None:
 def test_interpolations_load_no_engine(method: str, used: set[str], tmp_path: Path) -> None:
     arguments = ("upscale", str(example_pair()[0]), "-o", str(tmp_path / "x4.gwy"))
     loaded = modules_after(COMMAND, *arguments, "--method", method, "--quiet")
-    assert loaded & (HEAVY - {"numpy", "gwyfile"}) == used
+    assert loaded & (HEAVY - {"numpy"}) == used
+
+
+@pytest.mark.parametrize(("wanted", "expected"), [(None, str(BLAS_WAIT)), ("20", "20")])
+def test_threads_of_blas_are_told_not_to_wait_before_they_start(
+    wanted: str | None, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """OpenBLAS reads the variable when numpy loads it; what the user has set stays."""
+    monkeypatch.delenv(BLAS_WAIT_VARIABLE, raising=False)
+    if wanted is not None:
+        monkeypatch.setenv(BLAS_WAIT_VARIABLE, wanted)
+    watch = f"""
+import os, sys
+class Watch:
+    def find_spec(self, name, *others):
+        if name == "numpy":
+            print("numpy is loaded with", os.environ.get({BLAS_WAIT_VARIABLE!r}))
+sys.meta_path.insert(0, Watch())
+"""
+    arguments = ("upscale", str(example_pair()[0]), "-o", str(tmp_path / "x4.gwy"))
+    for code, given in (
+        (COMMAND, (*arguments, "--method", "bicubic", "--quiet")),
+        ("from gwyddion_plugin.worker.__main__ import main; main(); import numpy", ("--cold",)),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-c", watch + code, *given],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=100,
+        )
+        assert done.returncode == 0, done.stderr
+        assert f"numpy is loaded with {expected}" in done.stdout + done.stderr
 
 
 def test_trust_is_loaded_for_those_who_ask(tmp_path: Path) -> None:

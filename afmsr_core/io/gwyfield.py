@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from afmsr_core.channel import Channel, marked
 from afmsr_core.errors import CorruptFileError, ReadError, UnsupportedContentError
+from afmsr_core.io.gwystructure import GwyObject
 from afmsr_core.io.units import from_file
 from afmsr_core.picture.looks import Look
 from afmsr_core.picture.ranges import Range
-
-if TYPE_CHECKING:
-    from gwyfile.objects import GwyObject
 
 __all__ = ["channel_of"]
 
@@ -105,7 +103,7 @@ def _corrupt(where: str, found: str) -> ReadError:
 
 
 def _array(field: GwyObject, where: str) -> NDArray[Any]:
-    sizes = field.get("xres"), field.get("yres")
+    sizes: tuple[Any, Any] = field.get("xres"), field.get("yres")
     data = field.get("data")
     if not all(isinstance(size, int) and size > 0 for size in sizes):
         raise _corrupt(where, f"{field.name} has resolution {sizes[0]!r} x {sizes[1]!r}")

@@ -6,16 +6,15 @@ body and the body: a run of components, each a name, a type code and a value. Ve
 What else differs is in `afmsr_core.io.gwylayout`.
 
 `Structure` walks the whole file once, in linear time and without copying data, so that a file
-that lies about a length is refused with the place of the lie. Values are then handed out in the
-object model of the gwyfile library, whose own parser trusts every length and may never return.
+that lies about a length is refused with the place of the lie. Only then are values handed out. (The
+parser of the gwyfile library trusts every length and may never return.)
 """
 
 from __future__ import annotations
 
 import struct
-from collections import OrderedDict
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 
@@ -23,10 +22,7 @@ from afmsr_core.errors import CorruptFileError, UnsupportedContentError
 from afmsr_core.io.gwylayout import LAYOUTS, VERSION_3
 from afmsr_core.text import decoded
 
-if TYPE_CHECKING:
-    from gwyfile.objects import GwyObject
-
-__all__ = ["Component", "Structure"]
+__all__ = ["Component", "GwyObject", "Structure"]
 
 # Real files nest two or three levels; Python's own stack would stand some hundreds.
 _MAX_DEPTH = 64
@@ -56,6 +52,20 @@ class Component(NamedTuple):
     start: int
     value: int
     end: int
+
+
+class GwyObject(dict[str, Any]):
+    """An object of the file: the values of its components by their names.
+
+    Parameters
+    ----------
+    name : str
+        Its type, such as ``"GwyDataField"``.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.name = name
 
 
 class Structure:
@@ -231,7 +241,7 @@ class Structure:
         return tuple(self.data[start : component.end].split(b"\0")[:count])
 
     def value(self, component: Component) -> Any:
-        """Return the value of a component in gwyfile's object model.
+        """Return the value of a component.
 
         Parameters
         ----------
@@ -272,21 +282,12 @@ class Structure:
         return items, after
 
     def _parse_object(self, start: int) -> tuple[GwyObject, int]:
-        from gwyfile.objects import GwyContainer, GwyDataField, GwyObject, GwySIUnit
-
         kind, position, end = self._object_head(start, len(self.data))
-        content: OrderedDict[str, Any] = OrderedDict()
-        codes: dict[str, str] = {}
+        found = GwyObject(kind)
         while position < end:
             name, after = self._name(position, end)
-            codes[name] = chr(self.data[after])
-            if codes[name] not in self.layout.codes:
-                self._corrupt(after, f"type code {codes[name]!r} is unknown")
-            content[name], position = self._value(codes[name], after + 1)
-        if kind == "GwyContainer":
-            return GwyContainer(content, codes), end
-        if kind == "GwyDataField":
-            return GwyDataField(content, typecodes=codes), end
-        if kind == "GwySIUnit":
-            return GwySIUnit(content, typecodes=codes), end
-        return GwyObject(kind, content, codes), end
+            code = chr(self.data[after])
+            if code not in self.layout.codes:
+                self._corrupt(after, f"type code {code!r} is unknown")
+            found[name], position = self._value(code, after + 1)
+        return found, end

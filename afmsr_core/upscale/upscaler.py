@@ -250,7 +250,7 @@ class Upscaler:
                 plane = values[0].astype(np.float64)
             if paper:
                 plane = from_8bit(to_8bit(plane))
-            result[rows, cols] = normalisation.invert(plane)
+            result[rows, cols] = normalisation.invert(plane, out=plane)
 
         planes = grey.astype(np.float32)[None]
         side = self.settings.tile

@@ -31,7 +31,6 @@ _PACKAGES = (
     "numpy",
     "cv2",
     "onnxruntime",
-    "gwyfile",
     "pooch",
 )
 _TRY = f"import {', '.join(_PACKAGES)}; import gwyddion_plugin.proxy, afmsr_core.upscale"

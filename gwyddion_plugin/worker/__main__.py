@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
 
+from afmsr_core.starting import start
 from gwyddion_plugin.worker import resident
 from gwyddion_plugin.worker.conversation import Conversation
 
@@ -32,6 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         Exit status.
     """
     arguments = sys.argv[1:] if argv is None else argv
+    start()
     # From 1.29 on, ONNX Runtime writes to the user's cache folder and tells its makers what is
     # run, unless it is told not to before it is imported.
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
