@@ -37,6 +37,7 @@ from afmsr_core.surfaces import (
     fit_plane,
     fit_polynomial,
     from_centre,
+    uncertainty,
 )
 
 __all__ = [
@@ -52,6 +53,18 @@ __all__ = [
 
 NONE = "none"
 """The specification that changes nothing."""
+
+UNSURE = 0.3
+"""Of the standard deviation of a pixel: what levelling may be uncertain by before a mask is told to
+leave too few pixels. A plane reaches it at 33 pixels that lie all over the scan, or where it is
+told by a block of 30 x 30 pixels and needed on 256 x 256."""
+
+UNTOLD = 10.0
+"""Of the same: from here on a mask is refused. All that is left of the relief is what the fit adds,
+as of a plane that 3 x 3 pixels tell, where it is needed on 100 x 100."""
+
+TIMES = 1.5
+"""It must be so many times what it is without the mask: short lines tell little by themselves."""
 
 
 # --- steps ---------------------------------------------------------------------------------
@@ -88,11 +101,15 @@ class Leveller:
         One line for help texts.
     remove : callable
         Takes a channel and the pixels that take part, returns :class:`Removed`.
+    unsure : callable
+        Takes the pixels that take part and those that were measured; returns the standard
+        deviation of what is taken off, in those of a pixel.
     """
 
     name: str
     summary: str
     remove: Callable[[Channel, Pixels], Removed]
+    unsure: Callable[[Pixels, Pixels], float]
 
 
 def _remove_plane(channel: Channel, valid: Pixels) -> Removed:
@@ -166,6 +183,12 @@ def _line_medians(values: Heights, valid: Pixels) -> tuple[Heights, Pixels]:
     return medians, known
 
 
+def _unsure_medians(valid: Pixels, measured: Pixels) -> float:
+    """Return the standard deviation of the medians of lines; where there is none, of a pixel."""
+    counts = valid.sum(axis=1)[measured.any(axis=1)]
+    return float(np.sqrt(np.mean(np.minimum(1.0, 0.5 * np.pi / np.maximum(counts, 1)))))
+
+
 def _straight_line(offsets: Heights, weights: Heights) -> Plane:
     """Least-squares line through the offsets, each weighted by its number of pixels."""
     position = from_centre(len(offsets))
@@ -179,12 +202,13 @@ LEVELLERS: Mapping[str, Leveller] = MappingProxyType(
     {
         leveller.name: leveller
         for leveller in (
-            Leveller("plane", "least-squares plane", _remove_plane),
+            Leveller("plane", "least-squares plane", _remove_plane, partial(uncertainty, 1)),
             *(
                 Leveller(
                     f"poly{n}",
                     f"polynomial of total degree {n}",
                     partial(_remove_polynomial, degree=n),
+                    partial(uncertainty, n),
                 )
                 for n in range(MAX_DEGREE + 1)
             ),
@@ -192,11 +216,13 @@ LEVELLERS: Mapping[str, Leveller] = MappingProxyType(
                 "rows-median",
                 "align scan lines by their medians",
                 partial(_align_rows, find=_median_offsets),
+                _unsure_medians,
             ),
             Leveller(
                 "rows-median-diff",
                 "align scan lines by the median difference to the line before; keeps the tilt",
                 partial(_align_rows, find=_median_diff_offsets),
+                _unsure_medians,
             ),
         )
     }
@@ -289,14 +315,14 @@ def level(channel: Channel, spec: str = "plane", mask: str = "ignore") -> Levell
     Returns
     -------
     Levelled
-        Channel and background.
+        Channel and background. The channel has a warning more if a mask leaves few pixels.
 
     Raises
     ------
     UsageError
         If a step or a masking mode is unknown, or the mask to include is missing.
     FieldError
-        If no pixel is left to fit.
+        If no pixel is left to fit, or a mask leaves so few that they do not tell the surface.
 
     Examples
     --------
@@ -314,6 +340,8 @@ def level(channel: Channel, spec: str = "plane", mask: str = "ignore") -> Levell
     surfaces: list[Surface] = []
     if steps and channel.look is not None:  # a fixed range would be that of other heights
         channel = channel.replace(look=Look(channel.look.palette))
+    if mask != "ignore" and channel.mask is not None:
+        channel = _judged(channel, steps, valid, mask)
     for step in steps:
         removed = step.remove(channel, valid)
         surfaces.append(removed.surface)
@@ -336,6 +364,25 @@ def _taking_part(channel: Channel, mode: str) -> Pixels:
             f"mark the pixels in Gwyddion or use mask 'ignore'"
         )
     return finite
+
+
+def _judged(channel: Channel, steps: tuple[Leveller, ...], valid: Pixels, mask: str) -> Channel:
+    """Return a channel with a warning if a mask leaves few pixels to level by, or refuse it."""
+    measured = np.isfinite(channel.heights)
+    for step in steps:
+        unsure = step.unsure(valid, measured)
+        if unsure < max(UNSURE, TIMES * step.unsure(measured, measured)):
+            continue
+        left = f"mask {mask!r} leaves {valid.sum()} of {measured.sum()} pixels to level by"
+        cure = "use mask 'ignore' or mark other pixels in Gwyddion"
+        if unsure > UNTOLD:
+            raise FieldError(
+                f"{channel.where}: {left}, too few or too close for {step.name}; {cure}, or give a "
+                f"lower degree"
+            )
+        told = f"{left}: what {step.name} takes off is uncertain by {100 * unsure:.0f} % of Sq"
+        channel = channel.replace(warnings=(*channel.warnings, f"{told}; {cure}"))
+    return channel
 
 
 def _nothing_left(channel: Channel, mask: str) -> str:

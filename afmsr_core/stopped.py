@@ -57,6 +57,10 @@ REPEATS = 2
 ROUNDING = 1e-11
 """By which a mean differs that two programs computed; of the mean and the range."""
 
+FEW = 0.01
+"""Share of a field that was measured below which a warning is due: what is made of so little is
+filled in."""
+
 STEP = "leave_out"
 """Name of the step in the history."""
 
@@ -115,7 +119,7 @@ def without_unmeasured(channel: Channel) -> Channel:
     >>> int(np.isnan(channel.heights).any(axis=1).sum())
     24
     """
-    channel = _with_gaps(channel)
+    channel = _with_few_named(_with_gaps(channel))
     heights = channel.heights
     top, bottom = _filler(heights), _filler(heights[::-1])
     rows = slice(top.lines, channel.yres - bottom.lines)
@@ -155,6 +159,18 @@ def without_unmeasured(channel: Channel) -> Channel:
     return named.after(Step(STEP, __version__, settings, "; ".join(warnings)))
 
 
+def _with_few_named(channel: Channel) -> Channel:
+    """Return a channel with a warning if hardly a pixel was measured, but some were."""
+    measured, size = int(np.isfinite(channel.heights).sum()), channel.heights.size
+    if not 0 < measured < FEW * size:
+        return channel
+    told = (
+        f"{measured} of {size} pixels were measured, so nearly all that is made of it is filled "
+        f"in; look at its mask in Gwyddion, or choose another channel"
+    )
+    return channel.replace(warnings=(*channel.warnings, told))
+
+
 def _with_gaps(channel: Channel) -> Channel:
     """Return a channel with NaN for the mean that is masked."""
     heights, mask = channel.heights, channel.mask
@@ -164,7 +180,9 @@ def _with_gaps(channel: Channel) -> Channel:
         mean, spread = float(np.mean(heights)), float(np.ptp(heights))
         masked = heights[mask]
         fill = masked[abs(masked - mean) <= ROUNDING * (abs(mean) + spread)]
-    if not (fill.size and np.all(fill == fill[0]) and spread > 0):
+    # A constant field is one by nature, unless hardly a pixel of it is not masked.
+    constant = spread == 0 and np.mean(mask) <= 1 - FEW
+    if constant or not (fill.size and np.all(fill == fill[0])):
         return channel
     gaps = mask & (heights == fill[0])
     rest = mask & ~gaps

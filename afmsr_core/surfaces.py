@@ -23,6 +23,7 @@ __all__ = [
     "fit_polynomial",
     "match_plane",
     "plane_from_sums",
+    "uncertainty",
 ]
 
 ROUNDING = 100 * float(np.finfo(np.float64).eps)
@@ -291,12 +292,8 @@ def fit_polynomial(heights: ArrayLike, degree: int, valid: Pixels | None = None)
     j, i = np.nonzero(np.add.outer(np.arange(ny), np.arange(nx)) <= degree)
     # Both axes are orthonormal under their own weights, so the normal equations of the product
     # are diagonal for complete data and tame for any mask that is not a thin oblique line.
-    pairs_down = (down[:, :, None] * down[:, None, :]).reshape(len(down), -1)
-    pairs_across = (across[:, :, None] * across[:, None, :]).reshape(len(across), -1)
-    gram = (pairs_down.T @ weights @ pairs_across).reshape(ny, ny, nx, nx)
-    inverse = np.linalg.pinv(
-        gram[j[:, None], j, i[:, None], i], rcond=RANK_TOLERANCE, hermitian=True
-    )
+    gram = _gram(down, across, used, degree)
+    inverse = np.linalg.pinv(gram, rcond=RANK_TOLERANCE, hermitian=True)
     total, change = np.zeros((ny, nx)), np.zeros((ny, nx))
     for step in range(1 + REFINEMENTS):
         if step:
@@ -306,6 +303,52 @@ def fit_polynomial(heights: ArrayLike, degree: int, valid: Pixels | None = None)
     coefficients = np.linalg.solve(r_down, np.linalg.solve(r_across, total.T).T)
     coefficients[0, 0] += centre
     return Polynomial(coefficients, x_domain, y_domain)
+
+
+def uncertainty(degree: int, used: Pixels, wanted: Pixels) -> float:
+    """Return how uncertain a polynomial is that is fitted to some pixels, at others.
+
+    Parameters
+    ----------
+    degree : int
+        Of the polynomial, as of `fit_polynomial`.
+    used, wanted : ndarray of bool, shape (yres, xres)
+        The pixels that it is fitted to, and those at which it is needed; some of each.
+
+    Returns
+    -------
+    float
+        Root mean square over the `wanted` of the standard deviation of the fit, in those of a
+        pixel, if pixels are independent; they are not, so it is more. Infinite if the pixels do
+        not determine the polynomial.
+
+    Examples
+    --------
+    >>> wanted = np.ones((100, 100), bool)
+    >>> corner = np.add.outer(np.arange(100), np.arange(100)) < 10
+    >>> [round(uncertainty(1, one, wanted), 2) for one in (wanted, corner)]
+    [0.02, 4.61]
+    >>> uncertainty(2, np.eye(100) > 0, wanted)
+    inf
+    """
+    yres, xres = used.shape
+    down = _legendre(_in_domain(yres, (0.0, 1.0)), min(degree, yres - 1))
+    across = _legendre(_in_domain(xres, (0.0, 1.0)), min(degree, xres - 1))
+    of_used, of_wanted = (_gram(down, across, pixels, degree) for pixels in (used, wanted))
+    if np.linalg.matrix_rank(of_used, hermitian=True, tol=None) < len(of_used):
+        return float("inf")
+    variance = np.trace(np.linalg.solve(of_used, of_wanted)) / np.count_nonzero(wanted)
+    return float(np.sqrt(variance)) if variance >= 0 else float("inf")
+
+
+def _gram(down: Heights, across: Heights, pixels: Pixels, degree: int) -> Heights:
+    """Return the products of all terms up to a total degree, summed over some pixels."""
+    ny, nx = down.shape[1], across.shape[1]
+    j, i = np.nonzero(np.add.outer(np.arange(ny), np.arange(nx)) <= degree)
+    pairs_down = (down[:, :, None] * down[:, None, :]).reshape(len(down), -1)
+    pairs_across = (across[:, :, None] * across[:, None, :]).reshape(len(across), -1)
+    gram = (pairs_down.T @ pixels.astype(np.float64) @ pairs_across).reshape(ny, ny, nx, nx)
+    return np.asarray(gram[j[:, None], j, i[:, None], i])
 
 
 def _orthonormal(weights: Heights, degree: int) -> tuple[Heights, Heights, tuple[float, float]]:

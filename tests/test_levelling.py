@@ -348,3 +348,57 @@ def test_a_field_without_pixels_is_refused_with_the_cure() -> None:
         fit_plane(np.zeros((2, 2)), np.zeros((2, 2), dtype=bool))
     with pytest.raises(UsageError, match="0 to 9, found 10"):
         fit_polynomial(np.zeros((2, 2)), 10)
+
+
+# --- masks that leave little --------------------------------------------------------------
+
+
+def masked(left: int | str, seed: int = 0) -> Channel:
+    """Return a tilted scan with a mask that leaves some pixels, all over it or in a block."""
+    rng = np.random.default_rng(seed)
+    heights = Plane(5.0, 40.0, -30.0).on_grid(96, 96) + rng.normal(size=(96, 96))
+    used = np.zeros(heights.shape, bool)
+    if left == "line":
+        used[30] = True
+    elif left == "block":
+        used[30:33, 50:53] = True
+    else:
+        used.ravel()[rng.choice(used.size, int(left), replace=False)] = True
+    return channel(heights, ~used)
+
+
+@pytest.mark.parametrize("spec", ["plane", "poly2", "plane+rows-median"])
+@pytest.mark.parametrize("left", [1, "line", "block"])
+def test_a_mask_that_leaves_too_little_is_refused(left: int | str, spec: str) -> None:
+    scan = masked(left)
+    with pytest.raises(FieldError, match=r"leaves \d+ of 9216 pixels .* use mask 'ignore'"):
+        level(scan, spec, "exclude")
+    assert scan.mask is not None
+    with pytest.raises(FieldError, match="too few or too close"):
+        level(scan.replace(mask=~scan.mask), spec, "include")
+    for again in (level(scan, spec), level(scan, "none", "exclude")):
+        assert again.channel.warnings == ()
+
+
+@pytest.mark.parametrize(("left", "warns"), [(5, True), (20, True), (60, False), (2000, False)])
+def test_a_mask_that_leaves_few_pixels_is_told(left: int, warns: bool) -> None:
+    """The plane is off by what is told, in the mean over many masks."""
+    off, told = [], []
+    for seed in range(20):
+        scan = masked(left, seed)
+        levelled = level(scan, "plane", "exclude")
+        rest = levelled.background.on_grid(96, 96) - Plane(5.0, 40.0, -30.0).on_grid(96, 96)
+        off.append(np.mean(rest**2))
+        assert bool(levelled.channel.warnings) == warns or left == 20
+        if levelled.channel.warnings:
+            (sentence,) = levelled.channel.warnings
+            assert f"leaves {left} of 9216 pixels" in sentence
+            told.append(float(sentence.partition("uncertain by ")[2].partition(" %")[0]) / 100)
+    if warns:
+        assert np.sqrt(np.mean(off)) == pytest.approx(np.sqrt(np.mean(np.square(told))), rel=0.4)
+
+
+def test_lines_that_a_mask_leaves_empty_are_told() -> None:
+    warnings = level(masked(200), "rows-median", "exclude").channel.warnings
+    assert "what rows-median takes off is uncertain by" in warnings[0]
+    assert level(masked(6000), "rows-median", "exclude").channel.warnings == ()

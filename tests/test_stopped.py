@@ -300,3 +300,23 @@ def test_pairs_are_scored_on_what_was_measured(tmp_path: Path) -> None:
     assert crop[0] + crop[2] <= 44 * 4  # no line that was not measured
     scores = [one["scores"]["nm"]["bicubic"]["rmse"]["value"] for one in pairs.values()]
     assert scores[1] == pytest.approx(scores[0], rel=0.15)
+
+
+@pytest.mark.parametrize("measured", [1, 5, 40])
+def test_a_handful_of_measured_pixels_is_told(measured: int, tmp_path: Path) -> None:
+    """Also through files that cannot hold NaN: the mean of one pixel makes the field constant."""
+    heights = np.full((64, 64), np.nan)
+    chosen = np.random.default_rng(measured).choice(heights.size, measured, replace=False)
+    heights.ravel()[chosen] = np.random.default_rng(0).normal(size=measured)
+    for name in ("few.gwy", "few.gsf", "few.npy"):
+        io.write(tmp_path / name, [Channel(heights, 640.0, 640.0, title="Height")])
+        (read,) = io.read(tmp_path / name)
+        assert np.array_equal(np.isfinite(read.heights), np.isfinite(heights)), name
+        assert f"{measured} of 4096 pixels were measured" in read.warnings[0]
+
+
+def test_a_constant_field_with_a_mask_is_constant() -> None:
+    mask = np.zeros((64, 64), bool)
+    mask[:32] = True
+    flat = Channel(np.full((64, 64), 3.0), 640.0, 640.0, mask=mask)
+    assert without_unmeasured(flat) is flat

@@ -188,7 +188,8 @@ def subject_of(
         )
     if settings.method in registry.names():
         warnings += warnings_for(registry.get(settings.method), scan)
-    warnings += (*scan.warnings, *result.warnings)
+    # Levelling tells too, if a mask leaves little to level by.
+    warnings += (*_levelled(scan, settings, scale).warnings, *result.warnings)
     warnings += _loose(result, scan, settings)
     found = Subject(shown, result, bicubic, half_width, settings, scale, tuple(others))
     sentences = dict.fromkeys(filter(None, (found.drawn, *warnings)))

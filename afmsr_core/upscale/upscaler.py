@@ -160,7 +160,7 @@ class Upscaler:
                 result[_scaled(rows, method.scale.rows)] = band
         mask = None if channel.mask is None else _enlarged(channel.mask, method.scale)
         title = f"{channel.name} ({scale.titled(method.name)})"
-        warnings = (*channel.warnings, *warnings_for(method, channel))
+        warnings = (*levelled.channel.warnings, *warnings_for(method, channel))
         made = levelled.channel.replace(heights=result, mask=mask, title=title, warnings=warnings)
         if self.settings.restore_background:
             made = made.replace(look=channel.look)
