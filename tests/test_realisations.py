@@ -312,6 +312,24 @@ def test_refuses_what_nothing_was_learnt_for():
         realiser_of(low.replace(heights=3.3 * np.mgrid[:64, :64].sum(axis=0)))  # but for rounding
 
 
+def test_refuses_the_result_of_another_scan():
+    low, _ = scan_of(side=256)
+    other = np.random.default_rng(0).normal(size=low.heights.shape)
+    best = realiser_of(low).result
+    half = low.replace(heights=low.heights[:, :32], xreal=low.xreal / 2)
+    for scan, why in (
+        (half, r"it has 256 x 256 px"),
+        (half.turned(), r"it has 256 x 256 px"),
+        (low.replace(xreal=1.01 * low.xreal, yreal=1.01 * low.yreal), "its area is another"),
+        (low.replace(heights=low.heights[::-1]), "its heights at the measured pixels differ"),
+        (low.replace(heights=other), "its heights at the measured pixels differ"),
+    ):
+        with pytest.raises(FieldError, match=rf"no result of this scan .*{why}; give the scan"):
+            Realiser(scan, best, Settings())
+    noise = low.replace(heights=other)  # but its own is, however much was smoothed
+    assert np.isfinite(realiser_of(noise).surface(1, 2).heights).all()
+
+
 # --- numbers ----------------------------------------------------------------------------------
 
 

@@ -20,9 +20,11 @@ from afmsr_cli.main import main
 from afmsr_core.averaging import averaged
 from afmsr_core.data import example_pair
 from afmsr_core.errors import ChannelNotFoundError, FieldError, UsageError
+from afmsr_core.metrics import numbers as all_numbers
 from afmsr_core.metrics.grains import Rule
 from afmsr_core.metrics.numbers import numbers_of_both
 from afmsr_core.realisations import Realiser
+from afmsr_core.realisations import numbers as full_scans
 from afmsr_core.realisations.numbers import full_scan_of
 from afmsr_core.scan_page.fields import GAP, Steps, thinned
 from afmsr_core.scan_page.next_time import next_time
@@ -287,6 +289,39 @@ def test_the_page_says_what_a_full_scan_would_give(tmp_path: Path) -> None:
         said = ("of this very place, with 512 x 512 pixels; not of another place", "(seed 7)")
         for words in (*said, "S-filter (ISO 25178-3): the pixel of 3.906 nm", "no L-filter"):
             assert words in html.replace("3.91 nm", "3.906 nm"), words
+
+
+@pytest.mark.parametrize("more", [[], ["--scale", "2"], ["--sharpness", "0.5"]], ids=" ".join)
+def test_page_and_json_tell_the_same_numbers_and_find_them_once(
+    more: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    scan, fine = tmp_path / "scan.gwy", tmp_path / "fine.gwy"
+    (low,) = afmsr.read(example_pair()[0])
+    part = afmsr.Channel(low.heights[:48, :48], 48 * low.dx, 48 * low.dy, title="Height")
+    afmsr.write(scan, [part])
+    command = ["upscale", str(scan), "-o", str(fine), "--seed", "3", "--quiet", *more, "--force"]
+    assert main([*command, "--report"]) == 0
+    alone = numbers_on(fine.with_suffix(".html").read_text(encoding="utf-8"))
+    calls = []
+    for module, name in ((full_scans, "full_scan"), (all_numbers, "numbers_of_both")):
+        right = getattr(module, name)
+
+        def counted(*given: Any, right: Any = right, name: str = name) -> Any:
+            calls.append(name)
+            return right(*given)
+
+        monkeypatch.setattr(module, name, counted)
+    assert main([*command, "--report", "--json", "--realisations", "1"]) == 0
+    assert sorted(calls) == ["full_scan", "numbers_of_both"]
+    rows = numbers_on(fine.with_suffix(".html").read_text(encoding="utf-8"))
+    assert rows == alone
+    (record,) = json.loads(capsys.readouterr().out)
+    told = record["channels"][0]["parameters"]["full_scan"]["numbers"]["Sdq"]
+    median, low_end, high = (digits(told[end]) for end in ("median", "low", "high"))
+    assert rows["Sdq, root mean square slope"][-1].startswith(f"{median} <small>[{low_end}, {high}")
 
 
 @pytest.mark.parametrize(

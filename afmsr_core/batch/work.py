@@ -289,7 +289,8 @@ class Work:
         result = first.replace(path=task.job.target, number=None)
         titles = [one.title for one in others]
         subject = subject_of(result, task.wanted[0], half_width, titles)
-        subject = replace(subject, guess=task.fine[0], seed=self.drawn.seed)
+        numbers = task.record["channels"][0].get("parameters")
+        subject = replace(subject, guess=task.fine[0], seed=self.drawn.seed, numbers=numbers)
         return write_page(subject, page, self.force)
 
 

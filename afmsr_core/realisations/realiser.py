@@ -48,6 +48,12 @@ OF_ROOM = 0.5
 """Share of the expected error at a measured pixel that is drawn there. All of it would be right if
 the result were free of the noise of the scan; then realisations would have the noise twice."""
 
+SAME = 0.5
+"""Least correlation of a result with the scan that it was made of, at the measured pixels: above
+0.9 for real scans and for white noise alone."""
+
+SAME_AREA = 1e-4  # of a side: files keep sizes as decimals of few digits
+
 CHANGED = {"average": "averaged", "sharpen": "sharpened", "realise": "a realisation itself"}
 """Steps after which a result is no longer the best guess on all pixels, which all draws are
 about, and what it is then."""
@@ -77,7 +83,8 @@ class Realiser:
     UsageError
         If nothing was learnt for this method, these weights and this kind of data.
     FieldError
-        If the scan is too small to tell its noise, or flat, or the result is too large.
+        If the scan is too small to tell its noise, or flat, the result is too large, or it is the
+        result of another scan.
 
     Notes
     -----
@@ -129,7 +136,10 @@ class Realiser:
         local = error**CONTRAST
         usual = np.sqrt(np.mean(local[~self._missing] ** 2))
         self._local = (local / usual).astype(np.float32)
-        left = np.nanmean((sampled(bare, self.scale) - relief) ** 2)
+        again = sampled(bare, self.scale)
+        if _likeness(again, relief) < SAME:
+            raise FieldError(_another(low, result, "its heights at the measured pixels differ"))
+        left = np.nanmean((again - relief) ** 2)
         room = np.sqrt(max(0.0, noise.pixel**2 - float(left)))
         typical = calibration.scales(TYPICAL) * sampled(error, self.scale)
         self._at_measured = (OF_ROOM * np.minimum(typical, room)).astype(np.float32)
@@ -267,6 +277,11 @@ def _texture_of(low: Channel, result: Channel, settings: Settings, scale: Scale)
             f"this result is {changed[-1]}; take the best guess itself, made without --sharpness, "
             f"--scale and --pixels"
         )
+    if (result.yres, result.xres) != choose(low, settings.scale).scale.shape(low.yres, low.xres):
+        raise FieldError(_another(low, result, f"it has {result.xres} x {result.yres} px"))
+    sizes = (result.xreal, low.xreal), (result.yreal, low.yreal)
+    if any(abs(one - other) > SAME_AREA * other for one, other in sizes):
+        raise FieldError(_another(low, result, "its area is another"))
     step: Any = result.last_step("upscale")
     made = step.settings if step else {}
     texture = shipped(scale)
@@ -277,6 +292,22 @@ def _texture_of(low: Channel, result: Channel, settings: Settings, scale: Scale)
             f"ship, and this result is made by {name}; take --method afm without --weights"
         )
     return texture
+
+
+def _another(low: Channel, result: Channel, why: str) -> str:
+    return (
+        f"{low.where}: {result.name!r} is no result of this scan at these settings: {why}; give "
+        f"the scan that it was made from, and the settings"
+    )
+
+
+def _likeness(one: Field, other: Field) -> float:
+    """Return the correlation of two fields where both are known; 1 where it cannot be told."""
+    known = np.isfinite(one) & np.isfinite(other)
+    a, b = one[known], other[known]
+    if a.size < 2 or not (a.std() > 0 and b.std() > 0):
+        return 1.0
+    return float(np.corrcoef(a, b)[0, 1])
 
 
 def check_drawable(low: Channel, settings: Settings) -> None:

@@ -63,6 +63,9 @@ class Subject:
         What the method made, before it was averaged or sharpened, if that is not the result.
     seed : int
         Of the surfaces that are drawn for the numbers of a full scan.
+    numbers : mapping or None
+        What :func:`afmsr_core.metrics.numbers.numbers_of_both` tells, with ``full_scan`` as from
+        :func:`afmsr_core.realisations.numbers.full_scan_of`, if it is known already.
     """
 
     scan: Channel
@@ -75,6 +78,7 @@ class Subject:
     warnings: tuple[str, ...] = ()
     guess: Channel | None = None
     seed: int = 0
+    numbers: Mapping[str, Any] | None = None
 
     @property
     def upright(self) -> Channel:

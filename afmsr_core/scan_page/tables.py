@@ -49,13 +49,15 @@ def numbers(subject: Subject, known: Trusted) -> str:
     """Return HTML with the numbers of scan and result, and the noise of the scan."""
     scan = subject.scan
     try:
-        found = numbers_of_both(scan, subject.result, subject.settings.level)
+        found = dict(subject.numbers or {}) or numbers_of_both(
+            scan, subject.result, subject.settings.level
+        )
         if subject.bicubic is not None and subject.bicubic.heights.size <= MANY:
             found["bicubic"] = _of_bicubic(subject, subject.bicubic, found["grain_rule"])
     except FieldError as error:
         return f"<p>{escape(str(error))}</p>"
     rule = found["grain_rule"]
-    full = _of_full_scan(subject, rule)
+    full = found.get("full_scan") or _of_full_scan(subject, rule)
     found |= {FULL: full["numbers"]} if "numbers" in full else {}
     columns = [name for name in HEADS if name in found]
     rows = []
