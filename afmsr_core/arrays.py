@@ -14,6 +14,7 @@ from afmsr_core import io
 from afmsr_core.channel import Channel
 from afmsr_core.errors import FieldError, UsageError
 from afmsr_core.io.units import from_file
+from afmsr_core.stopped import without_infinite
 
 if TYPE_CHECKING:
     import xarray
@@ -84,12 +85,12 @@ def as_channel(
         if given:
             raise UsageError(f"{given[0]}= describes a bare array; what was given has its own")
     if isinstance(scan, Channel):
-        return scan
+        return without_infinite(scan)
     if is_file:
         return _of_file(Path(scan), channel)  # type: ignore[arg-type]
     if labelled:
-        return _of_labelled(scan)
-    return _of_array(np.asarray(scan), size, pixel_size, unit, title or "")
+        return without_infinite(_of_labelled(scan))
+    return without_infinite(_of_array(np.asarray(scan), size, pixel_size, unit, title or ""))
 
 
 def _of_file(path: Path, which: str | int | None) -> Channel:

@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 
 from afmsr_core import __version__
 from afmsr_core.channel import Channel, Step
+from afmsr_core.large_field import LargeField
 from afmsr_core.quantity import readable
 
-__all__ = ["without_unmeasured"]
+__all__ = ["without_infinite", "without_unmeasured"]
 
 Field = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -119,7 +120,11 @@ def without_unmeasured(channel: Channel) -> Channel:
     >>> int(np.isnan(channel.heights).any(axis=1).sum())
     24
     """
-    channel = _with_few_named(_with_gaps(channel))
+    return without_infinite(_without_fillers(_with_few_named(_with_gaps(channel))))
+
+
+def _without_fillers(channel: Channel) -> Channel:
+    """Return a channel in which lines at an edge that were not measured hold NaN, and are named."""
     heights = channel.heights
     top, bottom = _filler(heights), _filler(heights[::-1])
     rows = slice(top.lines, channel.yres - bottom.lines)
@@ -157,6 +162,27 @@ def without_unmeasured(channel: Channel) -> Channel:
         return named  # written by us: what was left out then has a filler again
     settings = {"pixels": int(missing.sum())}
     return named.after(Step(STEP, __version__, settings, "; ".join(warnings)))
+
+
+def without_infinite(channel: Channel) -> Channel:
+    """Return a channel in which infinite heights, which are no measurement, are NaN, and named.
+
+    Examples
+    --------
+    >>> channel = without_infinite(Channel(np.array([[1.0, np.inf]]), 2.0, 1.0))
+    >>> channel.heights.tolist(), channel.warnings
+    ([[1.0, nan]], ('1 of 2 pixels holds an infinite value; it counts as not measured',))
+    """
+    if isinstance(channel.heights, LargeField):  # a result, which is finite
+        return channel
+    infinite = np.isinf(channel.heights)
+    count = int(np.count_nonzero(infinite))
+    if not count:
+        return channel
+    hold, they = ("holds", "it counts") if count == 1 else ("hold", "they count")
+    told = f"{count} of {infinite.size} pixels {hold} an infinite value; {they} as not measured"
+    heights = np.where(infinite, np.nan, channel.heights)
+    return channel.replace(heights=heights, warnings=(*channel.warnings, told))
 
 
 def _with_few_named(channel: Channel) -> Channel:

@@ -262,6 +262,8 @@ def test_the_report_shows_what_the_records_hold(reported: Path) -> None:
             numbers = pair["trust"]["numbers"]
             one = numbers["methods"].get(side) or numbers[side]
             assert float(row["Sq, nm"]) == pytest.approx(one["Sq"])
+            assert float(row["S10z, nm"]) == pytest.approx(one["S10z"])
+            assert float(row["Sal, nm"]) == pytest.approx(one["Sal"])
             assert float(row["Grains"]) == one["hills"]["count"]
             assert float(row["Pores, width, nm"]) == pytest.approx(one["dales"]["width"])
     every = rows_of(folder, "trust-numbers")

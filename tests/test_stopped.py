@@ -12,6 +12,7 @@ import pytest
 
 from afmsr_cli.main import main
 from afmsr_core import io
+from afmsr_core.arrays import as_channel
 from afmsr_core.channel import Channel
 from afmsr_core.grid import SQUARE
 from afmsr_core.levelling import level
@@ -320,3 +321,21 @@ def test_a_constant_field_with_a_mask_is_constant() -> None:
     mask[:32] = True
     flat = Channel(np.full((64, 64), 3.0), 640.0, 640.0, mask=mask)
     assert without_unmeasured(flat) is flat
+
+
+def test_infinite_values_are_no_heights(tmp_path: Path) -> None:
+    """Noise, verdict and drawing took them for heights, and called the scan flat."""
+    heights = relief()
+    holed = np.where(heights > np.quantile(heights, 0.998), np.nan, heights)
+    infinite = np.where(np.isnan(holed), np.inf, holed)
+    count = int(np.isnan(holed).sum())
+    io.write(tmp_path / "scan.npy", [channel(np.zeros(heights.shape))])
+    np.save(tmp_path / "scan.npy", infinite)
+    (read,) = io.read(tmp_path / "scan.npy")
+    for found in (read, as_channel(channel(infinite))):
+        np.testing.assert_array_equal(found.heights, holed)
+        told = (
+            f"{count} of {heights.size} pixels hold an infinite value; they count as not measured"
+        )
+        assert told in found.warnings
+        assert noise_of(found.heights) == noise_of(holed)

@@ -82,8 +82,10 @@ def _grain(kind: str, name: str) -> Callable[[Record], tuple[float | None, Seque
 COLUMNS = (
     _Column("Sa, {unit}", "", _parameter("Sa")),
     _Column("Sq, {unit}", "", _parameter("Sq")),
+    _Column("S10z, {unit}", "", _parameter("S10z")),
     _Column("Sdq", "", _parameter("Sdq")),
     _Column("Sdr, %", "", _parameter("Sdr")),
+    _Column("Sal, nm", "", _parameter("Sal")),
     *(
         column
         for kind, what, height in (("hills", "Grains", "height"), ("dales", "Pores", "depth"))
@@ -95,9 +97,6 @@ COLUMNS = (
         )
     ),
 )
-
-MORE = (_Column("S10z, {unit}", "", _parameter("S10z")), _Column("Sal, nm", "", _parameter("Sal")))
-"""What the CSV with every number holds besides: the table is wide enough."""
 
 
 def _numbers(pair: Record) -> Record:
@@ -231,7 +230,7 @@ def _rows(results: Results) -> Iterator[Sequence[Any]]:
         unit = (pair.get("high") or {}).get("unit", "nm")
         surfaces = {"low": found["low"], **found["methods"], "truth": found["truth"]}
         for name, one in surfaces.items():
-            for column in (*COLUMNS, *MORE):
+            for column in COLUMNS:
                 value, ends = column.of(one)
                 told = map(in_full, (value, *(ends or (None, None))))
                 title = column.title.format(unit=unit)
