@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import numpy as np
 from numpy.typing import NDArray
 
 __all__ = ["filled", "measured_part", "middle"]
 
+Real = TypeVar("Real", np.float64, np.float32)
 
 BAND = 512
 """Columns that are looked at together: a few MB, which stay in the processor's cache."""
 
 
 def filled(
-    heights: NDArray[np.float64],
+    heights: NDArray[Real],
     missing: NDArray[np.bool_],
     pixel: tuple[float, float] = (1.0, 1.0),
-) -> NDArray[np.float64]:
+) -> NDArray[Real]:
     """Give every missing pixel the value of its nearest measured one.
 
     Parameters
     ----------
-    heights : ndarray of float64, shape (yres, xres)
+    heights : ndarray of float64 or float32, shape (yres, xres)
         In any unit.
     missing : ndarray of bool, shape (yres, xres)
         What was not measured; not everything.
@@ -31,7 +34,7 @@ def filled(
 
     Returns
     -------
-    ndarray of float64, shape (yres, xres)
+    ndarray of the same type, shape (yres, xres)
         `heights` itself if nothing is missing. Of measured pixels as near, the one further up,
         and of those in one row the left.
 

@@ -80,15 +80,19 @@ def quantile(values: Field, share: float) -> float:
     return quantiles(values, (share,))[0]
 
 
-def quantiles(values: Field | NDArray[np.float32], shares: Sequence[float]) -> list[float]:
+def quantiles(
+    values: Field | NDArray[np.float32], shares: Sequence[float], in_place: bool = False
+) -> list[float]:
     """Return several quantiles of values that are all known, the least of them first.
+
+    With `in_place`, contiguous values are left in another order, without a copy.
 
     Examples
     --------
     >>> quantiles(np.array([4.0, 0.0, 1.0]), (0.5, 0.75))
     [1.0, 2.5]
     """
-    parted, first, found = values.flatten(), 0, []
+    parted, first, found = values.ravel() if in_place else values.flatten(), 0, []
     for share in sorted(shares):
         place = share * (values.size - 1)
         low = math.floor(place)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -78,10 +78,10 @@ class Plane:
     slope_x: float = 0.0
     slope_y: float = 0.0
 
-    def on_grid(self, yres: int, xres: int, rows: slice = ALL) -> Heights:
+    def on_grid(self, yres: int, xres: int, rows: slice = ALL, dtype: Any = np.float64) -> Heights:
         """Return the plane on a grid of `yres` by `xres` pixels, or on some `rows` of it."""
         across, down = self.slope_x * from_centre(xres), self.slope_y * from_centre(yres)[rows]
-        return (self.datum + down)[:, None] + across
+        return (self.datum + down).astype(dtype)[:, None] + across.astype(dtype)
 
     def subtracted_from(self, heights: Heights) -> Heights:
         """Return `heights` less the plane; taking the datum off first keeps small relief."""
@@ -387,14 +387,16 @@ def _in_domain(n: int, domain: tuple[float, float]) -> Heights:
 # --- matching ------------------------------------------------------------------------------
 
 
-def match_plane(fine: Heights | NDArray[np.float32], coarse: Heights) -> Plane:
+def match_plane(
+    fine: Heights | NDArray[np.float32], coarse: Heights | NDArray[np.float32]
+) -> Plane:
     """Give a fine field the least-squares plane of a coarse one of the same area, in place.
 
     Parameters
     ----------
     fine : ndarray or LargeField of float64 or float32, shape (down * yres, across * xres)
         Changed, in bands of rows.
-    coarse : ndarray of float64, shape (yres, xres)
+    coarse : ndarray of float64 or float32, shape (yres, xres)
         In the same unit. Where it is not finite, the fine pixels do not count either.
 
     Returns
@@ -421,7 +423,7 @@ def match_plane(fine: Heights | NDArray[np.float32], coarse: Heights) -> Plane:
     off = found - Plane(0.0, own.slope_x, own.slope_y)
     yres, xres = fine.shape
     for rows in bands(yres):
-        fine[rows] -= off.on_grid(yres, xres, rows)
+        fine[rows] -= off.on_grid(yres, xres, rows, fine.dtype)
     return off
 
 

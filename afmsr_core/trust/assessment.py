@@ -25,7 +25,7 @@ from afmsr_core.trust.coarseness import Coarseness, judge
 from afmsr_core.trust.consistency import consistency
 from afmsr_core.trust.evidence import gather
 from afmsr_core.trust.noise import Noise, noise_of
-from afmsr_core.trust.regions import Region, flagged, worth_a_zoom
+from afmsr_core.trust.regions import Region, flagged, mean_square, worth_a_zoom
 
 if TYPE_CHECKING:
     from afmsr_core.upscale import Settings
@@ -119,7 +119,8 @@ def assess(
     agreement = consistency(relief + background.on_grid(*relief.shape), made, noise, scale)
     evidence = gather(relief, made.heights, noise, scale, background)
 
-    calibration = calibration or shipped(scale)
+    ours = shipped(scale)
+    calibration = calibration or ours
     name, digest = _made_by(result, settings, scale)
     fits = calibration is not None and calibration.fits(name, digest, scale)
     shaped = is_about_square(result)
@@ -127,15 +128,18 @@ def assess(
     if calibration is None:
         width = np.exp(evidence.unit) * np.exp(evidence.disagreement)  # nothing better is known
     else:
-        width = calibration.scale_of(evidence)
-        width *= calibration.scales(coverage)
+        width = calibration.scale_of(evidence, calibration.scales(coverage))
     for rows in bands(len(width)):
-        width[rows][~np.isfinite(made.heights[rows])] = np.nan
+        measured = np.isfinite(made.heights[rows])
+        if not measured.all():
+            width[rows][~measured] = np.nan
     if taken.sideways:
         width = np.ascontiguousarray(width.T)
         agreement = agreement.turned
-    doubt = flagged(width, block=taken)
-    regions = worth_a_zoom(result.replace(heights=width), block=taken)
+    power = mean_square(width, taken)
+    doubt = flagged(width, block=taken, power=power)
+    regions = worth_a_zoom(result.replace(heights=width), block=taken, power=power)
+    known = np.isfinite(width)
 
     share = f"{100 * coverage:g} %"
     record: dict[str, Any] = {
@@ -144,13 +148,13 @@ def assess(
         "weights_sha256": digest,
         "coverage": coverage,
         "calibrated": calibrated,
-        "calibration": None if calibration is None else _of(calibration, scale),
+        "calibration": None if calibration is None else _of(calibration, ours),
         "of": "the surface",
-        "half_width": (told := _summary(width)),
+        "half_width": (told := _summary(width.ravel() if known.all() else width[known])),
         "half_width_of_second_scan": {
             name: float(second_scan(told[name], noise, coverage)) for name in ("median", "p95")
         },
-        "flagged_share": float(doubt[np.isfinite(width)].mean()),
+        "flagged_share": np.count_nonzero(doubt) / np.count_nonzero(known),
         "noise": noise.as_dict(),
         "consistency": agreement.as_dict(),
         "unit": low.unit,
@@ -235,7 +239,7 @@ def _made_by(result: Channel, settings: Settings, scale: Scale) -> tuple[str, st
     return upscaler.method.name, upscaler.weights_sha256(scale) or ""
 
 
-def _of(calibration: Calibration, scale: Scale) -> dict[str, Any]:
+def _of(calibration: Calibration, ours: Calibration | None) -> dict[str, Any]:
     return {
         "samples": calibration.samples,
         "scans": calibration.scans,
@@ -243,16 +247,14 @@ def _of(calibration: Calibration, scale: Scale) -> dict[str, Any]:
         "made_from": calibration.made_from,
         "weights_sha256": calibration.weights_sha256,
         "scale": calibration.scale,
-        "shipped": calibration == shipped(scale),
+        "shipped": calibration == ours,
     }
 
 
-def _summary(width: Field) -> dict[str, float]:
-    finite = np.isfinite(width)
-    known = width.ravel() if finite.all() else width[finite]
+def _summary(known: Field) -> dict[str, float]:
     mean = float(known.mean())
     unit = mean if mean > np.finfo(np.float64).tiny else 1.0  # whose inverse is finite
     # Single precision is enough, and ordered in half the time.
     single = np.multiply(known, 1 / unit, dtype=np.float32, casting="unsafe")
-    median, high = quantiles(single, (0.5, 0.95))
+    median, high = quantiles(single, (0.5, 0.95), in_place=True)
     return {"median": unit * median, "mean": mean, "p95": unit * high}

@@ -172,8 +172,8 @@ class Calibration:
             )
         return found
 
-    def scale_of(self, evidence: Evidence) -> Field:
-        """Return the scale of the error, in the unit of the heights."""
+    def scale_of(self, evidence: Evidence, times: float = 1.0) -> Field:
+        """Return the scale of the error so many `times`, in the unit of the heights."""
         means = evidence.level
         kept = np.array([self.traits[name] for name in TRAITS])
         level = means[REFERENCE] + self.intercept + _told(evidence.traits, kept)
@@ -182,7 +182,7 @@ class Calibration:
         )
         weights = {name: np.float32(weight) for name, weight in self.local.items()}
         weighted = [weights[name] * evidence.of_scan[name] for name in OF_SCAN]
-        local = evidence.enlarged(np.sum(weighted, axis=0, dtype=np.float32))
+        local = evidence.enlarged(sum(weighted[1:], start=weighted[0]))
         row_distance, column_distance = evidence.away
         row_distance = np.float32(self.row_distance) * row_distance
         column_distance = np.float32(self.column_distance) * column_distance
@@ -193,7 +193,7 @@ class Calibration:
             part += row_distance[rows]
             part += column_distance
             np.exp(part, out=part)
-            np.multiply(part, np.exp(level), out=scale[rows])
+            np.multiply(part, times * np.exp(level), out=scale[rows])
         return scale
 
     def scale_at(self, one: Observation) -> Field:

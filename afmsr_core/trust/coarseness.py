@@ -8,7 +8,8 @@ the error falls with the distance says what it will be between the lines that we
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,7 @@ __all__ = [
 ]
 
 Field = NDArray[np.float64]
+Single = NDArray[np.float32]
 
 FINE = 0.10
 """Expected error of the result over Sq, up to which a scan is fine."""
@@ -121,7 +123,7 @@ class Coarseness:
     def as_dict(self) -> dict[str, Any]:
         """Return everything, JSON-serialisable."""
         return {
-            **asdict(self),
+            **vars(self),
             "pixels": list(self.pixels),
             "more_pixels_help": self.more_pixels_help,
             "advice": self.advice,
@@ -207,11 +209,13 @@ def judge(
             f"a scan of {columns} x {rows} px, of which {relief.shape[1]} x {relief.shape[0]} were "
             f"measured, is too small to judge; at least {LEAST} x {LEAST} are needed"
         )
-    sq = float(np.nanstd(relief))
+    sq = float(relief.std())
+    if math.isnan(sq):
+        sq = float(np.nanstd(relief))
     if not sq > 0:
         return Coarseness("fine", 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, None, None, 1.0, pixels)
     near = [left_out(relief, 1, axis) / sq for axis in (0, 1)]
-    e1, e2 = errors(relief, sq, scale)
+    e1, e2 = errors(relief, sq, scale, near)
     expected = expected_error(e1, e2, scale)
     verdict = "fine" if expected <= FINE else "doubtful" if expected <= DOUBTFUL else "too coarse"
     factor = 1.0
@@ -220,7 +224,10 @@ def judge(
     lines = _side(rows, factor)
     wanted = columns if scale.lines else _side(columns, factor), lines
     at_nyquist, aliased = _spectrum(relief)
-    angles = _slopes(relief, pixel_size)
+    steepest, over_two = (
+        quantile(np.abs(relief[:, apart:] - relief[:, :-apart]), STEEP) for apart in (1, 2)
+    )
+    angles = _slopes(relief, steepest, pixel_size)
     return Coarseness(
         verdict=verdict,
         expected_error=expected,
@@ -231,13 +238,13 @@ def judge(
         aliased=aliased,
         slope=angles[0],
         steepest=angles[1],
-        edge=_edge(relief),
+        edge=2 * steepest / over_two if over_two > 0 else 1.0,
         pixels=wanted,
         lines=float(lines) if scale.lines else None,
     )
 
 
-def left_out(relief: Field, step: int, axis: int) -> float:
+def left_out(relief: Field | Single, step: int, axis: int) -> float:
     """Return the error of predicting pixels from neighbours `step` and `3 * step` away.
 
     Parameters
@@ -260,11 +267,12 @@ def left_out(relief: Field, step: int, axis: int) -> float:
     True
     """
     error = unpredicted(relief, step, axis)
-    known = error if np.isfinite(error).all() else error[np.isfinite(error)]
-    return float(np.sqrt(np.mean(known**2))) if known.size else 0.0
+    square = error**2
+    known = square if math.isfinite(square.sum()) else square[np.isfinite(error)]
+    return math.sqrt(known.mean()) if known.size else 0.0
 
 
-def unpredicted(relief: Field, step: int, axis: int) -> Field:
+def unpredicted(relief: Field | Single, step: int, axis: int) -> Field | Single:
     """Return by how much pixels are off what neighbours predict; as in `left_out`, but of each.
 
     Those less than ``3 * step`` from either end of the axis are left out, which comes first.
@@ -274,13 +282,18 @@ def unpredicted(relief: Field, step: int, axis: int) -> Field:
     return np.asarray((9 * inner - outer) / 16 - z[3 * step : -3 * step])
 
 
-def errors(relief: Field, sq: float, scale: Scale = SQUARE) -> tuple[float, float]:
+def errors(
+    relief: Field | Single, sq: float, scale: Scale = SQUARE, near: Sequence[float] | None = None
+) -> tuple[float, float]:
     """Return the errors over Sq of predicting from neighbours one and two pixels away.
 
-    Both directions count alike; of a line scan, whose lines are rows, lines only.
+    Both directions count alike; of a line scan, whose lines are rows, lines only. `near` are those
+    of one pixel, across the lines and along them, if they are known already.
     """
     axes = (0,) if scale.lines else (0, 1)
-    both = [[left_out(relief, step, axis) / sq for axis in axes] for step in (1, 2)]
+    both = [[left_out(relief, step, axis) / sq for axis in axes] for step in (1, 2)[bool(near) :]]
+    if near:
+        both.insert(0, list(near[: len(axes)]))
     e1, e2 = (max(float(np.sqrt(np.mean(np.square(pair)))), LEAST_ERROR) for pair in both)
     return e1, e2
 
@@ -327,9 +340,11 @@ def _side(pixels: int, factor: float) -> int:
 
 def _spectrum(relief: Field) -> tuple[float, float]:
     """Return the share of the variance near the Nyquist frequency, and the share beyond it."""
-    z = np.nan_to_num(relief - np.nanmean(relief))
+    mean = relief.mean()
+    z = relief - mean if math.isfinite(mean) else np.nan_to_num(relief - np.nanmean(relief))
     taper = np.hanning(len(z) + 1)[:-1, None]
-    power = (np.abs(np.fft.rfft(z * taper, axis=0)) ** 2).mean(axis=1)[1:]
+    spectrum = np.fft.rfft(z * taper, axis=0)
+    power = (spectrum.real**2 + spectrum.imag**2).mean(axis=1)[1:]  # np.abs takes a root
     n = power.size
     total = float(power.sum())
     if not total > 0:
@@ -342,20 +357,15 @@ def _spectrum(relief: Field) -> tuple[float, float]:
     return float(power[frequency > 0.5].sum()) / total, min(1.0, beyond / (total + beyond))
 
 
-def _edge(relief: Field) -> float:
-    one, two = (np.abs(relief[:, k:] - relief[:, :-k]) for k in (1, 2))
-    wide = quantile(two, STEEP)
-    return 2 * quantile(one, STEEP) / wide if wide > 0 else 1.0
-
-
-def _slopes(relief: Field, size: tuple[float, float] | None) -> tuple[float | None, float | None]:
+def _slopes(
+    relief: Field, steepest: float, size: tuple[float, float] | None
+) -> tuple[float | None, float | None]:
     """Return the steepest slope found, and the steepest that a feature of this relief may have.
 
     A feature as high as the relief's robust range needs two pixels for each of its flanks.
     """
     if size is None:
         return None, None
-    step = np.abs(np.diff(relief, axis=1)) / size[1]
-    found = quantile(step, STEEP)
     height = quantile(relief, 0.99) - quantile(relief, 0.01)
-    return math.degrees(math.atan(found)), math.degrees(math.atan(height / (2 * size[1])))
+    rises = steepest / size[1], height / (2 * size[1])
+    return math.degrees(math.atan(rises[0])), math.degrees(math.atan(rises[1]))

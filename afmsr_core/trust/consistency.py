@@ -62,14 +62,15 @@ class Consistency:
 
     def as_dict(self) -> dict[str, float | None]:
         """Return the residual in numbers, JSON-serialisable."""
-        known = self.residual[np.isfinite(self.residual)]
+        known = np.isfinite(self.residual)
+        away = np.abs(self.residual if known.all() else self.residual[known])
         pixel = self.noise.pixel
-        rms = float(np.sqrt(np.mean(known**2)))
+        rms = float(np.sqrt(np.mean(away**2)))
         return {
             "residual_rms": rms,
-            "residual_max": float(np.abs(known).max()),
+            "residual_max": float(away.max()),
             "residual_rms_sigma": rms / pixel if pixel > 0 else None,
-            "beyond_3_sigma": float(np.mean(np.abs(known) > STRONG * pixel)) if pixel else None,
+            "beyond_3_sigma": float(np.mean(away > STRONG * pixel)) if pixel else None,
         }
 
 

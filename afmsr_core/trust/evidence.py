@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -160,39 +159,37 @@ def gather(
     if not isinstance(rival, Interpolation):
         raise TypeError(f"{RIVAL} is no interpolation")
     measured = np.isfinite(relief)
-    middle = float(relief.mean(where=measured))
-    unit = max(float(relief.std(where=measured)), noise.white, float(np.finfo(np.float64).tiny))
-    relief = (relief - middle) / unit
+    heights = relief if measured.all() else relief[measured]
+    middle = float(heights.mean())
+    unit = max(float(heights.std()), noise.white, float(np.finfo(np.float64).tiny))
+    shape = ((relief - middle) / unit).astype(np.float32)
     away = _bare(result, background, middle, unit)
-    match_plane(away, relief)
-    away -= interpolate(filled(relief, ~measured, (scale.cell, 1)).astype(np.float32), rival)
+    match_plane(away, shape)
+    away -= interpolate(filled(shape, ~measured, (scale.cell, 1)), rival)
 
-    up, down = _neighbours(relief, 1)
-    left, right = (z.T for z in _neighbours(relief.T, scale.cell))
+    up, down = _neighbours(shape, 1, axis=0)
+    left, right = _neighbours(shape, scale.cell, axis=1)
     of_scan = {
-        "curvature": up - 2 * relief + down,
-        "bend": left - 2 * relief + right,
-        "climb": 0.5 * (down - up),
+        "curvature": up - 2 * shape + down,
+        "bend": left - 2 * shape + right,
+        "climb": (down - up) / 2,
     }
     least = (KNOWN * noise.white / unit) ** 2 + ROUNDING**2
-    logs = {
-        name: _log_pooled(of_scan[name].astype(np.float32), COARSE, least, scale.cell)
-        for name in OF_SCAN
-    }
+    logs = {name: _log_pooled(of_scan[name], COARSE, least, scale.cell) for name in OF_SCAN}
     return Evidence(
         disagreement=_log_pooled(away, FINE, least),
         of_scan=logs,
         noise=math.log(unit) + 0.5 * math.log((noise.white / unit) ** 2 + least),
         scale=scale,
-        kind=_kind(relief, logs, scale),
+        kind=_kind(shape, logs, scale),
         unit=math.log(unit),
     )
 
 
-def _kind(relief: Field, logs: dict[str, Single], scale: Scale) -> dict[str, float]:
+def _kind(shape: Single, logs: dict[str, Single], scale: Scale) -> dict[str, float]:
     """Return what kind of surface a scan shows, by name in `KINDS`."""
-    near, far = errors(relief, 1.0, scale)
-    typical = quantile(np.abs(unpredicted(relief, 1, 1)), 0.5)
+    near, far = errors(shape, 1.0, scale)
+    typical = quantile(np.abs(unpredicted(shape, 1, 1)), 0.5)
     return {
         "steepness": math.log(far / near),
         "sparseness": float(_known(logs["climb"]).std(dtype=np.float64)),
@@ -208,15 +205,20 @@ def _bare(result: Field, background: Background, middle: float, unit: float) -> 
         part = background.on_grid(yres, xres, rows)
         np.subtract(result[rows], part, out=part)
         part -= middle
-        bare[rows] = part / unit
+        np.multiply(part, 1 / unit, out=bare[rows], casting="same_kind")
     return bare
 
 
-def _neighbours(field: Field, step: int) -> tuple[Field, Field]:
-    """Return the rows so many before and after each; beyond the edge it is mirrored."""
-    mode: Literal["reflect", "edge"] = "reflect" if len(field) > step else "edge"
-    padded = np.pad(field, ((step, step), (0, 0)), mode=mode)
-    return padded[: -2 * step], padded[2 * step :]
+def _neighbours(field: Single, step: int, axis: int) -> tuple[Single, Single]:
+    """Return the pixels so many before and after each along an axis; beyond its ends, mirrored."""
+    first = np.moveaxis(field, axis, 0)
+    if len(first) > step:
+        before, after = first[step:0:-1], first[-2 : -step - 2 : -1]
+    else:
+        before, after = (np.repeat(end, step, axis=0) for end in (first[:1], first[-1:]))
+    parts = [np.moveaxis(part, 0, axis) for part in (before, first, after)]
+    padded = np.moveaxis(np.concatenate(parts, axis), axis, 0)
+    return np.moveaxis(padded[: -2 * step], 0, axis), np.moveaxis(padded[2 * step :], 0, axis)
 
 
 def _away(count: int, scale: int) -> Single:
@@ -232,7 +234,8 @@ def _known(field: Single) -> Single:
 
 
 def _mean(field: Single) -> float:
-    return float(_known(field).mean(dtype=np.float64))
+    mean = float(field.mean(dtype=np.float64))
+    return float(_known(field).mean(dtype=np.float64)) if math.isnan(mean) else mean
 
 
 def _log_pooled(field: Single, sigma: float, least: float, along: int = 1) -> Single:

@@ -7,7 +7,7 @@ offsets of scan lines have no counterpart across the lines.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -65,7 +65,7 @@ class Noise:
 
     def as_dict(self) -> dict[str, float | str | None]:
         """Return everything, JSON-serialisable."""
-        return asdict(self)
+        return dict(vars(self))
 
 
 def noise_of(heights: ArrayLike, cell: int = 1) -> Noise:

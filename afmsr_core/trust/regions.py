@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from afmsr_core.channel import Channel
 from afmsr_core.grid import Scale
 
-__all__ = ["FLAGGED", "Region", "flagged", "worth_a_zoom"]
+__all__ = ["FLAGGED", "Region", "flagged", "mean_square", "worth_a_zoom"]
 
 Field = NDArray[np.float64]
 
@@ -49,10 +49,12 @@ class Region:
 
     def as_dict(self) -> dict[str, float]:
         """Return everything, JSON-serialisable."""
-        return asdict(self)
+        return dict(vars(self))
 
 
-def flagged(width: Field, share: float = FLAGGED, block: Scale = PIXEL) -> NDArray[np.bool_]:
+def flagged(
+    width: Field, share: float = FLAGGED, block: Scale = PIXEL, power: Field | None = None
+) -> NDArray[np.bool_]:
     """Return the least certain pixels.
 
     Parameters
@@ -64,13 +66,15 @@ def flagged(width: Field, share: float = FLAGGED, block: Scale = PIXEL) -> NDArr
     block : Scale
         Pixels that are flagged together, by their mean square: those of one pixel of the scan.
         Both sides of the field must be multiples of it.
+    power : ndarray of float64, optional
+        The :func:`mean_square` of the blocks, where it is known.
 
     Examples
     --------
     >>> flagged(np.arange(10.0)[None], 0.2)[0].nonzero()[0]
     array([8, 9])
     """
-    power = _mean_square(width, block)
+    power = mean_square(width, block) if power is None else power
     known = power[np.isfinite(power)]
     if not known.size:
         return np.zeros(width.shape, dtype=bool)
@@ -79,15 +83,20 @@ def flagged(width: Field, share: float = FLAGGED, block: Scale = PIXEL) -> NDArr
     return np.repeat(np.repeat(doubt, block.rows, axis=0), block.columns, axis=1)
 
 
-def _mean_square(width: Field, block: Scale) -> Field:
-    """Return the mean square of every block of pixels."""
+def mean_square(width: Field, block: Scale) -> Field:
+    """Return the mean square of every block of pixels, shape (rows, columns) of blocks."""
     rows, columns = (n // fine for n, fine in zip(width.shape, block, strict=True))
     lines = np.einsum("ijk,ijk->ik", *2 * [width.reshape(rows, block.rows, -1)])
-    return np.asarray(lines.reshape(rows, columns, block.columns).mean(axis=-1) / block.rows)
+    sums = np.einsum("ijk->ij", lines.reshape(rows, columns, block.columns))
+    return np.asarray(sums / (block.rows * block.columns))
 
 
 def worth_a_zoom(
-    uncertainty: Channel, count: int = COUNT, side: int = SIDE, block: Scale = PIXEL
+    uncertainty: Channel,
+    count: int = COUNT,
+    side: int = SIDE,
+    block: Scale = PIXEL,
+    power: Field | None = None,
 ) -> tuple[Region, ...]:
     """Choose the squares that hold most of the uncertainty.
 
@@ -102,19 +111,25 @@ def worth_a_zoom(
     block : Scale
         Pixels that are taken together: those of one pixel of the scan. Squares begin and end with
         such a block.
+    power : ndarray of float64, optional
+        The :func:`mean_square` of the blocks, where it is known.
 
     Returns
     -------
     tuple of Region
         Without overlap, the most uncertain first.
     """
-    power = np.nan_to_num(_mean_square(uncertainty.heights, block))
+    power = mean_square(uncertainty.heights, block) if power is None else power
     height, width = uncertainty.dy * block.rows, uncertainty.dx * block.columns  # of a block
     size = min(uncertainty.xreal, uncertainty.yreal) / side
     rows, columns = max(1, round(size / height)), max(1, round(size / width))
     total = float(power.sum())
+    if not math.isfinite(total):
+        power = np.nan_to_num(power)
+        total = float(power.sum())
     sums = np.zeros((power.shape[0] + 1, power.shape[1] + 1))
-    sums[1:, 1:] = power.cumsum(axis=0).cumsum(axis=1)
+    inner = sums[1:, 1:]
+    np.cumsum(np.cumsum(power, axis=0, out=inner), axis=1, out=inner)
     held = sums[rows:, columns:] - sums[:-rows, columns:] - sums[rows:, :-columns]
     held = held + sums[:-rows, :-columns]
     found = []
