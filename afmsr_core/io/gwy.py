@@ -121,7 +121,9 @@ class GwyFile:
         return cls(Structure(data, name), path)
 
     @classmethod
-    def new(cls, channels: Iterable[Channel], path: Path | None = None) -> GwyFile:
+    def new(
+        cls, channels: Iterable[Channel], path: Path | None = None, shown: bool = True
+    ) -> GwyFile:
         """Return a file of version 2 with these channels.
 
         The history of a channel, if it has one, is put into its metadata as JSON and into its
@@ -133,13 +135,15 @@ class GwyFile:
             What it will hold, numbered from 0.
         path : path, optional
             File, of another format, that all of them are from; they keep their numbers.
+        shown : bool
+            Whether Gwyddion opens a window for each; else they are in its data browser.
         """
         file = cls(Structure(_EMPTY, path.name if path else "new file"), path)
         for position, channel in enumerate(channels):
             own = channel.number if path else None
             number = position if own is None else own
             log, meta = log_of(channel.history), _encoded(to_meta(channel.history))
-            file = file._extended(number, channel, {}, tuple(map(utf_8, log)), meta)
+            file = file._extended(number, channel, {}, tuple(map(utf_8, log)), meta, shown)
         return file
 
     # --- what is in it -------------------------------------------------------------------
@@ -316,6 +320,7 @@ class GwyFile:
         like: int | None = None,
         log: Sequence[str] = (),
         meta: Mapping[str, str] | None = None,
+        shown: bool = True,
     ) -> GwyFile:
         """Return this file with one channel more; nothing is written yet.
 
@@ -337,6 +342,8 @@ class GwyFile:
         meta : mapping of str to str, optional
             Metadata to add; they replace those of the same name. Gwyddion shows the values as
             Pango markup, so write ``<`` and ``&`` as entities, or escape them in JSON.
+        shown : bool
+            Whether Gwyddion opens a window for it; else it is in the data browser.
 
         Returns
         -------
@@ -361,7 +368,7 @@ class GwyFile:
         entries = (*(() if like is None else self._log_parts(like)), *map(utf_8, log))
         notes = {} if like is None else self._meta_parts(like)
         notes.update(_encoded(meta or {}))
-        return self._extended(number, channel, looks, entries, notes)
+        return self._extended(number, channel, looks, entries, notes, shown)
 
     def _extended(
         self,
@@ -370,6 +377,7 @@ class GwyFile:
         looks: Mapping[str, bytes],
         log: tuple[bytes, ...],
         meta: Mapping[str, bytes],
+        shown: bool,
     ) -> GwyFile:
         # A component's name is all before its first NUL; the number in it is ours.
         named, encode = self.layout, self._encode
@@ -379,7 +387,7 @@ class GwyFile:
             strings = encode.texts("strings", log)
             parts += encode.obj(named.log.format(number), "GwyStringList", [strings])
         parts.append(text(named.title.format(number), channel.title))
-        parts.append(flag(named.visible.format(number), True))
+        parts.append(flag(named.visible.format(number), shown))
         parts += encode.mask(named.marked.format(number), channel)
         if meta:
             parts += encode.obj(named.meta.format(number), named.notes, meta.values())

@@ -99,7 +99,11 @@ def check_results(target: Path, file: GwyFile, planned: Sequence[Planned]) -> No
 
 
 def write_results(
-    target: Path, file: GwyFile, results: Sequence[Channel], force: bool = False
+    target: Path,
+    file: GwyFile,
+    results: Sequence[Channel],
+    force: bool = False,
+    one_window: bool = False,
 ) -> None:
     """Write results in the format that the target's extension names.
 
@@ -115,6 +119,8 @@ def write_results(
         What to add; ``number`` tells from which channel of `file` each was made.
     force : bool
         Overwrite the target if it exists.
+    one_window : bool
+        Gwyddion opens a window for the first result alone; the others are in its data browser.
 
     Raises
     ------
@@ -126,7 +132,7 @@ def write_results(
 
         io.write(target, list(results), force=force)
         return
-    for result in results:
+    for place, result in enumerate(results):
         like = result.number
         known = () if like is None else from_meta(file.meta(like))
         file = file.with_channel(
@@ -134,6 +140,7 @@ def write_results(
             like=like,
             log=log_of(result.history[len(known) :], file.layout.function),
             meta=to_meta(result.history),
+            shown=place == 0 or not one_window,
         )
     file.save(target, force=force)
 

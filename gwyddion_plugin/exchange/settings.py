@@ -50,10 +50,18 @@ class Choices:
         How many such surfaces come as channels of their own: in pygwy only.
     join_retrace : bool
         Join the scan with its retrace first, where Gwyddion lets us see it: in pygwy only.
+    name : str
+        What the sample is called in such files: they and their channels are named so.
     folder : str
-        Where such files go; empty: the home folder.
+        Where such files go; empty: the folder of the file that was opened last, or the home folder.
     instant : bool
         Whether the preview follows every change.
+    shown : str
+        What the preview shows: ``"scan"``, ``"result"`` or ``"difference"``.
+    zoom : int
+        How many times the preview is enlarged: 1, 2 or 4.
+    palette : str
+        Of the preview; empty: that of Gwyddion's.
     warm_minutes : float
         How long the worker stays in memory after a run; 0: not at all. The environment variable
         ``AFMSR_WARM_MINUTES`` overrides it.
@@ -73,8 +81,12 @@ class Choices:
     seed: int = 0
     realisations: int = 0
     join_retrace: bool = False
+    name: str = ""
     folder: str = ""
     instant: bool = True
+    shown: str = "result"
+    zoom: int = 1
+    palette: str = ""
     warm_minutes: float = 5.0
     time_limit: float = 600.0
 

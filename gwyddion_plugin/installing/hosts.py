@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import shutil
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from afmsr_core.errors import UsageError
+from gwyddion_plugin.exchange.gwyddion_folder import spellings
 
 __all__ = ["PROGRAMS", "Host", "find"]
 
@@ -51,22 +51,15 @@ def find(explicit: Path | None = None) -> list[Host]:
         return [Host(folder, 3 if folder.name.endswith("3") else 2)]
     hosts = []
     for generation, program in PROGRAMS.items():
-        names = _names(generation)
+        names = spellings(generation)
         existing = [folder for folder in names if folder.is_dir()]
         if existing or shutil.which(program):
             hosts.append(Host((existing or names)[0], generation))
     if not hosts:
-        listed = " or ".join(str(name) for name in _names(2))
+        listed = " or ".join(str(name) for name in spellings(2))
         raise UsageError(
             f"no Gwyddion found: no folder {listed}, and no program gwyddion or gwyddion3 on PATH; "
             f"install it (Debian, Ubuntu: apt-get install gwyddion) or start it once, or name its "
             f"user folder with --gwyddion-dir"
         )
     return hosts
-
-
-def _names(generation: int) -> tuple[Path, ...]:
-    """Return the spellings of the user folder, the usual one of this system first."""
-    suffix = "3" if generation == 3 else ""
-    dotted, plain = Path.home() / f".gwyddion{suffix}", Path.home() / f"gwyddion{suffix}"
-    return (plain, dotted) if sys.platform == "win32" else (dotted,)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import tkinter as tk
 from collections.abc import Callable
@@ -13,7 +14,9 @@ from typing import Any
 from afmsr_core.errors import Cancelled
 from afmsr_core.grid import AUTO, Choice
 from afmsr_core.grid import choose as choose_scale
+from gwyddion_plugin.exchange import gwyddion_folder
 from gwyddion_plugin.exchange.settings import Choices
+from gwyddion_plugin.window import help_page
 from gwyddion_plugin.window.method_list import MethodList
 from gwyddion_plugin.window.preview_pane import PreviewPane
 from gwyddion_plugin.window.scan_pixels import ScanPixels, scales_for
@@ -117,7 +120,6 @@ class Dialog:
 
     def _build(self) -> None:
         root = self._root
-        root.resizable(False, False)
         for key, action in {
             "<Return>": self._ok,
             "<KP_Enter>": self._ok,
@@ -126,16 +128,23 @@ class Dialog:
             "<Alt-c>": self._cancel,
             "<Alt-r>": self._reset,
             "<Alt-u>": self._update,
+            "<Alt-p>": self._help,
+            "<F1>": self._help,
         }.items():
             root.bind(key, _without_event(action))
         root.protocol("WM_DELETE_WINDOW", self._cancel)
         whole = ttk.Frame(root, padding=2 * PAD)
-        whole.pack()
+        whole.pack(fill="both", expand=True)
+        whole.columnconfigure(0, weight=1)
+        whole.rowconfigure(0, weight=1)
         left = ttk.Frame(whole)
-        left.grid(row=0, column=0, sticky="n", padx=(0, 2 * PAD))
-        self._preview = PreviewPane(left, self._field, self._folder, self._update)
-        self._preview.frame.grid(row=0, sticky="w")
+        left.grid(row=0, column=0, sticky="nsew", padx=(0, 2 * PAD))
+        left.columnconfigure(0, weight=1)
+        left.rowconfigure(0, weight=1)
+        self._preview = PreviewPane(left, self._field, self._folder, self._update, self._changed)
+        self._preview.frame.grid(row=0, sticky="nsew")
         self._build_scan_time(left)
+        left.bind("<Configure>", lambda event: self._wrap(event.width))
         right = ttk.Frame(whole)
         right.grid(row=0, column=1, sticky="ns")
         right.columnconfigure(0, weight=1)
@@ -159,7 +168,7 @@ class Dialog:
         self._restore = tk.BooleanVar(returned)
         self._full = tk.BooleanVar(returned)
         self._confidence = tk.BooleanVar(returned)
-        self._target = tk.StringVar(returned)
+        self._name, self._target = tk.StringVar(returned), tk.StringVar(returned)
         restore = ttk.Checkbutton(
             returned, text="Restore background: same tilt, datum and mean", variable=self._restore
         )
@@ -172,18 +181,28 @@ class Dialog:
         )
         confidence.grid(row=2, columnspan=2, sticky="w")
         self._build_sharpness(returned, 3)
+        self._build_full(returned, 5)
+        returned.columnconfigure(0, weight=1)
+
+    def _build_full(self, returned: ttk.Frame, row: int) -> None:
         full = ttk.Checkbutton(
             returned,
-            text="Open full result in a new file (title, steps, log) in:",
+            text="Open full result in a new file (title, steps, log)",
             variable=self._full,
             command=self._show_target,
         )
-        full.grid(row=5, columnspan=2, sticky="w")
-        self._folder_entry = ttk.Entry(returned, textvariable=self._target)
-        self._folder_entry.grid(row=6, column=0, sticky="ew", padx=(20, PAD))
-        self._browse = ttk.Button(returned, text="Browse…", command=self._choose_folder, width=9)
-        self._browse.grid(row=6, column=1)
-        returned.columnconfigure(0, weight=1)
+        full.grid(row=row, columnspan=2, sticky="w")
+        frame = ttk.Frame(returned, padding=(20, 0, 0, 0))
+        frame.grid(row=row + 1, columnspan=2, sticky="ew")
+        frame.columnconfigure(1, weight=1)
+        entries = []
+        for line, (text, told) in enumerate((("Sample:", self._name), ("Folder:", self._target))):
+            ttk.Label(frame, text=text).grid(row=line, column=0, sticky="w", padx=(0, PAD))
+            entries.append(ttk.Entry(frame, textvariable=told))
+            entries[-1].grid(row=line, column=1, columnspan=2 - line, sticky="ew", pady=1)
+        browse = ttk.Button(frame, text="Browse…", command=self._choose_folder, width=9)
+        browse.grid(row=1, column=2, padx=(PAD, 0))
+        self._of_full = (*entries, browse)
 
     def _build_sharpness(self, returned: ttk.Frame, row: int) -> None:
         line = ttk.Frame(returned)
@@ -207,12 +226,22 @@ class Dialog:
         self._saved.grid(sticky="w")
         self._planned.grid(sticky="w", pady=(PAD, 0))
 
+    def _wrap(self, width: int) -> None:
+        """Let the texts at the left be as wide as the window lets them."""
+        for label in (self._saved, self._planned):
+            label["wraplength"] = width - 4 * PAD
+        self._preview.wrap(width)
+
     def _build_buttons(self, whole: ttk.Frame) -> None:
         self._estimate = ttk.Label(whole)
         self._estimate.grid(row=1, column=0, sticky="w", pady=(2 * PAD, 0))
         bar = ttk.Frame(whole)
         bar.grid(row=1, column=1, sticky="e", pady=(2 * PAD, 0))
-        for text, underline, command in (("Reset", 0, self._reset), ("Cancel", 0, self._cancel)):
+        for text, underline, command in (
+            ("Help", 3, self._help),
+            ("Reset", 0, self._reset),
+            ("Cancel", 0, self._cancel),
+        ):
             button = ttk.Button(bar, text=text, underline=underline, command=command)
             button.pack(side="left", padx=(0, PAD))
         self._ok_button = ttk.Button(
@@ -234,8 +263,9 @@ class Dialog:
         self._confidence.set(choices.confidence)
         self._sharpness.value = choices.sharpness
         self._seed.set(str(choices.seed))
-        self._target.set(choices.folder or _HOME)
-        self._preview.instant.set(choices.instant)
+        self._name.set(choices.name)
+        self._target.set(choices.folder or _shown(gwyddion_folder.last_folder()))
+        self._preview.fill(choices)
         self._show_target()
         self._scale_changed()
         self._changed()
@@ -260,8 +290,9 @@ class Dialog:
             confidence=self._confidence.get(),
             sharpness=0.0 if self._not_drawn else self._sharpness.value,
             seed=self._chosen_seed,
-            folder="" if folder == _HOME else folder,
-            instant=self._preview.instant.get(),
+            name=self._name.get().strip(),
+            folder="" if folder == _shown(gwyddion_folder.last_folder()) else folder,
+            **self._preview.chosen,
         )
 
     @property
@@ -289,7 +320,7 @@ class Dialog:
 
     def _show_target(self) -> None:
         state = "!disabled" if self._full.get() else "disabled"
-        for widget in (self._folder_entry, self._browse):
+        for widget in self._of_full:
             widget.state([state])
 
     def _choose_folder(self) -> None:
@@ -308,6 +339,11 @@ class Dialog:
         if not self._ok_button.instate(["disabled"]):
             self._result = self._chosen()
             self._over.set(True)
+
+    def _help(self) -> None:
+        """Show what the dialog asks, in the browser."""
+        self._root.attributes("-topmost", False)  # or the browser would be behind the dialog
+        help_page.show()
 
     def _cancel(self) -> None:
         self._over.set(True)
@@ -358,6 +394,7 @@ class Dialog:
             field=self._field,
             settings=self._settings(),
             at=self._preview.at,
+            palette=self._preview.palette,
             **self._chosen().drawn,
         )
 
@@ -386,6 +423,7 @@ class Dialog:
     def _take(self, message: dict[str, Any]) -> None:
         kind = message["type"]
         if kind == "methods":
+            self._preview.offer_palettes(message.get("palettes", []))
             self._methods.fill(message["methods"], message["default"])
             self._changed()
         elif kind == ENDED:
@@ -435,6 +473,15 @@ def _without_event(action: Callable[[], None]) -> Callable[[Any], str]:
         return "break"
 
     return handle
+
+
+def _shown(folder: Path | None) -> str:
+    """Return a folder as people write it; the home folder if there is none."""
+    if folder is None:
+        return _HOME
+    with contextlib.suppress(ValueError):
+        return str(Path(_HOME, folder.relative_to(Path.home())))
+    return str(folder)
 
 
 def _unbroken(text: str) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import tkinter as tk
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-from gwyddion_plugin.exchange import settings
+from gwyddion_plugin.exchange import gwyddion_folder, settings
 from gwyddion_plugin.exchange.dump import RawField
 from gwyddion_plugin.exchange.settings import Choices
 from gwyddion_plugin.window.dialog import Dialog
@@ -17,6 +18,9 @@ from gwyddion_plugin.worker.client import Client
 from gwyddion_plugin.worker.upscaling import CANCEL_GRACE, Outcome, Upscaling
 
 __all__ = ["perform"]
+
+_NOT_IN_NAMES = re.compile(r'[\x00-\x1f\x7f<>:"/\\|?*]')  # on Windows, which takes least
+_LONGEST = 200  # bytes; file systems take 255
 
 
 def perform(
@@ -57,5 +61,19 @@ def _target(choices: Choices) -> Path | None:
     """Return where the full result goes, if it is wanted."""
     if not choices.open_full:
         return None
-    folder = Path(choices.folder).expanduser() if choices.folder else Path.home()
-    return folder / f"afmsr {datetime.now():%Y-%m-%d %H.%M.%S}.gwy"
+    folder = Path(choices.folder or gwyddion_folder.last_folder() or "~").expanduser()
+    return folder / f"{_file_name(choices.name)} {datetime.now():%Y-%m-%d %H.%M.%S}.gwy"
+
+
+def _file_name(sample: str) -> str:
+    """Return what every system takes as the beginning of a file's name.
+
+    Examples
+    --------
+    >>> _file_name("PS/PMMA: 2nd?"), _file_name(" .. ")
+    ('PS_PMMA_ 2nd_', 'afmsr')
+    """
+    name = _NOT_IN_NAMES.sub("_", sample).strip(" .")
+    while len(name.encode("utf-8", "replace")) > _LONGEST:
+        name = name[:-1]
+    return name or "afmsr"

@@ -55,6 +55,7 @@ class MethodList:
             borderwidth=0,
             highlightthickness=0,
             background=parent.winfo_toplevel()["background"],
+            foreground=ttk.Style(parent).lookup("TLabel", "foreground") or "black",
             font="TkDefaultFont",
             state="disabled",
             takefocus=False,

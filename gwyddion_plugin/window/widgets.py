@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import sys
 import tkinter as tk
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from tkinter import ttk
+from tkinter import font, ttk
+from typing import Any
 
 from gwyddion_plugin.exchange import menu
+from gwyddion_plugin.window import system_look
+from gwyddion_plugin.window.system_look import COLOURS
 
 __all__ = [
+    "EDGE",
     "PAD",
     "Slider",
     "choice_box",
@@ -21,9 +25,12 @@ __all__ = [
     "place",
     "section",
     "show_error",
+    "switch",
 ]
 
 PAD = 6  # pixels between things, as Gwyddion has it
+EDGE = "#808080"  # of pictures
+_MARGIN = 80  # pixels that a screen has besides a window: its frame and a panel
 _WRAP = 460  # pixels; width of the text of a message
 
 
@@ -40,14 +47,56 @@ def open_root() -> tk.Tk:
     root.title(menu.TITLE)
     style = ttk.Style(root)
     if sys.platform not in ("win32", "darwin"):
-        style.theme_use("clam")  # nearest to GTK 2
-        style.configure("Treeview", background="white", fieldbackground="white")
-        style.map("Treeview", background=[("selected", "#4a6984")])
-        style.map("TCombobox", fieldbackground=[("readonly", "white"), ("disabled", "#dcdad5")])
-        style.map("TCombobox", selectbackground=[("readonly", "white")])
-        style.map("TCombobox", selectforeground=[("readonly", "black"), ("disabled", "#999")])
-    root.configure(background=style.lookup("TFrame", "background") or "#dcdad5")
+        _dress(style)
+    root.configure(background=style.lookup("TFrame", "background") or COLOURS["bg"])
     return root
+
+
+def _dress(style: ttk.Style) -> None:
+    """Give the windows font and colours of the desktop."""
+    look = system_look.read()
+    for name in ("TkDefaultFont", "TkTextFont", "TkMenuFont", "TkHeadingFont"):
+        named = font.nametofont(name, style.master)
+        if look.family:
+            named.configure(family=look.family)
+        if look.size:
+            named.configure(size=look.size)
+    style.theme_use("clam")  # nearest to GTK 2
+    paint = look.colours
+    edge = _between(paint["bg"], paint["fg"], 0.3)
+    style.configure(
+        ".", background=paint["bg"], foreground=paint["fg"], fieldbackground=paint["base"],
+        selectbackground=paint["selected_bg"], selectforeground=paint["selected_fg"],
+        insertcolor=paint["text"], troughcolor=_between(paint["bg"], paint["fg"]),
+        bordercolor=edge, lightcolor=paint["bg"], darkcolor=edge, arrowcolor=paint["fg"],
+    )  # fmt: skip
+    style.map(".", foreground=[("disabled", _between(paint["bg"], paint["fg"], 0.4))])
+    style.map("TButton", background=[("active", paint["base"])])
+    style.configure("Treeview", background=paint["base"], foreground=paint["text"])
+    style.map("Treeview", background=[("selected", paint["selected_bg"])])
+    style.map("Treeview", foreground=[("selected", paint["selected_fg"])])
+    for entry in ("TEntry", "TSpinbox", "TCombobox"):
+        style.configure(entry, foreground=paint["text"])
+        style.map(entry, fieldbackground=[("disabled", paint["bg"])])
+    style.map("TCombobox", fieldbackground=[("disabled", paint["bg"]), ("readonly", paint["base"])])
+    style.map("TCombobox", selectbackground=[("readonly", paint["base"])])
+    style.map("TCombobox", selectforeground=[("readonly", paint["text"])])
+    listed = {"background": "base", "foreground": "text",
+              "selectBackground": "selected_bg", "selectForeground": "selected_fg"}  # fmt: skip
+    for what, name in listed.items():
+        style.master.option_add(f"*TCombobox*Listbox.{what}", paint[name])
+
+
+def _between(one: str, other: str, share: float = 0.15) -> str:
+    """Return a colour between two.
+
+    Examples
+    --------
+    >>> _between("#000000", "#ffffff", 0.5)
+    '#808080'
+    """
+    pairs = ((int(one[at : at + 2], 16), int(other[at : at + 2], 16)) for at in (1, 3, 5))
+    return "#" + "".join(f"{round(low + share * (high - low)):02x}" for low, high in pairs)
 
 
 def place(window: tk.Tk | tk.Toplevel) -> None:
@@ -56,9 +105,13 @@ def place(window: tk.Tk | tk.Toplevel) -> None:
     Gwyddion waits for its plug-in and cannot paint its windows; ours must not get behind them.
     """
     window.update_idletasks()
-    x = (window.winfo_screenwidth() - window.winfo_reqwidth()) // 2
-    y = (window.winfo_screenheight() - window.winfo_reqheight()) // 3
-    window.geometry(f"+{max(0, x)}+{max(0, y)}")
+    wanted = window.winfo_reqwidth(), window.winfo_reqheight()
+    screen = window.winfo_screenwidth(), window.winfo_screenheight()
+    width, height = (min(one, whole - _MARGIN) for one, whole in zip(wanted, screen, strict=True))
+    window.minsize(width, height)
+    at = f"+{max(0, (screen[0] - width) // 2)}+{max(0, (screen[1] - height) // 3)}"
+    # Without a size the window goes on to be as large as what is in it.
+    window.geometry(at if (width, height) == wanted else f"{width}x{height}{at}")
     window.attributes("-topmost", True)
     window.deiconify()
     window.lift()
@@ -167,6 +220,45 @@ def section(parent: ttk.Frame, row: int, title: str) -> ttk.Frame:
     frame = ttk.Frame(parent, padding=(2 * PAD, 0, 0, 0))
     frame.grid(row=2 * row + 2, sticky="ew")
     return frame
+
+
+def switch(
+    parent: ttk.Frame,
+    label: str,
+    values: Mapping[Any, str],
+    chosen: tk.Variable,
+    changed: Callable[[], None],
+) -> ttk.Frame:
+    """Return buttons of which one is pressed, behind a label.
+
+    Parameters
+    ----------
+    parent : ttk.Frame
+        What they are made in.
+    label : str
+        What stands before them.
+    values : mapping
+        What each stands for, and what it shows; an underscore is before its key.
+    chosen : tkinter.Variable
+        Has the value of the one that is pressed.
+    changed : callable
+        Called when another is pressed.
+    """
+    frame = ttk.Frame(parent)
+    ttk.Label(frame, text=label).pack(side="left", padx=(0, PAD))
+    for value, text in values.items():
+        button = ttk.Radiobutton(
+            frame, text=text.replace("_", ""), underline=text.index("_"),
+            value=value, variable=chosen, command=changed,
+        )  # fmt: skip
+        button.pack(side="left", padx=(0, PAD))
+        key = f"<Alt-Key-{text[text.index('_') + 1].lower()}>"
+        parent.winfo_toplevel().bind(key, partial(_press, button))
+    return frame
+
+
+def _press(button: ttk.Radiobutton, event: object) -> None:
+    button.invoke()
 
 
 def choice_box(

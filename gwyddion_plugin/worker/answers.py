@@ -17,7 +17,7 @@ from typing import Any
 
 from afmsr_core import __version__
 from afmsr_core.batch.drawn import Drawn
-from afmsr_core.channel import Channel, Step
+from afmsr_core.channel import Channel, Step, names_feedback
 from afmsr_core.errors import (
     AfmsrError,
     FieldError,
@@ -30,6 +30,7 @@ from afmsr_core.errors import (
 from afmsr_core.grid import SQUARE, Scale, choose
 from afmsr_core.inference.onnx_engine import usable_threads
 from afmsr_core.methods import Method, Network, registry
+from afmsr_core.picture import palettes
 from afmsr_core.upscale import Progress, Settings, Upscaler, warnings_for
 from gwyddion_plugin.exchange import dump
 from gwyddion_plugin.worker import protocol, request_values, scan_notes
@@ -51,6 +52,8 @@ _SPEED = 8e9
 _INTERPOLATION = 2e-7  # seconds per input pixel, levelling included; measured
 _FEWEST = 4096  # pixels; a run of fewer measures the overhead, not the speed
 _JUDGED = 512  # pixels per side in the middle that are judged: nobody waits for more, some 0.4 s
+
+_UNNAMED = "Scan"  # title of a scan in a file of its own, if nobody named it
 
 PLAIN = "bicubic"
 """Method that a preview's difference is from."""
@@ -165,7 +168,13 @@ def _methods(request: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
     for method in listed:
         default = method["name"] == registry.DEFAULT
         method["not_drawn"] = not_drawn if default else f"learnt for {registry.DEFAULT} only"
-    return {"type": "methods", "default": registry.DEFAULT, "methods": listed, "scale": taken}
+    return {
+        "type": "methods",
+        "default": registry.DEFAULT,
+        "methods": listed,
+        "scale": taken,
+        "palettes": list(palettes.GWYDDION),
+    }
 
 
 def _not_drawn(scan: Channel, settings: Settings) -> str:
@@ -237,7 +246,7 @@ def _upscale(request: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
     from afmsr_core.io.gwylog import log_entry
 
     if saved:
-        _save(Path(saved), channel, [result, *extras])
+        _save(Path(saved), channel, [result, *extras], request_values.name(request, "sample"))
     return {
         "type": "result",
         "field": write_channel(folder, result),
@@ -336,13 +345,21 @@ def _check_room(request: Mapping[str, Any], target: Path, channel: Channel) -> N
     check_results(target, GwyFile.new([channel]), planned)
 
 
-def _save(target: Path, channel: Channel, results: list[Channel]) -> None:
-    """Write the field and what was made of it to a new file of Gwyddion's."""
+def _save(target: Path, channel: Channel, results: list[Channel], sample: str) -> None:
+    """Write the field and what was made of it to a new file of Gwyddion's, which shows the first.
+
+    Where the field has no title, all are named after the sample. A name that would stand for a
+    signal of the feedback is none: whoever reads the file would take the heights for that.
+    """
     from afmsr_core.io.gwy import GwyFile
     from afmsr_core.io.results import write_results
 
+    if not channel.title:
+        named = sample if sample and not names_feedback(sample) else _UNNAMED
+        results = [one.replace(title=one.title.replace(channel.name, named, 1)) for one in results]
+        channel = channel.replace(title=named)
     try:
-        write_results(target, GwyFile.new([channel]), results)
+        write_results(target, GwyFile.new([channel], shown=False), results, one_window=True)
     except OutputExistsError as error:
         raise OutputError(f"{target}: exists already; choose another name") from error
 
@@ -380,12 +397,12 @@ def _preview(request: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
     if drawn.sharpness:
         drawn = replace(drawn, realisations=0)
         result, _ = drawn(crop.seen(relief), result, (result.yres, result.xres), upscaler.settings)
-    shown: dict[str, Any]
+    plain = _upscaler(replace(raw, method=PLAIN), channel)(crop.seen(relief), progress)
     if request_values.flag(request, "fields"):
-        plain = _upscaler(replace(raw, method=PLAIN), channel)(crop.seen(relief), progress)
         shown = preview_pictures.write_fields(folder, relief, crop, result, plain)
     else:
-        shown = {**preview_pictures.write(folder, relief, crop, result)}
+        palette = preview_pictures.palette_of(request_values.name(request, "palette"))
+        shown = preview_pictures.write(folder, relief, crop, result, plain, palette)
     return {
         "type": "preview",
         "crop": [crop.left, crop.top, crop.width, crop.height],

@@ -26,7 +26,8 @@ CANCEL_GRACE = 0.5  # seconds that a computation has to stop by itself
 MOSTLY = 0.9  # fraction that is shown when the estimated time is over, but not the work
 _LONG = ("upscale", "repeat")  # requests whose progress is told
 _PREVIEWS = (
-    *("before.ppm", "after.ppm", "overview.ppm"),
+    *("before.ppm", "after.ppm", "difference.ppm", "overview.ppm"),
+    *("heights-bar.ppm", "difference-bar.ppm"),
     *protocol.PREVIEW_FIELDS.values(),
     protocol.PREVIEW_MASK,
 )

@@ -14,15 +14,19 @@ from afmsr_core.errors import OutputError
 from afmsr_core.gaps import measured_part
 from afmsr_core.grid import Scale
 from afmsr_core.picture.colours import colours, in_proportion
+from afmsr_core.picture.palettes import DEFAULT, DIFFERENCE, GWYDDION
 from afmsr_core.picture.ranges import Range
+from afmsr_core.quantity import shown_unit
 from gwyddion_plugin.worker.channels import per_base_unit, write_channel
 from gwyddion_plugin.worker.protocol import PREVIEW_FIELDS, PREVIEW_MASK
 
-__all__ = ["Crop", "write", "write_fields"]
+__all__ = ["Crop", "palette_of", "write", "write_fields"]
 
 SHOWN = 256  # pixels of the result a side that are shown, pixel for pixel; longer side on screen
 HALO = 16  # cells around that the method sees, so that the edges look as they will
 OVERVIEW = 128  # longer side of the picture of the whole field
+_SLOPE = np.linspace(1.0, 0.0, 256)[:, np.newaxis]  # every colour of a palette, the highest on top
+_DIGITS = 3  # of the heights at the ends of the colours
 
 
 @dataclass(frozen=True)
@@ -84,29 +88,71 @@ def _cell(scale: Scale) -> tuple[int, int]:
     return max(1, scale.columns // scale.rows), max(1, scale.rows // scale.columns)
 
 
-def write(folder: Path, relief: Channel, crop: Crop, result: Channel) -> dict[str, str]:
-    """Write the crop before and after, in the same colours, and the whole field.
+def palette_of(name: str) -> str:
+    """Return the palette of a preview: ours if none is named, grey for one that we do not know.
 
-    All have the proportions of the area that they show.
+    Examples
+    --------
+    >>> palette_of(""), palette_of("Gwyddion.net"), palette_of("my own")
+    ('afm', 'Gwyddion.net', 'Gray')
+    """
+    if not name:
+        return DEFAULT
+    return name if name in GWYDDION else "Gray"
+
+
+def write(
+    folder: Path, relief: Channel, crop: Crop, result: Channel, plain: Channel, name: str
+) -> dict[str, Any]:
+    """Write the crop before and after, what the method adds, and the whole field, as pictures.
+
+    All have the proportions of the area that they show; before and after have the same colours.
+
+    Parameters
+    ----------
+    folder, relief, crop, result, plain
+        As for `write_fields`.
+    name : str
+        Palette of the heights; `afmsr_core.picture.palettes.DIFFERENCE` is that of the difference.
 
     Returns
     -------
     dict
-        Names of the files by ``"before"``, ``"after"`` and ``"overview"``.
+        Names of the files, ``"bars"`` with those of the palettes, and ``"ends"``, the heights at
+        the ends of these for people.
     """
-    before, after = crop.of(relief), crop.of_result(relief, result)
-    # As many pixels as the result has, so that both pictures are of one size.
-    before = before.repeat(crop.scale.rows, axis=0).repeat(crop.scale.columns, axis=1)
-    shown, aspect = Range.of([before]), crop.width * relief.dx / (crop.height * relief.dy)
-    whole = _reduced(relief.heights, relief.xreal / relief.yreal)
-    pictures = {"overview": colours(whole, Range.of([whole]))}
-    for name, heights in (("before", before), ("after", after)):
-        pictures[name] = in_proportion(colours(heights, shown), aspect, SHOWN, SHOWN)
+    scan, after = crop.of(relief), crop.of_result(relief, result)
+    # As many pixels as the result has, so that all pictures are of one size.
+    before = scan.repeat(crop.scale.rows, axis=0).repeat(crop.scale.columns, axis=1)
+    adds = after - crop.of_result(relief, plain)
+    aspect = crop.width * relief.dx / (crop.height * relief.dy)
+    shown = {"heights": (Range.of([scan]), name), "difference": (_around_0(adds), DIFFERENCE)}
+    heights = {"before": before, "after": after, "difference": adds}
     names = {}
-    for name, picture in pictures.items():
-        names[name] = f"{name}.ppm"
-        _write_ppm(folder / names[name], picture)
-    return names
+    for what, values in heights.items():
+        picture = colours(values, *shown["difference" if what == "difference" else "heights"])
+        names[what] = _write_ppm(folder, what, in_proportion(picture, aspect, SHOWN, SHOWN))
+    bars = {
+        what: _write_ppm(folder, f"{what}-bar", colours(_SLOPE, Range(0.0, 1.0), of))
+        for what, (_, of) in shown.items()
+    }
+    ends = {what: _ends(found, relief.unit) for what, (found, _) in shown.items()}
+    whole = _reduced(relief.heights, relief.xreal / relief.yreal)
+    names["overview"] = _write_ppm(folder, "overview", colours(whole, Range.of([whole]), name))
+    return {**names, "bars": bars, "ends": ends}
+
+
+def _around_0(adds: NDArray[np.float64]) -> Range:
+    """Return the colours of a difference: those of zero are in their middle."""
+    most = float(np.nanmax(np.abs(adds), initial=0.0))
+    return Range(-most, most) if most > 0 else Range(-1.0, 1.0)
+
+
+def _ends(shown: Range, unit: str) -> tuple[str, str]:
+    """Return the ends of a range for people, both in the unit of the larger."""
+    divisor, told = shown_unit(max(abs(shown.low), abs(shown.high)), unit)
+    low, high = (f"{one / divisor:.{_DIGITS}g} {told}".rstrip() for one in (shown.low, shown.high))
+    return low, high
 
 
 def write_fields(
@@ -135,11 +181,11 @@ def write_fields(
     adds = after - crop.of_result(relief, plain)
     whole = _reduced(relief.heights, relief.xreal / relief.yreal)
     scan = crop.of(relief)
-    shown, most = Range.of([scan]), float(np.nanmax(np.abs(adds), initial=0.0))
+    shown = Range.of([scan])
     ranges = {
         "scan": shown,
         "result": shown,
-        "difference": Range(-most, most) if most > 0 else Range(-1.0, 1.0),
+        "difference": _around_0(adds),
         "overview": Range.of([whole]),
     }
     heights = {"scan": scan, "result": after, "difference": adds, "overview": whole}
@@ -177,11 +223,14 @@ def _reduced(values: NDArray[np.float64], aspect: float) -> NDArray[np.float64]:
     return np.asarray(cv2.resize(values, size, interpolation=how)).reshape(size[1], size[0])
 
 
-def _write_ppm(path: Path, picture: NDArray[np.uint8]) -> None:
+def _write_ppm(folder: Path, name: str, picture: NDArray[np.uint8]) -> str:
+    """Write a picture, and return the name of its file."""
     height, width, _ = picture.shape
+    path = folder / f"{name}.ppm"
     try:
         path.write_bytes(b"P6 %d %d 255\n" % (width, height) + picture.tobytes())
     except OSError as error:
         raise OutputError(
             f"{path}: not written ({error.strerror}); free some space, or set TMPDIR"
         ) from error
+    return path.name

@@ -24,7 +24,8 @@ the answers repeat. Every request ends with exactly one answer of its own type's
     ``available``, ``missing`` (``""``, ``PyTorch`` or ``weights``), ``problem`` (what is missing
     and how to get it, or ``""``), ``seconds_per_pixel`` (of input; measured where it ran before,
     else a guess) and ``not_drawn`` (why nothing can be drawn at random of the field with it, so
-    that ``sharpness`` and ``realisations`` would be refused, or ``""``).
+    that ``sharpness`` and ``realisations`` would be refused, or ``""``). ``palettes`` are those of
+    Gwyddion's that a preview can have, by name.
     ``scale`` says, if there is a field, how it will be taken: ``rows`` and ``columns`` of the
     result for one of the field, and for the user ``told``, how that was chosen (``""`` for 4x along
     both axes), and ``saved``, what scan time it saves. A method that does not make this scale has
@@ -43,7 +44,9 @@ the answers repeat. Every request ends with exactly one answer of its own type's
         seconds after which the worker gives up and exits.
     ``save``
         path of a ``.gwy`` to write with the field, the result, its title, history and log. The
-        file must not exist.
+        file must not exist. Gwyddion shows the result; the rest is in its data browser.
+    ``sample``
+        what the channels of that file are called, where the field has no title.
     ``keep``
         seconds for which the worker may stay in memory after the client has closed its stdin, so
         that the next ``worker`` that is started finds it and hands over to it. 0 by default.
@@ -91,9 +94,13 @@ the answers repeat. Every request ends with exactly one answer of its own type's
 ``{"type": "preview", "id": 3, "folder": PATH, "field": FIELD, "settings": {...}, "at": [X, Y]}``
     upscales a crop around the pixel (X, Y) of the levelled field. With ``sharpness`` and ``seed``
     something is drawn for the crop alone; the result has other detail there. The answer
-    ``{"type": "preview", "id": 3, "before": NAME, "after": NAME, "overview": NAME, "crop": [LEFT,
-    TOP, WIDTH, HEIGHT], "made": [WIDTH, HEIGHT], "seconds_per_pixel": S}`` names three pictures
-    (binary PPM) in the folder, and the pixels of the crop before and after. With ``"fields": true``
+    ``{"type": "preview", "id": 3, "before": NAME, "after": NAME, "difference": NAME, "overview":
+    NAME, "bars": {"heights": NAME, "difference": NAME}, "ends": {"heights": [LOW, HIGH],
+    "difference": [LOW, HIGH]}, "crop": [LEFT, TOP, WIDTH, HEIGHT], "made": [WIDTH, HEIGHT],
+    "seconds_per_pixel": S}`` names pictures (binary PPM) in the folder: the crop, what the method
+    adds to a bicubic interpolation, the whole scan, and the palettes, from the highest colour down,
+    with the heights at their ends as texts; then the pixels of the crop before and after.
+    ``"palette"`` of the request is one of ``palettes``. With ``"fields": true``
     there are no pictures; the answer then has ``"fields": {"scan": FIELD, "result": FIELD,
     "difference": FIELD, "overview": FIELD}``, the levelled crop before and after, what the method
     adds to a bicubic interpolation, and the whole scan in few pixels; ``"ranges": {NAME: {"low": Z,

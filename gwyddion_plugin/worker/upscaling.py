@@ -71,6 +71,7 @@ class Upscaling:
             folder=str(folder),
             field=field,
             save=None if save is None else str(save),
+            sample=choices.name,
             **choices.request(masked=bool(field.get("mask"))),
         )
 

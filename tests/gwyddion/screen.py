@@ -113,6 +113,10 @@ class Screen:
         width, height = re.search(r"Geometry: (\d+)x(\d+)", told).groups()
         return int(width), int(height)
 
+    def resize(self, window: str, width: int, height: int) -> None:
+        """Give a window another size, as its user would with the mouse."""
+        self._ask("windowsize", "--sync", window, str(width), str(height))
+
     def photograph(self, path: Path, window: str = "root") -> None:
         """Write a picture of the screen, or of one window with its frame."""
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -5,6 +5,7 @@ Pictures of the screen are kept in AFMSR_TEST_PICTURES (default: runs/pictures i
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -12,6 +13,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from asking import raw
@@ -21,8 +23,9 @@ from afmsr_core import io
 from afmsr_core.io.gwy import GwyFile
 from afmsr_core.realisations import Realiser
 from afmsr_core.upscale import Settings, upscale
-from gwyddion_plugin.exchange import dump, menu, settings
+from gwyddion_plugin.exchange import dump, gwyddion_folder, menu, settings
 from gwyddion_plugin.exchange.dump import RawField
+from gwyddion_plugin.window import help_page
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "afmsr_core" / "data" / "example_low.gwy"
@@ -100,7 +103,8 @@ def program(gwyddion, home, screen, tmp_path) -> Iterator:
 
     yield start
     for each in running:
-        os.killpg(each.process.pid, signal.SIGKILL)  # and the plug-in
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(each.process.pid, signal.SIGKILL)  # and the plug-in
         each.process.wait()
     wait_for(lambda: not screen.windows(DIALOG) and not screen.windows(WINDOW), "a clean screen")
 
@@ -188,17 +192,39 @@ def test_an_error_is_shown_with_its_cure_and_log(program, screen, breakable):
     assert running.channels == 1
 
 
-def test_the_full_result_opens_in_a_new_file(program, screen, home, tmp_path):
-    home.choose(open_full=True, folder=str(tmp_path))
+def test_the_full_result_opens_in_a_window_of_its_own(program, screen, home, tmp_path):
+    """Named after the sample; what else is in the file is in the data browser, without windows."""
+    home.choose(open_full=True, folder=str(tmp_path), name="PS/PMMA 3", confidence=True)
     running = program()
     running.start_plugin()
     screen.key("Return")
     wait_for(lambda: running.channels == 2, "a new channel")
-    wait_for(lambda: screen.windows(r"^afmsr .*Gwyddion"), "the new file")
-    (written,) = tmp_path.glob("afmsr *.gwy")
-    result = GwyFile.open(written).channel(1)
-    assert result.title.endswith("(x4 afm)")
+    named = r"^PS_PMMA 3 .*Gwyddion"
+    wait_for(lambda: screen.windows(named), "the new file")
+    screen.sleep(0.5)
+    assert len(screen.windows(named)) == 1
+    (written,) = tmp_path.glob("PS_PMMA 3 *.gwy")
+    scan, result, *extras = GwyFile.open(written).channels()
+    assert (scan.title, result.title) == ("PS/PMMA 3", "PS/PMMA 3 (x4 afm)")
+    assert len(extras) == 3 and all("PS/PMMA 3 (x4 afm)" in extra.title for extra in extras)
     assert [step["name"] for step in _history(written)] == ["level", "upscale", "scan_time"]
+
+
+def test_what_gwyddion_keeps_is_understood(program, screen, home, tmp_path, monkeypatch):
+    """It writes its settings and the names of the last files when it ends."""
+    running = program()
+    screen.sleep(0.5)
+    screen.activate(running.window)
+    screen.key("ctrl+q")
+    running.process.wait(LATE)
+    monkeypatch.setenv("HOME", str(home.folder))
+    assert gwyddion_folder.last_folder() == tmp_path
+    assert gwyddion_folder.default_palette() == "Gray"
+    kept = home.gwyddion_dir / "settings"
+    default = '"/app/gradients/default" string '
+    assert f'{default}"Gray"\n' in kept.read_text()
+    kept.write_text(kept.read_text().replace(f'{default}"Gray"', f'{default}"Gwyddion.net"'))
+    assert gwyddion_folder.default_palette() == "Gwyddion.net"
 
 
 def _history(path: Path) -> list[dict]:
@@ -325,6 +351,50 @@ def test_sharpness_gives_way_to_the_marks(dialog, installed, screen, monkeypatch
     monkeypatch.setenv("XDG_CONFIG_HOME", str(installed.settings_file.parents[1]))
     chosen = settings.load()
     assert (chosen.confidence, chosen.sharpness) == (True, 0.0)
+
+
+def test_the_preview_grows_with_the_window_and_what_is_shown_is_kept(
+    dialog, installed, screen, monkeypatch
+):
+    process = dialog()
+    window = screen.window(DIALOG)
+    methods_are_listed(installed)
+    screen.sleep(0.5)
+    screen.photograph(PICTURES / "dialog-small.png", window)
+    width, height = screen.size(window)
+    screen.resize(window, width + 200, height + 140)
+    screen.key("alt+d", "alt+2", pause=0.3)  # the difference, enlarged
+    screen.sleep(0.5)
+    screen.photograph(PICTURES / "dialog-grown.png", window)
+    small, grown = (cv2.imread(str(PICTURES / f"dialog-{name}.png")) for name in ("small", "grown"))
+    assert grown.shape[:2] == (height + 140, width + 200)
+    assert _coloured(small) == 0 < _coloured(grown)  # the scan is grey, the difference is not
+    screen.key("Return")
+    assert process.wait(LATE) == 0
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(installed.settings_file.parents[1]))
+    chosen = settings.load()
+    assert (chosen.shown, chosen.zoom, chosen.palette) == ("difference", 2, "")
+
+
+def _coloured(picture) -> int:
+    """Return how many pixels of the upper left part, where the preview is, are clearly red."""
+    blue, red = picture[60:320, 20:400, 0].astype(int), picture[60:320, 20:400, 2].astype(int)
+    return int((red - blue > 60).sum())
+
+
+def test_help_opens_its_page(dialog, screen, tmp_path):
+    browser, asked = tmp_path / "browser", tmp_path / "asked"
+    browser.write_text(
+        f'#!/bin/sh\necho "$@" >"{asked}.part"; mv "{asked}.part" "{asked}"; sleep 30\n'
+    )
+    browser.chmod(0o755)
+    process = dialog(BROWSER=str(browser))
+    screen.window(DIALOG)
+    screen.key("alt+p")
+    wait_for(asked.exists, "a page in a browser")
+    assert asked.read_text().strip() == help_page.PAGE.as_uri()
+    screen.key("Escape")  # the browser holds up nobody
+    assert process.wait(LATE) == 130
 
 
 def test_a_method_that_is_not_ready_cannot_be_chosen(dialog, installed, screen):

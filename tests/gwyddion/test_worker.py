@@ -144,17 +144,49 @@ def test_methods_say_what_is_missing(start):
     assert all(method["seconds_per_pixel"] > 0 for method in methods.values())
 
 
-def test_a_preview_is_three_pictures(start, folder):
+def test_a_preview_is_pictures(start, folder):
     worker = start()
     described = field(folder, 80)
-    worker.say(type="preview", id=1, folder=str(folder), field=described, at=[0, 79])
+    given = {"type": "preview", "folder": str(folder), "field": described, "at": [0, 79]}
+    worker.say(id=1, **given)
     answer = worker.answer()
     assert answer["crop"] == [0, 16, 64, 64]
     assert answer["made"] == [256, 256]
     # The area is 1.25 times as high as wide.
-    for name, side in (("before", 256), ("after", 256), ("overview", 128)):
+    for name, side in (("before", 256), ("after", 256), ("difference", 256), ("overview", 128)):
         picture = (folder / answer[name]).read_bytes()
         assert picture.startswith(b"P6 %d %d 255\n" % (round(side / 1.25), side))
+    worker.say(id=2, fields=True, **given)
+    ranges = worker.answer()["ranges"]
+    for name, of in (("heights", "result"), ("difference", "difference")):
+        told = [float(end.removesuffix(" nm")) for end in answer["ends"][name]]
+        assert told == pytest.approx([1e9 * ranges[of][end] for end in ("low", "high")], rel=6e-3)
+
+
+def test_a_preview_has_the_palette_that_is_asked_for(start, folder):
+    worker = start()
+    given = {"type": "preview", "folder": str(folder), "field": field(folder, 80)}
+    worker.say(type="methods", id=0)
+    palettes = worker.answer()["palettes"]
+    assert "Gray" in palettes and "Gwyddion.net" in palettes
+    shown = {}
+    for name in ("", "Gray", "Gwyddion.net", "one of the user's own"):
+        worker.say(id=name, palette=name, **given)
+        answer = worker.answer()
+        shown[name] = _pixels(folder / answer["after"])
+        difference = _pixels(folder / answer["difference"])
+        bar = _pixels(folder / answer["bars"]["heights"])
+        assert bar.shape == (256, 3) and {*map(tuple, shown[name])} <= {*map(tuple, bar)}
+    assert np.ptp(shown["Gray"], axis=1).max() == 0 < np.ptp(shown["Gray"])
+    assert np.ptp(difference, axis=1).max() > 0  # which has a palette of its own
+    np.testing.assert_array_equal(shown["one of the user's own"], shown["Gray"])
+    assert (shown["Gwyddion.net"] != shown["Gray"]).any()
+    assert (shown[""] != shown["Gwyddion.net"]).any()
+    np.testing.assert_array_equal(bar[[0, -1]], [[255] * 3, [0] * 3])  # the highest on top
+
+
+def _pixels(path):
+    return np.frombuffer(path.read_bytes().split(b"255\n", 1)[1], np.uint8).reshape(-1, 3)
 
 
 def test_a_preview_is_fields_for_who_has_colours_of_their_own(start, folder):
@@ -196,8 +228,38 @@ def test_the_full_result_is_saved(start, folder, tmp_path):
     assert [channel.heights.shape for channel in file.channels()] == [(16, 16), (64, 64)]
     assert any("afmsr_scan_time" in entry for entry in file.log(1))
     assert "8-bit" not in file.meta(1)["afmsr history"]
+    assert [channel.title for channel in file.channels()] == ["Scan", "Scan (x4 afm)"]
     worker.say(**request, id=2, save=str(target))
     assert "choose another name" in worker.answer()["message"]
+
+
+def test_the_channels_of_the_full_result_are_named_after_the_sample(start, folder, tmp_path):
+    from afmsr_core.io.gwy import GwyFile
+
+    worker = start()
+    request = {"type": "upscale", "folder": str(folder), "field": field(folder, 32)}
+    named = {"PS/PMMA": "PS/PMMA", "": "Scan", "Amplitude 3": "Scan", "Ünit 1 (x4)": "Ünit 1 (x4)"}
+    for number, (sample, title) in enumerate(named.items()):
+        target = tmp_path / f"{number}.gwy"
+        worker.say(**request, id=number, save=str(target), sample=sample, confidence=True)
+        assert worker.answer()["saved"] == str(target)
+        scan, result, width, *residuals = GwyFile.open(target).channels()
+        assert (scan.title, result.title) == (title, f"{title} (x4 afm)")
+        assert scan.shows_relief and result.shows_relief
+        assert width.title == f"Half-width of the 90 % interval, {title} (x4 afm)"
+        assert residuals
+        shown = dict(_flags(target))
+        assert shown == {number: number == 1 for number in range(3 + len(residuals))}
+
+
+def _flags(path):
+    """Yield the number of each channel, and whether Gwyddion opens a window for it."""
+    from tests import gwyfiles
+
+    for name, (code, value) in gwyfiles.parsed(path.read_bytes()).items():
+        if name.endswith("/data/visible"):
+            assert code == "b"
+            yield int(name.split("/")[1]), bool(value)
 
 
 WRONG = {

@@ -1,0 +1,16 @@
+"""The page that the button Help opens."""
+
+from __future__ import annotations
+
+import threading
+import webbrowser
+from pathlib import Path
+
+__all__ = ["PAGE", "show"]
+
+PAGE = Path(__file__).with_name("help.html")
+
+
+def show() -> None:
+    """Open the page in the user's browser; a browser that does not come back holds up nobody."""
+    threading.Thread(target=webbrowser.open, args=(PAGE.as_uri(),), daemon=True).start()
