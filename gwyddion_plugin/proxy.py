@@ -7,6 +7,7 @@ makes Gwyddion change nothing, which is how both failure and cancel end.
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import tempfile
@@ -51,6 +52,8 @@ def main(
     int
         Exit status.
     """
+    if sys.stdout is None or sys.stderr is None:  # a program without a console on Windows
+        sys.stdout = sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments == ["register"]:
         sys.stdout.write(menu.REGISTRATION)

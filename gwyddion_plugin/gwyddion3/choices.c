@@ -5,6 +5,7 @@
 
 #define LONGEST_MINUTES 1440.0
 #define MOST_REALISATIONS 16 /* as in protocol.py */
+#define MOST_SEED 9999       /* Gwyddion's own kind of seed has ten digits, which nobody reads or types */
 
 /* What a list shows, and the worker's word for it at the same place. */
 static const GwyEnum scales[] = {
@@ -52,7 +53,7 @@ define_choices(void)
                               "Add con_fidence and residual as images", FALSE);
     gwy_param_def_add_double(def, CHOICE_SHARPNESS, "sharpness", "Sh_arpness", 0.0, 1.0, 0.0);
     gwy_param_def_add_int(def, CHOICE_REALISATIONS, "realisations", "R_ealisations", 0, MOST_REALISATIONS, 0);
-    gwy_param_def_add_seed(def, CHOICE_SEED, "seed", "See_d");
+    gwy_param_def_add_int(def, CHOICE_SEED, "seed", "See_d", 0, MOST_SEED, 0);
     gwy_param_def_add_boolean(def, CHOICE_JOIN, "join_retrace",
                               "_Join with the retrace: less noise, fewer scars", FALSE);
     gwy_param_def_add_instant_updates(def, CHOICE_UPDATE, "update", NULL, TRUE);

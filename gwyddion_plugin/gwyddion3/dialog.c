@@ -500,7 +500,8 @@ make_parameters(Dialog *gui)
     gwy_param_table_slider_set_digits(table, CHOICE_SHARPNESS, 2);
     gwy_param_table_append_slider(table, CHOICE_REALISATIONS);
     gwy_param_table_slider_set_mapping(table, CHOICE_REALISATIONS, GWY_SCALE_MAPPING_LINEAR);
-    gwy_param_table_append_seed(table, CHOICE_SEED);
+    gwy_param_table_append_slider(table, CHOICE_SEED);
+    gwy_param_table_slider_set_mapping(table, CHOICE_SEED, GWY_SCALE_MAPPING_LINEAR);
     gwy_param_table_append_foreign(table, PART_CHANCE, make_chance, gui, NULL);
     gwy_param_table_append_separator(table);
     gwy_param_table_append_checkbox(table, CHOICE_UPDATE);

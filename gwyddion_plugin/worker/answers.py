@@ -41,6 +41,7 @@ from gwyddion_plugin.worker.channels import (
     field_of,
     write_channel,
 )
+from gwyddion_plugin.worker.dialog_words import in_dialog
 
 __all__ = ["ANSWERS", "estimate", "expected"]
 
@@ -184,7 +185,7 @@ def _not_drawn(scan: Channel, settings: Settings) -> str:
     try:
         check_drawable(scan, replace(settings, method=registry.DEFAULT))
     except AfmsrError as error:
-        return str(error).removeprefix(f"{scan.where}: ")
+        return in_dialog(str(error).removeprefix(f"{scan.where}: "))
     return ""
 
 
@@ -203,7 +204,7 @@ def _listed(name: str, scale: Scale) -> dict[str, Any]:
         "kind": method.kind,
         "parameters": method.parameters,
         "missing": lack[0],
-        "problem": lack[1],
+        "problem": in_dialog(lack[1]),
         "available": not lack[1],
         "seconds_per_pixel": estimate(method),
     }
@@ -254,7 +255,7 @@ def _upscale(request: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
         "log": [log_entry(f"afmsr_{step.name}", step.settings) for step in result.history],
         "seconds": seconds,
         "saved": saved or None,
-        "warnings": list(result.warnings),
+        "warnings": [in_dialog(told) for told in result.warnings],
         "extras": [
             {
                 "field": write_channel(folder, extra, names),
@@ -397,7 +398,9 @@ def _preview(request: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
     if drawn.sharpness:
         drawn = replace(drawn, realisations=0)
         result, _ = drawn(crop.seen(relief), result, (result.yres, result.xres), upscaler.settings)
-    plain = _upscaler(replace(raw, method=PLAIN), channel)(crop.seen(relief), progress)
+    # An interpolation has no device, no engine and no tiles.
+    bare = Settings(PLAIN, "none", restore_background=False, scale=raw.scale)
+    plain = _upscaler(bare, channel)(crop.seen(relief), progress)
     if request_values.flag(request, "fields"):
         shown = preview_pictures.write_fields(folder, relief, crop, result, plain)
     else:
@@ -448,7 +451,10 @@ def _judge(request: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
         "expected_error": found.expected_error,
         "pixels": pixels if found.more_pixels_help else None,
         "lines": pixels[0 if scale.sideways else 1] if scale.lines else None,
-        "warnings": [*channel.warnings, *warnings_for(registry.get(settings.method), channel)],
+        "warnings": [
+            in_dialog(told)
+            for told in (*channel.warnings, *warnings_for(registry.get(settings.method), channel))
+        ],
     }
     progress(0.6)
     return answer | {"told": scan_notes.verdict(answer), "plan": _planned(levelled)}

@@ -17,6 +17,7 @@ from afmsr_core import __version__
 from afmsr_core.errors import AfmsrError, Cancelled
 from gwyddion_plugin.exchange import settings
 from gwyddion_plugin.worker import address, protocol, request_values
+from gwyddion_plugin.worker.dialog_words import in_dialog
 
 __all__ = ["Conversation"]
 
@@ -265,7 +266,7 @@ def _error(error: AfmsrError, detail: str = "") -> dict[str, Any]:
     return {
         "type": "error",
         "kind": type(error).__name__,
-        "message": str(error),
+        "message": in_dialog(str(error)),
         "detail": detail,
         "exit_status": error.exit_status,
     }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -69,8 +68,9 @@ class Home:
         self, *command: str | Path, limit: float = 60, file_size: int | None = None
     ) -> subprocess.CompletedProcess[str]:
         def limited() -> None:
-            if file_size is not None:
-                resource.setrlimit(resource.RLIMIT_FSIZE, (file_size, file_size))
+            import resource  # which Windows has not
+
+            resource.setrlimit(resource.RLIMIT_FSIZE, (file_size, file_size))
 
         return subprocess.run(
             [str(part) for part in command],
@@ -80,7 +80,7 @@ class Home:
             text=True,
             timeout=limit,
             check=False,
-            preexec_fn=limited,
+            preexec_fn=None if file_size is None else limited,
         )
 
     def install(self, *options: str) -> str:

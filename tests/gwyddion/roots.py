@@ -13,7 +13,6 @@ Nothing is imported that a bare Python 3 lacks: ``.ci/run`` makes the roots whil
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import os
 import shutil
@@ -182,6 +181,8 @@ def _has(tool: str) -> bool:
 @contextlib.contextmanager
 def _alone(path: Path) -> Iterator[None]:
     with path.open("w") as lock:
+        import fcntl  # which Windows has not
+
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 

@@ -177,7 +177,7 @@ def test_a_result_is_sharpened_and_realisations_come_beside_it_hidden(
 
 def test_what_cannot_be_sharpened_is_told(run, scan_file):
     for settings, words in (
-        ({"method": "bicubic"}, "made by bicubic; take --method afm"),
+        ({"method": "bicubic"}, "made by bicubic; take the method afm"),
         ({"confidence": True}, "choose one"),
     ):
         answer = run(scan_file(scan(48, 48)), settings={"sharpness": 0.5} | settings)

@@ -217,12 +217,8 @@ def test_a_changed_file_of_an_older_version_is_told_of_until_it_is_gone(folder, 
     assert state(folder)[str(folder)] == f"of this afmsr {__version__}"
 
 
-@pytest.mark.parametrize("platform", ["linux", "win32"])
-def test_the_places_that_are_looked_at_are_those_that_are_written(tmp_path, monkeypatch, platform):
-    (tmp_path / "afmsr-gwyddion.exe").write_bytes(b"MZ program")
+def test_the_places_that_are_looked_at_are_those_that_are_written(tmp_path):
     (tmp_path / "pygwy").mkdir()
-    monkeypatch.setattr(sys, "platform", platform)
-    monkeypatch.setattr(plugin_files.sysconfig, "get_path", lambda name: str(tmp_path))
     host = hosts.Host(tmp_path, 2)
     written = [item.files(host, launcher.examine()) for item in plugin_files.MENU_ITEMS]
     assert sorted(plugin_files.names(host)) == sorted(name for files in written for name in files)
@@ -254,10 +250,6 @@ def test_folders_of_each_system(tmp_path, monkeypatch):
         hosts.find()
     (tmp_path / ".gwyddion").mkdir()
     assert hosts.find() == [hosts.Host(tmp_path / ".gwyddion", 2)]
-    monkeypatch.setattr(sys, "platform", "win32")
-    assert hosts.find() == [hosts.Host(tmp_path / ".gwyddion", 2)]
-    (tmp_path / "gwyddion").mkdir()
-    assert hosts.find() == [hosts.Host(tmp_path / "gwyddion", 2)]
     (tmp_path / ".gwyddion3").mkdir()
     assert hosts.find()[1] == hosts.Host(tmp_path / ".gwyddion3", 3)
 
@@ -266,15 +258,6 @@ def test_a_slip_of_the_user_makes_no_folders(tmp_path, said):
     with pytest.raises(Exception, match="check --gwyddion-dir"):
         installer.install(tmp_path / "not" / "there", say=said.append)
     assert list(tmp_path.iterdir()) == []
-
-
-def test_windows_gets_the_program_of_pip(tmp_path, monkeypatch):
-    (tmp_path / "afmsr-gwyddion.exe").write_bytes(b"MZ program")
-    monkeypatch.setattr(sys, "platform", "win32")
-    monkeypatch.setattr(plugin_files.sysconfig, "get_path", lambda name: str(tmp_path))
-    files = plugin_files.PROXY.files(hosts.Host(tmp_path, 2), launcher.examine())
-    assert files["plugins/process/afmsr/afmsr.exe"].content == b"MZ program"
-    assert sorted(files) == [f"plugins/process/afmsr/afmsr.{end}" for end in ("exe", "rgi")]
 
 
 def test_packages_out_of_sight_of_an_isolated_interpreter(home, tmp_path):

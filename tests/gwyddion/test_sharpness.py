@@ -119,7 +119,7 @@ CANNOT = {
         "auto",
         "choose a height channel",
     ),
-    "pixels that stay long": (scan(), "1x2", "square pixels; take --scale auto"),
+    "pixels that stay long": (scan(), "1x2", "square pixels; take the scale Automatic"),
     "too small": (scan(20, 48), "auto", "at least 24 x 24 are needed"),
 }
 
