@@ -380,7 +380,7 @@ def test_the_preview_grows_with_the_window_and_what_is_shown_is_kept(
 
 def _coloured(picture) -> int:
     """Return how many pixels of the upper left part, where the preview is, are clearly no grey."""
-    shown = picture[60:320, 20:400].astype(int)
+    shown = picture[60 : picture.shape[0] // 2, 20:400].astype(int)
     return int((np.ptp(shown, axis=2) > 60).sum())
 
 
