@@ -192,8 +192,8 @@ def did_you_mean(given: str, known: Iterable[str]) -> str:
     --------
     >>> did_you_mean("upscal", ["upscale", "models"]), did_you_mean("NinaSR-B0", ["ninasr_b0"])
     (' Did you mean upscale?', ' Did you mean ninasr_b0?')
-    >>> did_you_mean("xyz", ["upscale"])
-    ''
+    >>> did_you_mean("afn", ["lanczos4", "afm"]), did_you_mean("xyz", ["upscale"])
+    (' Did you mean afm?', '')
     """
     import difflib
 
@@ -202,9 +202,11 @@ def did_you_mean(given: str, known: Iterable[str]) -> str:
 
     given = folded(given.strip("*"))
     whole = {folded(name): name for name in known}
-    names = {one[: len(given)]: name for one, name in whole.items()} | whole
-    close = difflib.get_close_matches(given, names, n=1)
-    return f" Did you mean {names[close[0]]}?" if close else ""
+    begun = {one[: len(given)]: name for one, name in whole.items()}
+    for names in (whole, begun):
+        if close := difflib.get_close_matches(given, names, n=1):
+            return f" Did you mean {names[close[0]]}?"
+    return ""
 
 
 def naming(source: Path, message: str) -> str:

@@ -101,12 +101,17 @@ def run(args: argparse.Namespace) -> int:
     for warning in warnings:
         print(f"afmsr: warning: {warning}", file=sys.stderr)
     truth = level(zoom, "plane").channel.heights
-    found = align(
-        level(result, "plane").channel.heights,
-        truth,
-        pixel_nm=(zoom.dx, zoom.dy),
-        result_pixel_nm=(result.dx, result.dy),
-    )
+    try:
+        found = align(
+            level(result, "plane").channel.heights,
+            truth,
+            pixel_nm=(zoom.dx, zoom.dy),
+            result_pixel_nm=(result.dx, result.dy),
+        )
+    except PairError as refused:  # it calls the zoom the truth
+        which, _, what = str(refused).partition(": ")
+        file = {"truth": args.zoom, "result": args.result}.get(which)
+        raise PairError(f"{file}: {what}" if file else str(refused)) from refused
     if not found.accepted:
         raise PairError(
             f"{args.zoom}: cannot be found in {args.result.name}: {found.verdict}; check the "

@@ -48,6 +48,17 @@ def test_other_units_are_refused(
     assert told in said.err and "--zoom-channel" in said.err and said.out == ""
 
 
+@pytest.mark.parametrize("flat", ["result", "zoom"])
+def test_what_cannot_be_aligned_is_named(
+    flat: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, one in (("result", RESULT), ("zoom", ZOOM)):
+        heights = np.full(one.heights.shape, 3.0) if name == flat else one.heights
+        io.write(tmp_path / f"{name}.gwy", one.replace(heights=heights))
+    assert main(["verify", *(str(tmp_path / f"{name}.gwy") for name in ("result", "zoom"))]) == 1
+    assert f"afmsr: {tmp_path / flat}.gwy: all heights are the same" in capsys.readouterr().err
+
+
 DRAWN = {
     "Realisation 2 of 8, seed 7, Height (x4 afm)": "realise",
     "Height (x4 afm@0.5)": "sharpen",

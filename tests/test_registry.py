@@ -106,6 +106,8 @@ def test_names_forgive_case_and_hyphens(spelling: str) -> None:
 def test_an_unknown_name_is_answered_with_the_nearest_and_the_list() -> None:
     with pytest.raises(UnknownMethodError) as caught:
         get("bicubik")
+    with pytest.raises(UnknownMethodError, match=r"Did you mean afm\?"):
+        registry.get("afn")  # as like the beginning of lanczos4
     assert "no method is called 'bicubik'. Did you mean bicubic? There are: bilinear," in str(
         caught.value
     )

@@ -156,3 +156,15 @@ def test_in_a_script_processes_need_the_usual_guard(tmp_path: Path) -> None:
         [sys.executable, script], cwd=tmp_path, capture_output=True, text=True, timeout=100
     )
     assert (done.stdout, done.stderr) == ("['done', 'done']\n", "")
+
+
+def test_what_was_upscaled_before_is_told(tmp_path: Path) -> None:
+    """Noise and advice would take its pixels for measured, and call it fine."""
+    (scan,) = scans(tmp_path, 1)
+    (once,) = afmsr.upscale_many(scan, tmp_path / "once.gwy", **QUICK)
+    assert once.warnings == ()
+    for channel, again in ((0, False), (1, True)):
+        (twice,) = afmsr.upscale_many(
+            once.output, tmp_path / f"{channel}.gwy", channel=channel, **QUICK
+        )
+        assert any("it was upscaled before" in one for one in twice.warnings) == again

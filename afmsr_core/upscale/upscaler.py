@@ -13,7 +13,7 @@ from afmsr_core import __version__
 from afmsr_core.channel import Channel, Step
 from afmsr_core.errors import FieldError, UsageError
 from afmsr_core.gaps import filled
-from afmsr_core.grid import SQUARE, Scale, check_scale, choose
+from afmsr_core.grid import SQUARE, Scale, check_scale, choose, scales_of
 from afmsr_core.inference import Engine, Tiles, run_tiled
 from afmsr_core.large_field import LARGE, LargeField, bands, empty_field
 from afmsr_core.levelling import Levelled, level
@@ -160,7 +160,11 @@ class Upscaler:
                 result[_scaled(rows, method.scale.rows)] = band
         mask = None if channel.mask is None else _enlarged(channel.mask, method.scale)
         title = f"{channel.name} ({scale.titled(method.name)})"
-        warnings = (*levelled.channel.warnings, *warnings_for(method, channel))
+        warnings = (
+            *levelled.channel.warnings,
+            *warnings_for(method, channel),
+            *_made_before(channel),
+        )
         made = levelled.channel.replace(heights=result, mask=mask, title=title, warnings=warnings)
         if self.settings.restore_background:
             made = made.replace(look=channel.look)
@@ -314,6 +318,24 @@ def warnings_for(method: Method, channel: Channel) -> tuple[str, ...]:
     return (
         f"the network {method.name} was trained on {method.trained_on}, and this is no height but "
         f"{what}; what it adds to bicubic may not be there, so compare with --method bicubic",
+    )
+
+
+def _made_before(channel: Channel) -> tuple[str, ...]:
+    """Return a warning if a channel is a result itself, so that not all of it was measured.
+
+    Examples
+    --------
+    >>> _made_before(Channel(np.zeros((2, 2)), 1.0, 1.0, title="Height"))
+    ()
+    >>> _made_before(Channel(np.zeros((2, 2)), 1.0, 1.0, title="Height (x4 afm)"))[0][:42]
+    'it was upscaled before, so most of its pix'
+    """
+    if not scales_of(channel):
+        return ()
+    return (
+        "it was upscaled before, so most of its pixels were not measured; noise, errors and advice "
+        "that are told of it take them for measured: take the scan that it was made from",
     )
 
 
