@@ -6,7 +6,7 @@ import tkinter as tk
 from tkinter import ttk
 
 from gwyddion_plugin.window.picture import Picture
-from gwyddion_plugin.window.widgets import EDGE, PAD
+from gwyddion_plugin.window.widgets import EDGE, PAD, ink
 
 __all__ = ["HeightScale"]
 
@@ -54,7 +54,8 @@ class HeightScale:
         self._shown = tk.PhotoImage(master=canvas, data=data, format="ppm")
         canvas.create_image(0, _ROOM, image=self._shown, anchor="nw")
         canvas.create_rectangle(0, _ROOM, _BAR, _ROOM + length, outline=EDGE)
-        ink = ttk.Style(canvas).lookup("TLabel", "foreground") or "black"
         low, high = self._ends
         for text, y in ((high, _ROOM), (low, height - _ROOM)):
-            canvas.create_text(_BAR + PAD, y, text=text, anchor="w", font="TkDefaultFont", fill=ink)
+            canvas.create_text(
+                _BAR + PAD, y, text=text, anchor="w", font="TkDefaultFont", fill=ink(canvas)
+            )

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from tkinter import ttk
 from typing import Any
 
-from gwyddion_plugin.window.widgets import PAD
+from gwyddion_plugin.window.widgets import PAD, ink
 
 __all__ = ["MethodList"]
 
 _ROWS = 6
-_LINES = 4  # of the text below
+_LINES = 4  # of the text below, at least
 
 
 class MethodList:
@@ -55,7 +55,7 @@ class MethodList:
             borderwidth=0,
             highlightthickness=0,
             background=parent.winfo_toplevel()["background"],
-            foreground=ttk.Style(parent).lookup("TLabel", "foreground") or "black",
+            foreground=ink(parent),
             font="TkDefaultFont",
             state="disabled",
             takefocus=False,
@@ -131,4 +131,12 @@ class MethodList:
         self._text.configure(state="normal")
         self._text.delete("1.0", "end")
         self._text.insert("1.0", shown)
+        self._text.configure(height=max(_LINES, self._lines()))
         self._text.configure(state="disabled")
+
+    def _lines(self) -> int:
+        """Return how many lines the text takes, for a cure is to be read to its end."""
+        if not self._text.winfo_ismapped():
+            return _LINES
+        asked = ("count", "-update", "-displaylines", "1.0", "end")
+        return int(self._text.tk.call(self._text, *asked))

@@ -21,6 +21,7 @@ __all__ = [
     "choice_box",
     "choose",
     "chosen_of",
+    "ink",
     "open_root",
     "place",
     "section",
@@ -99,6 +100,11 @@ def _between(one: str, other: str, share: float = 0.15) -> str:
     return "#" + "".join(f"{round(low + share * (high - low)):02x}" for low, high in pairs)
 
 
+def ink(widget: tk.Misc) -> str:
+    """Return the colour of text in windows, for what ttk does not paint."""
+    return str(ttk.Style(widget).lookup("TLabel", "foreground") or "black")
+
+
 def place(window: tk.Tk | tk.Toplevel) -> None:
     """Show a window in the middle of the screen, above Gwyddion's, with the keyboard.
 
@@ -128,7 +134,9 @@ def show_error(root: tk.Tk, error: BaseException, log: Path | None) -> None:
     head = ttk.Label(window, text="No channel was added.", font="TkHeadingFont")
     head.grid(row=0, column=1, sticky="w")
     text = str(error) + (f"\n\nDetails: {log}" if log else "")
-    message = tk.Message(window, text=text, width=_WRAP, background=root["background"])
+    message = tk.Message(
+        window, text=text, width=_WRAP, background=root["background"], foreground=ink(window)
+    )
     message.grid(row=1, column=1, sticky="w")
 
     def copy() -> None:
