@@ -183,6 +183,8 @@ def test_an_error_is_shown_with_its_cure_and_log(program, screen, breakable):
     running = program(home)
     dialog = running.start_plugin()
     screen.key("Return")
+    # On a busy machine the window of the progress, which has the same title, comes first.
+    wait_for(home.log.exists, "the log")
     wait_for(lambda: screen.windows(DIALOG) not in ([], [dialog]), "the error window")
     screen.sleep(0.5)
     screen.photograph(PICTURES / "error.png", screen.window(DIALOG))
