@@ -365,14 +365,19 @@ def test_the_preview_grows_with_the_window_and_what_is_shown_is_kept(
     methods_are_listed(installed)
     screen.sleep(0.5)
     screen.photograph(PICTURES / "dialog-small.png", window)
+    small = cv2.imread(str(PICTURES / "dialog-small.png"))
     width, height = screen.size(window)
     screen.resize(window, width + 200, height + 140)
     screen.key("alt+d", "alt+2", pause=0.3)  # the difference, enlarged
-    screen.sleep(0.5)
-    screen.photograph(PICTURES / "dialog-grown.png", window)
-    small, grown = (cv2.imread(str(PICTURES / f"dialog-{name}.png")) for name in ("small", "grown"))
-    assert grown.shape[:2] == (height + 140, width + 200)
-    assert _coloured(small) == 0 < _coloured(grown)  # the scan is grey, the difference is not
+
+    def seen(name: str):
+        screen.photograph(PICTURES / f"dialog-{name}.png", window)
+        return cv2.imread(str(PICTURES / f"dialog-{name}.png"))
+
+    # The scan was grey, the difference is not.
+    wait_for(lambda: _coloured(seen("grown")) > 0, "a difference")
+    assert _coloured(small) == 0
+    assert seen("grown").shape[:2] == (height + 140, width + 200)
     screen.key("Return")
     assert process.wait(LATE) == 0
     monkeypatch.setenv("XDG_CONFIG_HOME", str(installed.settings_file.parents[1]))

@@ -268,6 +268,10 @@ def test_the_program_of_pip_does_the_work_from_gwyddions_folder(
     folder = tmp_path / "gwyddion" / "plugins" / "process" / "afmsr"
     folder.mkdir(parents=True)
     program = Path(shutil.copy(Path(sysconfig.get_path("scripts"), name), folder))
+    # `afmsr plugin check` asks this, and reads the answer although there is no console.
+    command = [program, "register"]
+    done = subprocess.run(command, env=own, check=True, capture_output=True, text=True)
+    assert done.stdout == menu.REGISTRATION
     given = field_file.read_bytes()
     own["AFMSR_WARM_MINUTES"] = "1"
     for _ in range(2):
