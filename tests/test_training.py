@@ -8,18 +8,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from afmsr_core.grid import LINES_X2, LINES_X4, SQUARE, Scale
 from afmsr_core.methods.afm_network import AfmNetwork
 from afmsr_core.simulation.acquisition import Acquisition
 from training import corpus
+from training.bad_lines import with_bad_lines
 from training.batches import Source, batches
-from training.fields import generated_fields, real_fields
+from training.fields import generated_fields, of_itself, real_fields
 from training.fit import CHECKPOINT_EVERY, Recipe, fit
 from training.lessons import about as known
 from training.lessons import lessons, teach
 from training.score import best_shift, interpolated, score
-from training.table import table, wins
+from training.table import gains, table, wins
 
 
 @pytest.fixture(scope="module")
@@ -110,6 +112,28 @@ def test_generated_fields_are_the_same_for_the_same_seed() -> None:
     for kind, [field] in once.items():
         assert np.array_equal(field.fine, again[kind][0].fine)
         assert not np.array_equal(field.fine, other[kind][0].fine)
+
+
+def test_a_kind_that_is_named_is_generated_alone() -> None:
+    assert list(generated_fields(2, 0, kinds=["lattice"])) == ["lattice"]
+    assert not {"lattice", "edges"} & set(generated_fields(1, 0))
+
+
+def test_bad_lines_are_narrow_and_stand_in_the_truth_too() -> None:
+    y, x = np.mgrid[0:200, 0:200] / 40
+    smooth = of_itself(np.sin(x) + np.cos(y), SQUARE)
+    (spoiled,) = with_bad_lines({"smooth": [smooth]}, seed=5)["smooth"]
+
+    def jumps(heights: NDArray[np.floating]) -> NDArray[np.bool_]:
+        curve = np.abs(np.diff(heights, n=2, axis=0))
+        return np.asarray((curve > 10 * np.abs(np.diff(smooth.fine, n=2, axis=0)).max()).any(1))
+
+    bad = jumps(spoiled.fine)
+    assert not jumps(smooth.fine).any()
+    assert 0 < bad.sum() < 60  # of 200 lines, three or four for each bad one
+    assert np.convolve(bad, np.ones(9), "valid").max() < 9
+    for row, truth in spoiled.truths.items():
+        assert jumps(truth)[bad].mean() > 0.9, row
 
 
 def test_a_network_for_lines_starts_from_one_for_squares_as_bicubic() -> None:
@@ -219,3 +243,5 @@ def test_scores_are_registered(scans: list[corpus.Scan]) -> None:
     assert np.hypot(*scores["afm"][0].shift) < 0.02
     assert wins(scores, "afm") == 1.0
     assert "| afm |" in table(scores)
+    gain = scores["afm"][0].psnr - scores["bicubic"][0].psnr
+    assert f"| one | +0.00 | +0.00 | {gain:+.2f} |" in gains(["one"], scores)

@@ -18,10 +18,12 @@ from afmsr_core.grid import Scale
 from training import corpus
 from training.methods import Method, by, mean_of, named, product
 from training.score import CONDITIONS, Score, interpolated, score
-from training.table import table, wins
+from training.table import gains, table, wins
 
 if TYPE_CHECKING:
     from afmsr_core.methods.afm_network import AfmNetwork
+    from training.batches import Source
+    from training.fit import Recipe
 
 DATA = Path(__file__).parent.parent / "afmsr_core" / "data"
 PICTURES = Path(__file__).parent.parent / "docs" / "images"
@@ -96,6 +98,14 @@ def main() -> int:
         "--per-kind", type=int, default=60, help="generated surfaces of a kind (%(default)s)"
     )
     fit.add_argument(
+        "--kind", action="append", default=[], metavar="SPECIMEN=SHARE",
+        help="also this share of patches from one kind of generated surface; may be repeated",
+    )  # fmt: skip
+    fit.add_argument(
+        "--bad-lines", type=float, default=0.0,
+        help="share of patches from fields with single bad lines (%(default)s)",
+    )  # fmt: skip
+    fit.add_argument(
         "--photographs", type=Path, metavar="FOLDER",
         help="train on photographs instead, without noise: a rival, not to be shipped",
     )  # fmt: skip
@@ -162,6 +172,9 @@ def main() -> int:
         help="only that many pixels a side of each scan, for slow networks",
     )  # fmt: skip
     scores.add_argument(
+        "--each", action="store_true", help="also the gain of every method on every scan"
+    )
+    scores.add_argument(
         "--mean", nargs=2, metavar="METHOD", help="also the mean of what two of them make"
     )
     scores.set_defaults(run=_score)
@@ -190,12 +203,10 @@ def _fit(args: argparse.Namespace) -> int:
     import torch
     from safetensors.torch import load_file, save_file
 
-    from afmsr_core.methods.afm_network import HEAD, N_BLOCKS
-    from training.batches import Noise, Source
-    from training.fields import generated_fields, real_fields
-    from training.fit import SCALES, SURFACES, Recipe, fit
-    from training.lessons import about, lessons
-    from training.photographs import photographs
+    from afmsr_core.methods.afm_network import HEAD, N_BLOCKS, head_of
+    from training.batches import Noise
+    from training.fit import SCALES, Recipe, fit
+    from training.lessons import about
 
     torch.set_num_threads(args.threads)
     held_out = corpus.aside_scans(args.corpus, args.splits)
@@ -219,13 +230,14 @@ def _fit(args: argparse.Namespace) -> int:
         return figures
 
     start = hashlib.sha256(args.start.read_bytes()).hexdigest() if args.start else ""
+    weights = load_file(args.start) if args.start else None
     quiet = 1.0 if args.photographs else args.quiet
     noise = Noise(quiet=quiet, white=args.noise, loudest=args.loudest)
     recipe = Recipe(
         scale=args.scale,
         splits=tuple(args.splits),
         blocks=args.blocks or N_BLOCKS,
-        head=tuple(args.head or HEAD),
+        head=head_of(weights) if weights else tuple(args.head or HEAD),
         lessons=about(args.lessons) if args.lessons else {},
         trust=args.trust,
         lesson_share=args.lesson_share if args.lessons else 0.0,
@@ -236,27 +248,65 @@ def _fit(args: argparse.Namespace) -> int:
         seed=args.seed,
         generated=args.generated,
         per_kind=args.per_kind,
+        kinds=_kinds(args.kind),
+        bad_lines=args.bad_lines,
         photographs=args.photographs.name if args.photographs else "",
     )
-    if args.photographs:
-        source = Source((photographs(args.photographs), 1.0))
-    else:
-        scans = corpus.training_scans(args.corpus, args.splits)
-        real = real_fields(scans, corpus.training_pairs(args.corpus), scale)
-        generated = generated_fields(recipe.per_kind, SURFACES, scale)
-        taught = lessons(args.lessons, args.trust) if args.lessons else {}
-        source = Source((generated, recipe.generated), (taught, recipe.lesson_share), (real, 1.0))
     network = fit(
-        source,
+        _source(args, recipe),
         recipe,
         args.folder,
         report=lambda line: print(line, flush=True),
         validate=validate,
         device=args.device,
-        start=load_file(args.start) if args.start else None,
+        start=weights,
     )
     save_file(network.cpu().state_dict(), args.folder / "afm.safetensors")
     return 0
+
+
+def _kinds(given: Sequence[str]) -> dict[str, float]:
+    """Return the shares of ``SPECIMEN=SHARE``."""
+    from afmsr_core.simulation.specimens import specimen
+
+    shares = {}
+    for item in given:
+        name, _, share = item.partition("=")
+        try:
+            shares[specimen(name).name] = float(share)
+        except ValueError:
+            raise UsageError(f"--kind {item}: give it as SPECIMEN=SHARE, lattice=0.1") from None
+    return shares
+
+
+def _source(args: argparse.Namespace, recipe: Recipe) -> Source:
+    """Return what the recipe draws patches from."""
+    from training import fit
+    from training.bad_lines import with_bad_lines
+    from training.batches import Source
+    from training.fields import generated_fields, real_fields
+    from training.lessons import lessons
+    from training.photographs import photographs
+
+    if args.photographs:
+        return Source((photographs(args.photographs), 1.0))
+    scale = fit.SCALES[recipe.scale]
+    scans = corpus.training_scans(args.corpus, recipe.splits)
+    real = real_fields(scans, corpus.training_pairs(args.corpus), scale)
+    generated = generated_fields(recipe.per_kind, fit.SURFACES, scale)
+    named = [
+        (generated_fields(fit.PER_NAMED_KIND, fit.NAMED, scale, [kind]), share)
+        for kind, share in recipe.kinds.items()
+    ]
+    bad = with_bad_lines(real, fit.BAD_LINES) if recipe.bad_lines else {}
+    taught = lessons(args.lessons, recipe.trust) if args.lessons else {}
+    return Source(
+        (generated, recipe.generated),
+        *named,
+        (bad, recipe.bad_lines),
+        (taught, recipe.lesson_share),
+        (real, 1.0),
+    )
 
 
 def _teach(args: argparse.Namespace) -> int:
@@ -359,6 +409,8 @@ def _score(args: argparse.Namespace) -> int:
         share = wins(by_method, "afm")
         print(f"{condition}: afm beats all interpolations on {share:.0%} of the scans")
         print(f"\n{table(by_method)}")
+        if args.each:
+            print(gains([scan.sample for scan in scans], by_method))
     return 0
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -144,9 +144,9 @@ def real_fields(
     """
     fields: dict[str, list[ScannedAgain]] = {}
     for scan in scans:
-        own = [_of_itself(scan.levelled, scale)]
+        own = [of_itself(scan.levelled, scale)]
         if min(scan.levelled.shape) >= REDUCE_ABOVE:
-            own.append(_of_itself(_halve(scan.levelled), scale))
+            own.append(of_itself(_halve(scan.levelled), scale))
         fields.setdefault(scan.sample, []).extend(own)
     for pair in pairs:
         field = _of_pair(pair, scale)
@@ -156,16 +156,27 @@ def real_fields(
 
 
 def generated_fields(
-    per_kind: int, seed: int, scale: Scale = SQUARE
+    per_kind: int, seed: int, scale: Scale = SQUARE, kinds: Collection[str] = ()
 ) -> dict[str, list[ScannedAgain]]:
-    """Return `per_kind` fields of every kind of specimen, the same for the same seed."""
+    """Return `per_kind` fields of every kind of specimen, the same for the same seed.
+
+    Parameters
+    ----------
+    per_kind, seed : int
+        How many, and of what is drawn.
+    scale : Scale
+        At which they are scanned again.
+    kinds : collection of str
+        Names of specimens; all that are typical if empty.
+    """
     side = GENERATED_SIDE
     return {
         kind.name: [
-            _of_itself(kind.make(side, side, np.random.default_rng([seed, number, i])), scale)
+            of_itself(kind.make(side, side, np.random.default_rng([seed, number, i])), scale)
             for i in range(per_kind)
         ]
         for number, kind in enumerate(SPECIMENS)
+        if (kind.name in kinds if kinds else kind.typical)
     }
 
 
@@ -174,7 +185,9 @@ def _halve(heights: Heights) -> Heights:
     return np.asarray(smooth[::2, ::2])
 
 
-def _of_itself(heights: Heights, scale: Scale) -> ScannedAgain:
+def of_itself(heights: Heights, scale: Scale) -> ScannedAgain:
+    """Return a levelled field that is its own truth; the unit of `heights` does not matter."""
+
     def truth(row: int) -> Heights:
         move = (-_shortest(row, scale).offset[0], 0)
         return np.asarray(ndimage.shift(heights, move, order=5, mode="nearest"))

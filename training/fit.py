@@ -45,6 +45,11 @@ class Recipe:
         Share of patches from generated surfaces, the rest being from real scans.
     per_kind : int
         Generated surfaces of each kind.
+    kinds : dict of str to float
+        Shares of patches from single kinds of generated surfaces besides, each with
+        `PER_NAMED_KIND` surfaces of its own.
+    bad_lines : float
+        Share of patches from fields with single bad lines.
     gradient : float
         Weight of the error of the slopes beside that of the heights. It keeps edges from being
         smoothed where the heights alone would not mind.
@@ -75,6 +80,8 @@ class Recipe:
     decay: float = 0.999
     generated: float = 0.4
     per_kind: int = 60
+    kinds: dict[str, float] = field(default_factory=dict)
+    bad_lines: float = 0.0
     gradient: float = 0.2
     noise: Noise = field(default_factory=Noise)
     seed: int = 20251129
@@ -87,6 +94,9 @@ class Recipe:
 
 SCALES = {"4": SQUARE, "1x4": LINES_X4, "1x2": LINES_X2}
 SURFACES = 20251129  # seed of the generated surfaces
+NAMED = 20261128  # seed of those of single kinds
+PER_NAMED_KIND = 300
+BAD_LINES = 20261128  # seed of bad lines
 WARM_UP = 500
 CHECKPOINT_EVERY = 1000
 GRADIENT_LIMIT = 1.0

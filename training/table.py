@@ -30,6 +30,25 @@ def table(scores: Mapping[str, Sequence[Score]], reference: str = REFERENCE) -> 
     return HEADER + "".join(_row(name, scores, reference) for name in scores)
 
 
+def gains(scans: Sequence[str], scores: Mapping[str, Sequence[Score]]) -> str:
+    """Return a Markdown table of what every method gains over bicubic on every scan, in dB.
+
+    Parameters
+    ----------
+    scans : sequence of str
+        A name for each.
+    scores : mapping of str to sequence of Score
+        From :func:`training.score.score`, bicubic among them.
+    """
+    others = [name for name in scores if name != REFERENCE]
+    rows = [f"| scan | {' | '.join(others)} |", "|---|" + "---|" * len(others)]
+    for index, scan in enumerate(scans):
+        over = scores[REFERENCE][index].psnr
+        told = (f"{scores[name][index].psnr - over:+.2f}" for name in others)
+        rows.append(f"| {scan} | {' | '.join(told)} |")
+    return "\n".join(rows) + "\n"
+
+
 def wins(scores: Mapping[str, Sequence[Score]], name: str) -> float:
     """Return the share of scans on which `name` beats every interpolation in PSNR."""
     rivals = [scores[rival] for rival in ("bilinear", "bicubic", "lanczos4")]

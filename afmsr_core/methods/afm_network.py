@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from afmsr_core.grid import SQUARE, Scale
 
-__all__ = ["HEAD", "N_BLOCKS", "SIDE", "AfmNetwork", "blocks_of", "scale_of"]
+__all__ = ["HEAD", "N_BLOCKS", "SIDE", "AfmNetwork", "blocks_of", "head_of", "scale_of"]
 
 N_BLOCKS = 14
 N_FEATS = 32
@@ -82,7 +82,7 @@ class AfmNetwork(nn.Module):
             of the mean over as many points of a line as make a square.
         """
         known = scale_of(weights)
-        network = cls(blocks, scale=scale or known, head=_head(weights)[0])
+        network = cls(blocks, scale=scale or known, head=head_of(weights))
         if scale not in (None, known):
             head = weights["head.weight"].repeat_interleave(network.points, 3) / network.points
             weights = {**weights, "head.weight": head, "tail.weight": network.tail.weight}
@@ -140,6 +140,11 @@ def scale_of(weights: Mapping[str, torch.Tensor]) -> Scale:
     rows = math.isqrt(weights["tail.weight"].shape[0])
     _, points = _head(weights)
     return Scale(rows, rows // points)
+
+
+def head_of(weights: Mapping[str, torch.Tensor]) -> tuple[int, int]:
+    """Return lines and squares of a line that the first filters of some weights see."""
+    return _head(weights)[0]
 
 
 def _head(weights: Mapping[str, torch.Tensor]) -> tuple[tuple[int, int], int]:

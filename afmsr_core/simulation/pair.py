@@ -172,7 +172,7 @@ def simulate_pair(
         field, area, what = _of_channel(surface, size)
         shown: dict[str, Any] = {"surface": what}
     else:
-        name = surface or str(for_surface.choice([kind.name for kind in SPECIMENS]))
+        name = surface or str(for_surface.choice([kind.name for kind in SPECIMENS if kind.typical]))
         field, area = surface_for(name, size, conditions, for_surface)
         shown = {"specimen": name}
     instrument = Instrument(

@@ -34,11 +34,14 @@ class Specimen:
         For the command line.
     make : callable
         From (yres, xres, rng) to heights of shape (yres, xres), between 0 and 1.
+    typical : bool
+        Whether it is among those that one is drawn from where none is named.
     """
 
     name: str
     summary: str
     draw: Callable[[int, int, np.random.Generator], Heights]
+    typical: bool = True
 
     def make(self, yres: int, xres: int, rng: np.random.Generator) -> Heights:
         """Return heights of shape (yres, xres), from 0 to 1."""
@@ -298,6 +301,74 @@ def _flakes(yres: int, xres: int, rng: np.random.Generator) -> Heights:
     return _rounded(heights + _texture(yres, xres, rng, 0.5), rng)
 
 
+def _lattice(yres: int, xres: int, rng: np.random.Generator) -> Heights:
+    """Bumps, posts or pits on a square or hexagonal lattice, or crossed waves, bent a little.
+
+    Its period is down to about two pixels of a scan that is four times coarser.
+    """
+    period = _log_uniform(rng, 8.4, 22)
+    angle = rng.normal(0, 0.05) if rng.random() < 0.4 else rng.uniform(0, np.pi)
+    along, across = _coordinates(yres, xres, angle)
+    bend = period * rng.uniform(0, 0.15)
+    along, across = (
+        axis
+        + rng.uniform(0, period)
+        + bend * _rough(yres, xres, rng, hurst=1.0, correlation=6 * period)
+        for axis in (along, across)
+    )
+    between = period * rng.choice([1.0, np.sqrt(3) / 2, rng.uniform(0.7, 1.4)])  # of the rows
+    row = np.floor(across / between)
+    column = along / period + rng.choice([0.0, 0.5]) * (row % 2)
+    distance = np.hypot((column % 1 - 0.5) * period, (across / between % 1 - 0.5) * between)
+    radius = period * rng.uniform(0.2, 0.5)
+    shape = rng.integers(4)
+    if shape == 0:
+        heights = np.sqrt(np.maximum(0, 1 - (distance / radius) ** 2))
+    elif shape == 1:
+        heights = np.exp(-((distance / (0.6 * radius)) ** 2))
+    elif shape == 2:
+        wall = _log_uniform(rng, 0.5, period / 4)
+        heights = np.clip((radius - distance) / wall + 0.5, 0, 1)
+    else:
+        waves = np.cos(2 * np.pi * across / between) if rng.random() < 0.7 else 0.0
+        heights = np.cos(2 * np.pi * along / period) + waves
+    if shape < 3:  # no two of them are quite the same height
+        i, j = (np.floor(one).astype(int) for one in (row, column))
+        i, j = i - i.min(), j - j.min()
+        own = rng.uniform(0, 0.2) * rng.normal(size=(i.max() + 1, j.max() + 1))
+        heights = heights * (1 + own[i, j])
+    if rng.random() < 0.35:  # pits instead
+        heights = -heights
+    ground = rng.uniform(0, 0.3) * heights.std() * _rough(yres, xres, rng, hurst=1.0)
+    return _rounded(heights + ground + _texture(yres, xres, rng, 0.2), rng)
+
+
+def _edges(yres: int, xres: int, rng: np.random.Generator) -> Heights:
+    """Long edges, wedges and shoulders, a few, often along or across the lines of a scan."""
+    heights = np.zeros((yres, xres))
+    side = max(yres, xres)
+    for _ in range(int(rng.integers(2, 9))):
+        near = rng.normal(0, 0.03)
+        angle = rng.choice([near, np.pi / 2 + near, rng.uniform(0, np.pi)], p=[0.4, 0.18, 0.42])
+        _, across = _coordinates(yres, xres, angle)
+        wander = rng.uniform(0, 3) * rng.random()
+        across = across - rng.uniform(-0.6, 0.6) * side
+        across += wander * _rough(yres, xres, rng, hurst=1.0, correlation=_log_uniform(rng, 4, 60))
+        width = _log_uniform(rng, 0.4, 6)
+        if rng.random() < 0.6:
+            step = np.clip(across / width + 0.5, 0, 1)
+        else:
+            step = 1 / (1 + np.exp(-np.clip(4 * across / width, -50, 50)))
+        beyond = rng.integers(3)
+        if beyond == 1:  # a wedge
+            step = step * (1 + rng.normal() * across / side)
+        elif beyond == 2:  # a shoulder that falls off
+            step = step * np.exp(-np.maximum(across, 0) / _log_uniform(rng, 3, side))
+        heights += rng.normal() * step
+    heights += rng.uniform(0, 0.25) * heights.std() * _rough(yres, xres, rng)
+    return _rounded(heights + _texture(yres, xres, rng, 0.3) * np.ptp(heights), rng)
+
+
 SPECIMENS = (
     Specimen("film", "rough film, self-affine", _film),
     Specimen("grains", "polycrystalline grains with grooves between them", _grains),
@@ -307,4 +378,6 @@ SPECIMENS = (
     Specimen("grating", "grating, or pits and posts", _grating),
     Specimen("chains", "fibres and DNA-like chains", _chains),
     Specimen("flakes", "flakes and islands with sharp edges", _flakes),
+    Specimen("lattice", "bumps or pits on a fine lattice; only if named", _lattice, typical=False),
+    Specimen("edges", "long edges and wedges; only if named", _edges, typical=False),
 )
