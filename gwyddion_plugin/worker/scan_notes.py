@@ -121,7 +121,7 @@ def planned(plan: Plan) -> str:
     >>> from afmsr_core.planning import plan
     >>> print(planned(plan(example_pair()[0])))
     10 % of Sq in the least time: 192 lines of 768 points, upscaled, 3 min 12 s at 1 line/s; likely
-    3.2 to 14 %.
+    4.5 to 16 %.
     """
     asked, one = _percent(plan.asked), plan.chosen
     if one is not None:
