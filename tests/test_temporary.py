@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import shutil
 import subprocess
 import tempfile
@@ -54,6 +53,7 @@ def test_a_conversion_without_room_blames_the_folder_not_the_file(
 
 def test_a_field_for_the_worker_without_room_names_the_folder(tmp_path: Path) -> None:
     field = RawField(100, 100, 1.0, 1.0, "m", "m", bytes(80_000))
+    resource = pytest.importorskip("resource", reason="Windows limits no file's size")
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
     try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import faulthandler
 import os
-import resource
 import tempfile
 import time
 from collections import Counter
@@ -61,17 +60,26 @@ def of(family: Family, seed: int, count: int) -> str:
         temporary.mkdir()
         os.environ["TMPDIR"] = tempfile.tempdir = str(temporary)
         family.prepare(folder)
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        before = _peak()
         for number, damaged in enumerate(family.generate(seed, count)):
             told = f"seed {seed}, file {number}, {damaged.name}"
             taken = _try(family, damaged, folder, temporary, told, outcomes)
             if taken > slowest:
                 slowest, name = taken, told
-    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024
+    grown = (_peak() - before) // 1024
     lines = [f"{times:7} {outcome}" for outcome, times in outcomes.most_common()]
     lines.append(f"{outcomes.total()} files; the slowest took {slowest:.2f} s ({name})")
     lines.append(f"memory grew by {grown} MB; nothing was left behind")
     return "\n".join(lines)
+
+
+def _peak() -> int:
+    """Return the most memory that this process has held, in kB; 0 on Windows, which has no word."""
+    try:
+        import resource
+    except ImportError:
+        return 0
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def _try(
@@ -85,7 +93,7 @@ def _try(
     files = {damaged.name: damaged.data, **damaged.beside}
     for name, data in files.items():
         (folder / name).write_bytes(data)
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    memory = _peak()
     faulthandler.dump_traceback_later(2 * family.LIMIT, exit=True)
     begin = time.monotonic()
     try:
@@ -102,7 +110,7 @@ def _try(
     outcomes[outcome] += 1
     if taken > family.LIMIT:
         raise Broken(f"{told}: took {taken:.1f} s, {family.LIMIT:g} are allowed")
-    more = 1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory)
+    more = 1024 * (_peak() - memory)
     if more > MEMORY:
         raise Broken(f"{told}: took {more >> 20} MB of memory")
     left = {one.name for one in folder.iterdir()} - set(files)
