@@ -57,8 +57,8 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--resume",
         action="store_true",
-        help="skip files whose result, made with these options, is there; with --force, "
-        "results of other options are made anew",
+        help="skip files whose result, made from them with these options, is there; with --force, "
+        "other results are made anew",
     )
     add_channel_options(parser.add_argument_group("which channels"))
 

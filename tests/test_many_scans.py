@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from pathlib import Path
@@ -197,9 +198,47 @@ def test_resume_takes_nothing_else_for_a_result(
     (scan,), result = scans(tmp_path / "in", 1), tmp_path / "result.gwy"
     result.write_bytes(there)
     assert quick(scan, "-o", result, "--resume") == 2
-    assert "made with other options" in capsys.readouterr().err and result.read_bytes() == there
+    assert "does not tell from which scan" in capsys.readouterr().err
+    assert result.read_bytes() == there
     result.write_bytes(scan.read_bytes())  # a scan is no result either
     assert quick(scan, "-o", result, "--resume") == 2
+
+
+@pytest.mark.parametrize("kind", ["gwy", "gsf", "npy"])
+def test_resume_keeps_no_result_of_another_scan(
+    tmp_path: Path, kind: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Instruments count anew every day, so that the scans of two days have the same names."""
+    monday, tuesday = tmp_path / "monday" / "scan.gwy", tmp_path / "tuesday" / "scan.gwy"
+    for path, scan in zip((monday, tuesday), scans(tmp_path / "in", 2), strict=True):
+        path.parent.mkdir()
+        path.write_bytes(scan.read_bytes())
+    result = tmp_path / f"result.{kind}"
+    assert quick(monday, "-o", result) == 0
+    first = result.read_bytes()
+    assert quick(tuesday, "-o", result, "--resume") == 2
+    assert f"another scan than {tuesday}" in capsys.readouterr().err
+    assert result.read_bytes() == first
+    copy = tmp_path / "copy.gwy"  # another file, at another time, of another name; the same scan
+    copy.write_bytes(monday.read_bytes())
+    assert quick(copy, "-o", result, "--resume") == 0 and result.read_bytes() == first
+    assert quick(tuesday, "-o", result, "--resume", "--force") == 0
+    heights = io.read(result)[-1].heights
+    assert quick(tuesday, "-o", tmp_path / f"anew.{kind}") == 0
+    np.testing.assert_array_equal(heights, io.read(tmp_path / f"anew.{kind}")[-1].heights)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no named pipes")
+def test_resume_names_a_scan_that_can_no_longer_be_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (one, other), out = scans(tmp_path / "in", 2), f"{tmp_path}/out/"
+    assert quick(one, other, "-o", out) == 0
+    one.unlink()
+    os.mkfifo(one)
+    assert quick(one, other, "-o", out, "--resume") == 1
+    told = capsys.readouterr().err
+    assert "1 failed, 1 skipped" in told and f"{one}: this is a pipe" in told
 
 
 def test_resume_goes_on_after_options_were_changed_half_way(tmp_path: Path) -> None:

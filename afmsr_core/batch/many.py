@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any, Literal
 from afmsr_core.batch.drawn import Drawn
 from afmsr_core.batch.options import options_of
 from afmsr_core.batch.overlapping import overlapping
-from afmsr_core.batch.plan import Job, plan
+from afmsr_core.batch.plan import Job, plan, sha256_of
 from afmsr_core.batch.trust import Trust
 from afmsr_core.batch.work import Work
 from afmsr_core.errors import (
     MissingExtraError,
     MissingWeightsError,
     OutputExistsError,
+    UnreadableFileError,
     UsageError,
     naming,
 )
@@ -135,7 +136,7 @@ def planned(
         Whether each result has a PNG, or a page, beside it.
     force, resume : bool
         Replace results, or leave out scans that have one: what is written is complete. With both,
-        those are replaced that were made with other options.
+        those are replaced that were made with other options or from another scan.
     options : callable
         Returns the options of the run, as of :func:`afmsr_core.batch.options.options_of`; asked
         only if there is a result to compare.
@@ -145,7 +146,7 @@ def planned(
     UsageError
         If `output` does not fit.
     OutputExistsError
-        If an output exists; with `resume`, if it was made with other options.
+        If an output exists; with `resume`, if it was made with other options or from another scan.
     OutputError
         If an output cannot be written.
     """
@@ -159,30 +160,56 @@ def planned(
         force=force or resume,
         companions=companions,
     )
-    there = [job for job in jobs if resume and job.target.exists()]
+    there = [job for job in jobs if resume and job.target.exists() and _can_be_read(job.source)]
     others = _made_otherwise(there, options()) if there else {}
     if others and not force:
-        raise OutputExistsError(_told_of(others, options()))
+        raise OutputExistsError(_told_of(others))
     done = {job for job in there if job not in others and _has(job, companions)}
     left, skipped = ([job for job in jobs if (job in done) == so] for so in (False, True))
     return Planned(tuple(jobs), tuple(left), tuple(skipped))
 
 
-def _made_otherwise(jobs: Sequence[Job], options: str) -> dict[Job, str | None]:
-    """Return those whose result was made with other options, and these."""
+def _made_otherwise(jobs: Sequence[Job], options: str) -> dict[Job, str]:
+    """Return those whose result this run would not make, and why not."""
+    told = {job: _otherwise(job, options) for job in jobs}
+    return {job: why for job, why in told.items() if why}
+
+
+def _otherwise(job: Job, options: str) -> str:
     from afmsr_core.io import results
 
-    told = {job: results.options_of(job.target) for job in jobs}
-    return {job: before for job, before in told.items() if before != options}
+    made = results.made_by(job.target)
+    if made is None:
+        return (
+            "this file does not tell from which scan and with which options it was made, as "
+            "results of this version do"
+        )
+    if made.options != options:
+        return f"this result was made with {made.options}, and the run has {options}"
+    if made.scan != sha256_of(job.source):
+        return (
+            f"this result was made from another scan than {job.source}, or that was changed since"
+        )
+    return ""
 
 
-def _told_of(others: Mapping[Job, str | None], options: str) -> str:
-    (first, before), *more = others.items()
-    before = "with other options" if before is None else f"with {before}"
+def _can_be_read(scan: Path) -> bool:
+    """Return whether a scan can be compared; one that cannot is tried again, and fails by name."""
+    from afmsr_core.io.files import head
+
+    try:
+        head(scan, 1)
+    except UnreadableFileError:
+        return False
+    return True
+
+
+def _told_of(others: Mapping[Job, str]) -> str:
+    (first, why), *more = others.items()
     rest = f" It is not the only one: {len(others)} are there." if more else ""
     return (
-        f"{first.target}: this result was made {before}, and the run has {options}.{rest} Give "
-        f"--force too, which makes such results anew and keeps the others, or another -o"
+        f"{first.target}: {why}.{rest} Give --force too, which makes such results anew and keeps "
+        f"the others, or another -o"
     )
 
 
@@ -373,7 +400,7 @@ def upscale_many(
         Replace results that are there.
     resume : bool
         Leave out scans whose result is there: a run that was interrupted goes on. Results that were
-        made with other options are refused, and with `force` made anew.
+        made with other options or from another scan are refused, and with `force` made anew.
     jobs : int
         Scans at a time, each in a process of its own; they share the threads of the machine.
     scheduler : str, path or cluster, optional
@@ -394,7 +421,7 @@ def upscale_many(
         If settings make no sense, or outputs would collide.
     OutputExistsError
         If a result exists, and neither `force` nor `resume` is given; with `resume` alone, if
-        one was made with other options.
+        one was made with other options or from another scan.
     MissingExtraError, MissingWeightsError, WeightsError
         If the method cannot run here; the message holds the cure.
     AfmsrError

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from afmsr_core.batch.drawn import Drawn
-from afmsr_core.batch.plan import Job
+from afmsr_core.batch.plan import Job, sha256_of
 from afmsr_core.batch.trust import Trust, coarseness_of
 from afmsr_core.errors import (
     AfmsrError,
@@ -28,6 +28,7 @@ from afmsr_core.stopping import asked
 if TYPE_CHECKING:
     from afmsr_core.channel import Channel
     from afmsr_core.io.gwy import GwyFile
+    from afmsr_core.io.results import Made
     from afmsr_core.upscale import Progress, Settings, Upscaler
 
 __all__ = ["Task", "Work", "chosen", "failed", "warned"]
@@ -47,6 +48,8 @@ class Task:
         What will be told about it; with ``"error"`` or ``"left_out"``, nothing more is done.
     fine : list of Channel
         What the method made, before it was averaged or sharpened, if the record needs it.
+    made : Made or None
+        What its results follow from, for their history.
     """
 
     job: Job
@@ -58,6 +61,7 @@ class Task:
     fine: list[Channel] = field(default_factory=list)
     results: list[Channel] = field(default_factory=list)
     extras: list[Channel] = field(default_factory=list)
+    made: Made | None = None
 
     def pixels(self, upscaler: Upscaler) -> int:
         """Return how many its results have, before they are averaged."""
@@ -125,7 +129,7 @@ class Work:
     def read(self, job: Job) -> Task:
         """Read the channels."""
         from afmsr_core import io
-        from afmsr_core.io.results import is_result
+        from afmsr_core.io.results import Made, is_result
         from afmsr_core.joining import with_partners
 
         record: dict[str, Any] = {
@@ -143,6 +147,8 @@ class Work:
             task.wanted = chosen(channels, self.which, self.every)
             task.wanted = with_partners(task.wanted, channels, self.with_retrace)
             task.record["warnings"] = warned(task.wanted)
+            if self.options:
+                task.made = Made(self.options, sha256_of(job.source))
         return task
 
     def compute(self, task: Task, upscaler: Upscaler, within: Progress | None = None) -> None:
@@ -198,10 +204,9 @@ class Work:
 
     def _kept(self, task: Task, fine: Channel) -> Channel:
         """Return what a method made; the numbers of a full scan follow from it alone."""
-        if self.options:
+        if task.made is not None:
             *before, last = fine.history
-            settings = {**last.settings, "options": self.options}
-            fine = fine.replace(history=(*before, replace(last, settings=settings)))
+            fine = fine.replace(history=(*before, task.made.noted(last)))
         if self.numbers or self.report:
             task.fine.append(fine)
         return fine

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,6 +20,7 @@ from afmsr_core.io.history import META, from_meta, log_of, to_meta
 
 __all__ = [
     "HALF_WIDTH",
+    "Made",
     "META",
     "Planned",
     "REALISATION",
@@ -31,7 +33,7 @@ __all__ = [
     "half_width_of",
     "is_extra",
     "is_result",
-    "options_of",
+    "made_by",
     "results_in",
     "scan_title",
     "write_results",
@@ -49,6 +51,32 @@ CONVERT = "convert"
 
 DRAWN = ("sharpen", "realise")
 """Steps after which a result is no best guess: a surface drawn at random is part of it."""
+
+
+class Made(NamedTuple):
+    """What the heights of a result follow from, as its history tells.
+
+    Attributes
+    ----------
+    options : str
+        Of the run, as of :func:`afmsr_core.batch.options.options_of`.
+    scan : str
+        SHA-256 of the file that it was made from.
+    """
+
+    options: str
+    scan: str
+
+    @classmethod
+    def of(cls, step: Step) -> Made | None:
+        """Return what a step of a history tells of it; None if it does not."""
+        options, scan = (step.settings.get(name) for name in ("options", "scan_sha256"))
+        return cls(options, scan) if isinstance(options, str) and isinstance(scan, str) else None
+
+    def noted(self, step: Step) -> Step:
+        """Return a step of a history that tells it."""
+        told = {"options": self.options, "scan_sha256": self.scan}
+        return replace(step, settings={**step.settings, **told})
 
 
 class Planned(NamedTuple):
@@ -191,16 +219,16 @@ def drawn_at_random(channel: Channel) -> str:
     return f"{told}. This is not the best guess of the heights."
 
 
-def options_of(path: Path) -> str | None:
-    """Return the options of the run that wrote a result; None if the file does not tell them.
+def made_by(path: Path) -> Made | None:
+    """Return what a result was made by; None if the file does not tell.
 
-    Of several results in a ``.gwy``, those of the last: a scan may be a result itself.
+    Of several results in a ``.gwy``, that of the last: a scan may be a result itself.
     """
     try:
         for history in _histories(path):
-            told = [step.settings.get("options") for step in history if step.name == "upscale"]
-            if told:
-                return told[-1] if isinstance(told[-1], str) else None
+            steps = [step for step in history if step.name == "upscale"]
+            if steps:
+                return Made.of(steps[-1])
     except AfmsrError:  # damaged, or something else
         pass
     return None
