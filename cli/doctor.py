@@ -22,6 +22,7 @@ __all__ = ["add_parser", "run"]
 PARTS: dict[str, tuple[str, ...]] = {
     "": (
         "numpy",
+        "scipy",
         "opencv-python",
         "onnxruntime",
         "gsffile",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import re
 import shutil
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
+from afmsr_cli.doctor import PARTS
 from gwyddion_plugin import pygwy
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -24,6 +26,20 @@ PAPERS = {
     *("setup.cfg", "pyproject.toml", "MANIFEST.in", "install_plugin.py"),
 }
 LIMIT = 8e6  # bytes of a wheel, most of them three networks, each twice, and the example
+
+
+def named(requirements: str) -> set[str]:
+    """Return the packages that a field of setup.cfg requires."""
+    return set(re.findall(r"^[\w-]+", requirements, re.MULTILINE))
+
+
+def test_doctor_looks_for_all_that_the_base_requires() -> None:
+    assert set(PARTS[""]) == named(SETUP["options"]["install_requires"])
+
+
+@pytest.mark.parametrize("extra", [part for part in PARTS if part])
+def test_doctor_looks_for_what_an_extra_requires(extra: str) -> None:
+    assert set(PARTS[extra]) <= named(SETUP["options.extras_require"][extra])
 
 
 def files() -> list[str]:
