@@ -36,7 +36,7 @@ def test_the_pictures_show_the_area_as_it_is(
     shown = Crop.around(relief, SQUARE)
     seen = shown.seen(relief)
     fine = seen.replace(heights=seen.heights.repeat(4, axis=0).repeat(4, axis=1))
-    names = write(tmp_path, relief, shown, fine)
+    names = write(tmp_path, relief, shown, fine, fine, "afm")
     before, after, whole = (
         picture(tmp_path / names[name]) for name in ("before", "after", "overview")
     )
