@@ -309,10 +309,21 @@ def _start_process(settings: Settings) -> None:
 def _in_process(jobs: Sequence[Job], again: bool, work: Work) -> Iterator[dict[str, Any]]:
     if again:  # its result may have been written by the process that died, and is the same
         work = replace(work, force=True)
+        for job in jobs:
+            _remove_half_written(job)
     return overlapping(jobs, work, _of_this_process["upscaler"])
 
 
+def _remove_half_written(job: Job) -> None:
+    """Remove what the process that died had not finished: result, picture and page."""
+    from afmsr_core.io.atomic import remove_temporaries
+
+    for suffix in (job.target.suffix, ".png", ".html"):
+        remove_temporaries(job.target.with_suffix(suffix))
+
+
 def _died(job: Job, death: Death) -> dict[str, Any]:
+    _remove_half_written(job)
     return {
         "input": str(job.source),
         "output": str(job.target),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -206,15 +207,16 @@ class Evaluator:
             found_by: dict[str, dict[str, Any]] = {name: {} for name in names if name in maps}
             fields |= {name: crop.of(maps[name].warp(results[name])) for name in found_by}
             score = partial(self._scores, fields, results, scene, reference, found_by)
-            scored = self._side_by_side(score, found_by)
-            for name in settings.methods:
-                if name in maps:
-                    scores[name] = {
-                        metric: value.as_dict() for metric, value in next(scored).items()
-                    }
-                else:
-                    scores[name] = _not_scored(protocol, reasons[name])
-                step()
+            # Closed here and not when it is forgotten, where an interrupt would be lost.
+            with closing(self._side_by_side(score, found_by)) as scored:
+                for name in settings.methods:
+                    if name in maps:
+                        scores[name] = {
+                            metric: value.as_dict() for metric, value in next(scored).items()
+                        }
+                    else:
+                        scores[name] = _not_scored(protocol, reasons[name])
+                    step()
             if protocol == "nm":
                 began = time.perf_counter()
                 noise = _noise_of(scene.upright(fields["high"]))
@@ -358,7 +360,9 @@ class Evaluator:
                 reasons[name] = f"not aligned with the truth: {'; '.join(found.reasons)}"
         return shared, maps, reasons
 
-    def _side_by_side(self, work: Callable[[str], T], names: Iterable[str]) -> Iterator[T]:
+    def _side_by_side(
+        self, work: Callable[[str], T], names: Iterable[str]
+    ) -> Generator[T, None, None]:
         """Yield what came of each name, in their order; as many at a time as there are threads."""
         with ThreadPoolExecutor(self.settings.threads or 1) as pool:
             yield from pool.map(work, names)

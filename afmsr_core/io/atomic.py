@@ -20,7 +20,14 @@ from afmsr_core.errors import OutputError, OutputExistsError
 from afmsr_core.io.files import special
 from afmsr_core.leftovers import leftover, settling
 
-__all__ = ["check_target", "make_folder", "temporaries", "writing", "writing_all"]
+__all__ = [
+    "check_target",
+    "make_folder",
+    "remove_temporaries",
+    "temporaries",
+    "writing",
+    "writing_all",
+]
 
 _CURES = {
     errno.ENOSPC: "the disk is full: free some space or choose another folder",
@@ -128,6 +135,13 @@ def temporaries(path: Path) -> list[Path]:
     with contextlib.suppress(OSError):
         return [one for one in path.parent.iterdir() if name.fullmatch(one.name)]
     return []
+
+
+def remove_temporaries(path: Path) -> None:
+    """Remove what a process left beside `path` that was killed while it wrote it."""
+    for one in temporaries(path):
+        with contextlib.suppress(OSError):
+            one.unlink()
 
 
 def _shortened(name: str) -> str:
