@@ -98,7 +98,11 @@ def test_the_file_is_named_and_the_traceback_is_in_a_log(
 def test_a_file_that_kills_its_process_is_named_and_the_others_are_done(
     tmp_path: Path, logs: Path
 ) -> None:
-    done = faulty(tmp_path, "os.kill(os.getpid(), signal.SIGKILL)", "--jobs", "2", "--json")
+    # It dies half through writing: what it leaves is removed.
+    half = f"from afmsr_core.io import atomic; out = Path({str(tmp_path / 'out')!r})"
+    write = "atomic._temporary(out / f'{Path(path).stem}_x4.gwy')[1].write(b'half')"
+    kill = f"{half}; out.mkdir(exist_ok=True); {write}; os.kill(os.getpid(), signal.SIGKILL)"
+    done = faulty(tmp_path, kill, "--jobs", "2", "--json")
     *_, counts, failure = done.stderr.splitlines()
     assert counts == f"afmsr: {COUNT - 1} done, 1 failed"
     assert f"{BAD}.gwy: the process that was at it died twice (SIGKILL, perhaps" in failure
