@@ -22,8 +22,6 @@ from training.table import gains, table, wins
 
 if TYPE_CHECKING:
     from afmsr_core.methods.afm_network import AfmNetwork
-    from training.batches import Source
-    from training.fit import Recipe
 
 DATA = Path(__file__).parent.parent / "afmsr_core" / "data"
 PICTURES = Path(__file__).parent.parent / "docs" / "images"
@@ -207,6 +205,7 @@ def _fit(args: argparse.Namespace) -> int:
     from training.batches import Noise
     from training.fit import SCALES, Recipe, fit
     from training.lessons import about
+    from training.sources import source_of
 
     torch.set_num_threads(args.threads)
     held_out = corpus.aside_scans(args.corpus, args.splits)
@@ -253,7 +252,7 @@ def _fit(args: argparse.Namespace) -> int:
         photographs=args.photographs.name if args.photographs else "",
     )
     network = fit(
-        _source(args, recipe),
+        source_of(recipe, args.corpus, lessons=args.lessons, photographs=args.photographs),
         recipe,
         args.folder,
         report=lambda line: print(line, flush=True),
@@ -277,36 +276,6 @@ def _kinds(given: Sequence[str]) -> dict[str, float]:
         except ValueError:
             raise UsageError(f"--kind {item}: give it as SPECIMEN=SHARE, lattice=0.1") from None
     return shares
-
-
-def _source(args: argparse.Namespace, recipe: Recipe) -> Source:
-    """Return what the recipe draws patches from."""
-    from training import fit
-    from training.bad_lines import with_bad_lines
-    from training.batches import Source
-    from training.fields import generated_fields, real_fields
-    from training.lessons import lessons
-    from training.photographs import photographs
-
-    if args.photographs:
-        return Source((photographs(args.photographs), 1.0))
-    scale = fit.SCALES[recipe.scale]
-    scans = corpus.training_scans(args.corpus, recipe.splits)
-    real = real_fields(scans, corpus.training_pairs(args.corpus), scale)
-    generated = generated_fields(recipe.per_kind, fit.SURFACES, scale)
-    named = [
-        (generated_fields(fit.PER_NAMED_KIND, fit.NAMED, scale, [kind]), share)
-        for kind, share in recipe.kinds.items()
-    ]
-    bad = with_bad_lines(real, fit.BAD_LINES) if recipe.bad_lines else {}
-    taught = lessons(args.lessons, recipe.trust) if args.lessons else {}
-    return Source(
-        (generated, recipe.generated),
-        *named,
-        (bad, recipe.bad_lines),
-        (taught, recipe.lesson_share),
-        (real, 1.0),
-    )
 
 
 def _teach(args: argparse.Namespace) -> int:

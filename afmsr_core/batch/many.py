@@ -12,19 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from afmsr_core.batch.drawn import Drawn
+from afmsr_core.batch.earlier import done_before
 from afmsr_core.batch.options import options_of
 from afmsr_core.batch.overlapping import overlapping
-from afmsr_core.batch.plan import Job, plan, sha256_of
+from afmsr_core.batch.plan import Job, plan
 from afmsr_core.batch.trust import Trust
 from afmsr_core.batch.work import Work
-from afmsr_core.errors import (
-    MissingExtraError,
-    MissingWeightsError,
-    OutputExistsError,
-    UnreadableFileError,
-    UsageError,
-    naming,
-)
+from afmsr_core.errors import MissingExtraError, MissingWeightsError, UsageError, naming
 from afmsr_core.grid import AUTO, Grid
 
 if TYPE_CHECKING:
@@ -160,61 +154,9 @@ def planned(
         force=force or resume,
         companions=companions,
     )
-    there = [job for job in jobs if resume and job.target.exists() and _can_be_read(job.source)]
-    others = _made_otherwise(there, options()) if there else {}
-    if others and not force:
-        raise OutputExistsError(_told_of(others))
-    done = {job for job in there if job not in others and _has(job, companions)}
+    done = done_before(jobs, companions, options, force) if resume else set()
     left, skipped = ([job for job in jobs if (job in done) == so] for so in (False, True))
     return Planned(tuple(jobs), tuple(left), tuple(skipped))
-
-
-def _made_otherwise(jobs: Sequence[Job], options: str) -> dict[Job, str]:
-    """Return those whose result this run would not make, and why not."""
-    told = {job: _otherwise(job, options) for job in jobs}
-    return {job: why for job, why in told.items() if why}
-
-
-def _otherwise(job: Job, options: str) -> str:
-    from afmsr_core.io import results
-
-    made = results.made_by(job.target)
-    if made is None:
-        return (
-            "this file does not tell from which scan and with which options it was made, as "
-            "results of this version do"
-        )
-    if made.options != options:
-        return f"this result was made with {made.options}, and the run has {options}"
-    if made.scan != sha256_of(job.source):
-        return (
-            f"this result was made from another scan than {job.source}, or that was changed since"
-        )
-    return ""
-
-
-def _can_be_read(scan: Path) -> bool:
-    """Return whether a scan can be compared; one that cannot is tried again, and fails by name."""
-    from afmsr_core.io.files import head
-
-    try:
-        head(scan, 1)
-    except UnreadableFileError:
-        return False
-    return True
-
-
-def _told_of(others: Mapping[Job, str]) -> str:
-    (first, why), *more = others.items()
-    rest = f" It is not the only one: {len(others)} are there." if more else ""
-    return (
-        f"{first.target}: {why}.{rest} Give --force too, which makes such results anew and keeps "
-        f"the others, or another -o"
-    )
-
-
-def _has(job: Job, companions: Iterable[str]) -> bool:
-    return all(map(Path.exists, map(job.target.with_suffix, companions)))
 
 
 def each(
