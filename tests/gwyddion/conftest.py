@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import gwyddion3
+import numpy as np
 import pytest
 from homes import FUNCTION, HARNESS, Home
+from pygwy_host import Host, python_2_7
 from roots import NEWEST, NoRootError, Root, root
 from screen import Screen
 
@@ -47,6 +49,15 @@ def newer() -> Root:
 def trixie() -> Root:
     """Debian 13, which has Gwyddion 2.67."""
     return _root("trixie")
+
+
+@pytest.fixture(scope="session")
+def python2() -> str:
+    """A real Python 2.7."""
+    program = python_2_7()
+    if program is None:
+        pytest.skip("no Python 2.7 on PATH or in pyenv")
+    return program
 
 
 @pytest.fixture
@@ -190,3 +201,17 @@ def screen() -> Iterator[Screen]:
     screen = Screen()
     yield screen
     screen.close()
+
+
+@pytest.fixture
+def host(python2: str, home: Home, tmp_path: Path) -> Host:
+    """A Gwyddion with pygwy, without channels."""
+    return Host(python2, home, tmp_path)
+
+
+@pytest.fixture
+def scan() -> np.ndarray:
+    """Heights in metres: non-square, tilted, with steps."""
+    y, x = np.mgrid[:24, :36]
+    relief = 4e-9 * np.sin(x / 3) * np.cos(y / 4) + 9e-9 * (x > 20)
+    return 2e-6 + relief + 1e-9 * x - 2e-9 * y
