@@ -191,6 +191,20 @@ def test_resume_knows_results_in_every_format(tmp_path: Path, kind: str) -> None
     assert result.stat().st_mtime_ns > when
 
 
+def test_resume_keeps_no_result_of_the_network_of_another_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (scan,), result = scans(tmp_path / "in", 1), tmp_path / "result.gwy"
+    run = "upscale", str(scan), "-o", str(result), "--threads", "1", "--quiet", "--resume"
+    assert main([*run]) == 0
+    with monkeypatch.context() as other:
+        other.setattr("afmsr_core.methods.shipped.expected_hash", lambda name: name)
+        assert main([*run]) == 2
+    told = capsys.readouterr().err
+    assert told.count("--weights shipped:") == 2 and "--force" in told
+    assert main([*run]) == 0
+
+
 @pytest.mark.parametrize("there", [b"", b"GWYPGwyContainer", b"my notes"], ids=repr)
 def test_resume_takes_nothing_else_for_a_result(
     tmp_path: Path, there: bytes, capsys: pytest.CaptureFixture[str]

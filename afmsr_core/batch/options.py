@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from afmsr_core.batch.plan import sha256_of
 from afmsr_core.grid import AUTO
+from afmsr_core.methods import registry, shipped
 
 if TYPE_CHECKING:
     from afmsr_core.batch.work import Work
@@ -35,14 +37,14 @@ def options_of(settings: Settings, work: Work) -> str:
         Method and levelling, and whatever is not the default. Where it is computed, with which
         tiles and threads, and what is written beside the results is left out. Files of weights
         and calibrations stand there with their hash, so that neither their names nor their
-        folders matter.
+        folders matter; so do weights that ship with afmsr, of which each version has its own.
 
     Examples
     --------
     >>> from afmsr_core.batch.work import Work
     >>> from afmsr_core.upscale import Settings
-    >>> options_of(Settings(mask="exclude", threads=2), Work(which=("Height*",)))
-    "--method afm --level plane --mask exclude --channel 'Height*'"
+    >>> options_of(Settings(method="bicubic", mask="exclude"), Work(which=("Height*",)))
+    "--method bicubic --level plane --mask exclude --channel 'Height*'"
     """
     return shlex.join(_words(settings, work))
 
@@ -55,7 +57,7 @@ def _words(settings: Settings, work: Work) -> Iterator[str]:
         "--pixels": (grid.pixels, None),
         "--mask": (settings.mask, "ignore"),
         "--protocol": (settings.protocol, "nm"),
-        "--weights": (_contents(settings.weights), ""),
+        "--weights": (_contents(settings.weights) or _shipped(settings.method), ""),
         "--with-retrace": (work.with_retrace, "no"),
         "--calibration": (_contents(trust.calibration), ""),
         "--realisations": (drawn.realisations, 0),
@@ -81,3 +83,14 @@ def _contents(file: Path | None) -> str:
     if file is None:
         return ""
     return f"sha256:{sha256_of(file)[:DIGITS]}" if file.is_file() else str(file.name)
+
+
+def _shipped(method: str) -> str:
+    """Return by what the weights of a method are known that ship with afmsr; empty if none do."""
+    networks = (registry.get(method, scale) for scale in registry.scales(method))
+    hashes = "".join(
+        shipped.expected_hash(network.weights.name)
+        for network in networks
+        if isinstance(network, registry.Network) and network.weights.packaged
+    )
+    return f"shipped:{hashlib.sha256(hashes.encode()).hexdigest()[:DIGITS]}" if hashes else ""
