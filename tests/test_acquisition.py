@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from afmsr_core.errors import UsageError
-from afmsr_core.grid import LINES_X2, LINES_X4, Scale
+from afmsr_core.grid import LINES_X2, LINES_X4, SQUARE, Scale
 from afmsr_core.simulation import Acquisition, coarse_scan
 
 RNG = np.random.default_rng
@@ -63,9 +63,33 @@ def test_scars_lie_along_the_fast_axis() -> None:
     assert len(columns) > 2 * len(set(rows))
 
 
+@pytest.mark.parametrize("factor", [SQUARE, LINES_X4])
+def test_noise_along_the_lines_is_smooth_along_them_alone(factor: Scale) -> None:
+    fine = np.zeros((256 * factor.rows, 256 * factor.columns))
+    acquisition = Acquisition(factor=factor, dwell=1, along=0.02)
+    noise = coarse_scan(fine, acquisition, RNG(1), height_range=10.0)
+    assert np.std(noise) == pytest.approx(0.2, rel=0.1)
+    points = factor.rows // factor.columns  # in the time of one point of a square scan
+    near = np.mean(noise[:, points:] * noise[:, :-points]) / np.var(noise)
+    below = np.mean(noise[1:] * noise[:-1]) / np.var(noise)
+    assert near == pytest.approx(0.91, abs=0.06)  # published, of real scans
+    assert abs(below) < 0.06
+
+
+def test_a_detail_has_scars_as_long_as_the_field_and_its_share_of_them() -> None:
+    flat, acquisition = np.zeros((4096, 128)), Acquisition(scars=20.0)
+    lengths, shares = {}, {}
+    for line in (None, 128):
+        found = coarse_scan(flat, acquisition, RNG(2), height_range=1.0, line=line) != 0
+        begins = np.diff(found, axis=1, prepend=False) & found
+        lengths[line], shares[line] = found.sum() / begins.sum(), begins.sum()
+    assert lengths[None] < 2.6 < 4 < lengths[128]
+    assert shares[128] == pytest.approx(shares[None] * 36 / 128, rel=0.35)  # or 36 of 128 pixels
+
+
 def test_same_seed_same_scan() -> None:
     fine = RNG(0).normal(size=(64, 64))
-    acquisition = Acquisition(noise=0.01, line_noise=0.01, scars=5)
+    acquisition = Acquisition(noise=0.01, line_noise=0.01, scars=5, along=0.01)
     assert np.array_equal(
         coarse_scan(fine, acquisition, RNG(3)), coarse_scan(fine, acquisition, RNG(3))
     )

@@ -16,6 +16,7 @@ import numpy as np
 from afmsr_core.errors import AfmsrError, UsageError
 from afmsr_core.grid import Scale
 from training import corpus
+from training.batches import Noise
 from training.methods import Method, by, mean_of, named, product
 from training.score import CONDITIONS, Score, interpolated, score
 from training.table import gains, table, wins
@@ -111,6 +112,14 @@ def main() -> int:
     fit.add_argument(
         "--noise", type=float, default=0.005, help="median, of the range (%(default)s)"
     )
+    fit.add_argument(
+        "--along", type=float, default=0.0,
+        help="median of the noise along the lines that is not white (%(default)s)",
+    )  # fmt: skip
+    fit.add_argument(
+        "--scars", type=float, nargs="+", default=Noise().scars, metavar="NUMBER",
+        help="expected numbers per 256 lines, one of which is drawn for a scan",
+    )  # fmt: skip
     fit.add_argument("--loudest", type=float, default=0.03, help="at most (%(default)s)")
     fit.add_argument("--threads", type=int, default=1)
     fit.add_argument("--device", default="cpu", help="cpu, cuda, mps")
@@ -202,7 +211,6 @@ def _fit(args: argparse.Namespace) -> int:
     from safetensors.torch import load_file, save_file
 
     from afmsr_core.methods.afm_network import HEAD, N_BLOCKS, head_of
-    from training.batches import Noise
     from training.fit import SCALES, Recipe, fit
     from training.lessons import about
     from training.sources import source_of
@@ -231,7 +239,10 @@ def _fit(args: argparse.Namespace) -> int:
     start = hashlib.sha256(args.start.read_bytes()).hexdigest() if args.start else ""
     weights = load_file(args.start) if args.start else None
     quiet = 1.0 if args.photographs else args.quiet
-    noise = Noise(quiet=quiet, white=args.noise, loudest=args.loudest)
+    noise = Noise(
+        quiet=quiet, white=args.noise, loudest=args.loudest, along=args.along,
+        scars=tuple(args.scars),
+    )  # fmt: skip
     recipe = Recipe(
         scale=args.scale,
         splits=tuple(args.splits),

@@ -15,7 +15,6 @@ LARGEST = 448  # pixels a side that are enough of a field
 PER_SAMPLE = 3  # fields, at most
 LINES_APART = (15.0, 120.0)  # on average, drawn log-uniformly
 DEPTH = (0.7, 12.0)  # standard deviations of the field, log-uniformly
-WHOLE = 0.6  # share of bad lines that are bad from end to end
 EDGE = 4  # lines at top and bottom that stay good
 
 
@@ -26,7 +25,7 @@ def with_bad_lines(
 
     A line at which the tip lost the surface is part of a scan. If it is 150 nm deep in a film of
     20 nm it decides the error of the whole scan, and a network that has never seen one makes a
-    trench of it.
+    trench of it. They are bad from end to end: what is out of place on a part of a line is a scar.
 
     Parameters
     ----------
@@ -50,13 +49,11 @@ def _spoiled(heights: NDArray[np.float64], rng: np.random.Generator) -> NDArray[
     spoiled, spread = heights.copy(), heights.std()
     number = int(np.clip(rng.poisson(yres / _log_uniform(rng, LINES_APART)), 1, yres // 8))
     for top in EDGE + rng.choice(yres - 2 * EDGE, number, replace=False):
-        whole = rng.random() < WHOLE
-        first, last = (0, xres) if whole else np.sort(rng.integers(0, xres + 1, 2))
         depth = spread * _log_uniform(rng, DEPTH) * rng.choice([-1, 1])
         smooth = ndimage.gaussian_filter1d(rng.normal(size=xres), _log_uniform(rng, (1, 40)))
         line = depth * (1 + rng.uniform(0, 0.9) * smooth)
         lines = rng.choice([1, 1, 1, 2])
-        spoiled[top : top + lines, first:last] += line[first:last]
+        spoiled[top : top + lines] += line
     return spoiled
 
 

@@ -44,17 +44,21 @@ class Noise:
     ----------
     quiet : float
         Share of scans without any.
-    white, lines : float
-        Medians of the standard deviations of white noise and of line offsets, as fractions of
-        the range.
+    white, lines, along : float
+        Medians of the standard deviations of white noise, of line offsets, and of noise along the
+        lines that is not white, as fractions of the range.
     loudest : float
-        Of either.
+        Of each.
+    scars : tuple of float
+        Expected numbers per 256 lines, of which one is drawn for a scan.
     """
 
     quiet: float = 0.5
     white: float = 0.005
     lines: float = 0.004
     loudest: float = 0.03
+    along: float = 0.0
+    scars: tuple[float, ...] = (0.0, 0.0, 0.0, 2.0, 10.0)
 
     def draw(self, rng: np.random.Generator, scale: Scale = SQUARE) -> Acquisition:
         """Draw what an instrument may do."""
@@ -65,7 +69,8 @@ class Noise:
             dwell=min(scale.columns, int(rng.choice([2, 2, 2, 4]))),
             noise=self._level(self.white, NOISE_SPREAD, rng) if noisy else 0.0,
             line_noise=self._level(self.lines, LINE_SPREAD, rng) if noisy else 0.0,
-            scars=float(rng.choice([0.0, 0.0, 0.0, 2.0, 10.0])) if noisy else 0.0,
+            scars=float(rng.choice(self.scars)) if noisy else 0.0,
+            along=self._level(self.along, LINE_SPREAD, rng) if noisy and self.along else 0.0,
         )
 
     def _level(self, median: float, spread: float, rng: np.random.Generator) -> float:
@@ -118,7 +123,8 @@ def _patch(
     window = field.window(patch, rng)
     acquisition = noise.draw(rng, scale)
     coarse, truth = field.scanned(window, acquisition, rng)
-    error = np.hypot(field.bicubic_error, acquisition.noise + acquisition.line_noise)
+    added = acquisition.noise + acquisition.line_noise + acquisition.along
+    error = np.hypot(field.bicubic_error, added)
 
     gain = np.exp(rng.uniform(*np.log(GAIN))) * rng.choice([-1, 1])
     coarse, truth = (0.5 + gain * (values - 0.5) for values in (coarse, truth))

@@ -85,7 +85,8 @@ class ScannedAgain:
         self, window: Window, acquisition: Acquisition, rng: np.random.Generator
     ) -> tuple[NDArray[np.floating], NDArray[np.float32]]:
         """Scan the window as `acquisition` says."""
-        coarse = coarse_scan(self.fine[window], acquisition, rng, height_range=1.0)
+        line = self.fine.shape[1] // self.scale.columns
+        coarse = coarse_scan(self.fine[window], acquisition, rng, height_range=1.0, line=line)
         return coarse, self.truths[acquisition.row][window]
 
 

@@ -43,8 +43,9 @@ class Lesson(Measured):
             noise=acquisition.noise,
             line_noise=acquisition.line_noise,
             scars=acquisition.scars,
+            along=acquisition.along,
         )
-        return coarse_scan(coarse, seen, rng, 1.0), fine
+        return coarse_scan(coarse, seen, rng, 1.0, self.coarse.shape[1]), fine
 
 
 def teach(

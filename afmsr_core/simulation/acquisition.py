@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from afmsr_core.errors import UsageError
 from afmsr_core.grid import SQUARE, Scale
+from afmsr_core.simulation.noise import along_lines
 from afmsr_core.simulation.scars import draw_scars
 
 __all__ = ["Acquisition", "coarse_scan", "scars_of"]
@@ -40,6 +41,9 @@ class Acquisition:
         Standard deviation of the offsets between scan lines, as a fraction of the height range.
     scars : float
         Expected number of scars (streaks along the fast axis) per 256 coarse lines.
+    along : float
+        Standard deviation of the noise along the lines that is not white, as a fraction of the
+        height range; see :func:`~afmsr_core.simulation.noise.along_lines`.
     """
 
     factor: Scale = SQUARE
@@ -48,6 +52,7 @@ class Acquisition:
     noise: float = 0.0
     line_noise: float = 0.0
     scars: float = 0.0
+    along: float = 0.0
 
     def __post_init__(self) -> None:
         if not 0 <= self.row < self.factor.rows:
@@ -76,6 +81,7 @@ def coarse_scan(
     acquisition: Acquisition,
     rng: np.random.Generator,
     height_range: float | None = None,
+    line: int | None = None,
 ) -> NDArray[np.floating]:
     """Scan a fine height field with fewer lines and pixels.
 
@@ -91,6 +97,9 @@ def coarse_scan(
     height_range : float, optional
         What the fractions in `acquisition` refer to, in the unit of `fine`; by default the
         range of the coarse scan. Give it when `fine` is a detail of a larger field.
+    line : int, optional
+        Coarse pixels of a whole line, by default those of the result; likewise for a detail.
+        Scars, and noise along the lines, are drawn for whole lines.
 
     Returns
     -------
@@ -117,9 +126,22 @@ def coarse_scan(
         coarse = coarse + rng.normal(0, acquisition.noise * height_range, coarse.shape)
     if acquisition.line_noise:
         coarse = coarse + rng.normal(0, acquisition.line_noise * height_range, (yres, 1))
+    if acquisition.along:
+        drawn = along_lines((yres, line or xres), rng, down / across)
+        coarse = coarse + acquisition.along * height_range * _detail(drawn, xres, rng)
     if acquisition.scars:
-        coarse = coarse + scars_of(coarse.shape, acquisition.scars, rng) * height_range
+        scars = scars_of((yres, line or xres), acquisition.scars, rng)
+        coarse = coarse + height_range * _detail(scars, xres, rng)
     return coarse.astype(fine.dtype, copy=False)
+
+
+def _detail(
+    lines: NDArray[np.float64], pixels: int, rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """Return as many pixels of each line, from a random one on."""
+    left = lines.shape[1] - pixels
+    first = int(rng.integers(0, left + 1)) if left > 0 else 0
+    return lines[:, first : first + pixels]
 
 
 def scars_of(

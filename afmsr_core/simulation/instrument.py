@@ -12,7 +12,7 @@ from afmsr_core.channel import Channel
 from afmsr_core.errors import FieldError, UsageError, needed
 from afmsr_core.simulation.conditions import Conditions
 from afmsr_core.simulation.feedback import Feedback
-from afmsr_core.simulation.noise import coloured, walk
+from afmsr_core.simulation.noise import along_lines, walk
 from afmsr_core.simulation.scanner import Scanner
 from afmsr_core.simulation.scars import draw_scars
 from afmsr_core.simulation.tip import Tip, dilate
@@ -29,8 +29,6 @@ STEPS_PER_PIXEL = 2
 SHORTEST = 1e-6  # dwell in pixels that is as good as none
 
 OFFSETS_EXPONENT = 1.7  # spectrum of row means on real scans: nearly a random walk
-CORRELATED_EXPONENT = 1.15  # spectrum of what differs between trace and retrace along a line
-CORRELATED_CORNER = 0.12
 """Cycles per pixel of a square scan above which that falls faster: neighbouring pixels of real
 scans agree by 0.91, those 4 pixels apart by 0.5."""
 
@@ -280,13 +278,9 @@ class Instrument:
         points = xres / yres
         # One process in time: a retrace follows its trace by half the time of a line.
         offsets = walk(2 * yres, OFFSETS_EXPONENT, 2, rng).reshape(yres, 2).T[:, :, None]
-        along = self._each(self._along, yres, xres)
+        along = np.stack([along_lines((yres, xres), rng, points) for _ in ("trace", "retrace")])
         white = rng.normal(size=(2, yres, xres)) * np.sqrt(points)
         return c.line_step * offsets + c.correlated * along + c.white * white
-
-    def _along(self, yres: int, xres: int, rng: np.random.Generator) -> Floats:
-        corner = CORRELATED_CORNER * yres / xres
-        return coloured((yres, xres), CORRELATED_EXPONENT, rng, corner)
 
     def _bent(self, yres: int, xres: int) -> Floats:
         """Return tilt and bow, in ranges."""

@@ -5,9 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["coloured", "walk"]
+__all__ = ["along_lines", "coloured", "walk"]
 
 Floats = NDArray[np.float64]
+
+ALONG_EXPONENT = 1.15  # spectrum of what differs between trace and retrace along a line
+ALONG_CORNER = 0.12  # cycles per pixel of a square scan; beyond, the feedback loop takes it away
 
 
 def coloured(
@@ -56,6 +59,27 @@ def coloured(
     kept = 1 - (np.sin(k) / (samples * np.sin(np.pi * f[1:]))) ** 2
     expected = np.sqrt(np.sum(power[1:-1] * kept[:-1]) * 4 + power[-1] * kept[-1]) / longer
     return np.asarray(drawn / max(float(expected), np.finfo(float).tiny))
+
+
+def along_lines(shape: tuple[int, int], rng: np.random.Generator, points: float = 1.0) -> Floats:
+    """Draw the noise along scan lines that is not white, with the spectrum of real scans.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Lines, and pixels of each.
+    rng : numpy.random.Generator
+        Source of randomness.
+    points : float
+        Pixels of a line for each line: with n of them it is the same process in time, read out
+        n times as often.
+
+    Returns
+    -------
+    ndarray of float64, shape `shape`
+        With mean 0 and standard deviation 1 of each line on average.
+    """
+    return coloured(shape, ALONG_EXPONENT, rng, ALONG_CORNER / points)
 
 
 def walk(samples: int, exponent: float, lag: int, rng: np.random.Generator) -> Floats:
