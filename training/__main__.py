@@ -400,6 +400,7 @@ def _card(args: argparse.Namespace) -> int:
     from training.card import SMALL, Judged, card
     from training.pictures import draw
     from training.quality import niqe_model, quality, quality_table
+    from training.recipes import splits_of
 
     model, methods = niqe_model(), named(args.weights)
     fast = {name: method for name, method in methods.items() if name not in args.slow}
@@ -418,7 +419,8 @@ def _card(args: argparse.Namespace) -> int:
         judged.append(Judged(split, scans, _scores(scans, among), tables))
     pictures = draw(judged[0].scans, judged[0].scores["clean"], fast, PICTURES)
     recipe = json.loads((args.folder / "recipe.json").read_text(encoding="utf-8"))
-    text = card(judged, pictures, corpus.training_scans(args.corpus), DATA, recipe)
+    trained = corpus.training_scans(args.corpus, splits_of(recipe))
+    text = card(judged, pictures, trained, DATA, recipe)
     (DATA / "afm.md").write_text(text, encoding="utf-8")
     print(text)
     return 0

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from training.corpus import SET_ASIDE, Scan
+from training.recipes import teachers_of
 from training.score import BORDER, CONDITIONS, Score
 from training.table import REFERENCE, table, wins
 
@@ -104,9 +105,16 @@ def card(
     blended = (
         f"The shipped weights lie {recipe['blend']:.0%} of the way from one training (`of`) to "
         "another that continued it (`and`), by `python -m training blend`; the share was chosen on "
-        "the unseen samples"
+        "the samples set aside"
         if "blend" in recipe
         else "The shipped weights are those of one training"
+    )
+    teachers = " and ".join(teachers_of(recipe))
+    taught = (
+        f"It learned besides from what {teachers} made of the training fields "
+        "(`python -m training teach`). "
+        if teachers
+        else ""
     )
     return f"""# Model card: afm
 
@@ -172,7 +180,7 @@ without added noise; below each, the square with the largest error of bicubic.
 Adam with cosine decay, Huber loss on the error in units of the error that bicubic makes on that
 field and L1 on its slopes, averaged weights. Generated surfaces are those of
 `afmsr_core.simulation`. Where a file has trace and retrace and they align to 0.5 px, the retrace
-is also trained on its trace. {blended}:
+is also trained on its trace. {taught}{blended}:
 
 ```json
 {json.dumps(recipe, indent=1)}

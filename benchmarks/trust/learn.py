@@ -17,12 +17,14 @@ from afmsr_core.trust.calibration import FILES, Calibration, Observation, calibr
 from benchmarks.markdown import head, line
 from benchmarks.trust.cases import AUGMENTED, Case, Method, own_cases
 from training import corpus
+from training.recipes import splits_of
 
 MADE_FROM = (
     "the permissive samples of training/corpus.py that the network has not seen, scanned again "
     "with every {}th line (two of the {}), without noise and with two levels of it; truth are the "
     "lines between them where the result has its own"
 )
+STOOD_IN = "; {} of the samples by weights that have not seen them, with SHA-256 {}"
 
 CARDS = {
     SQUARE: FILES[SQUARE].with_name("afm.md"),
@@ -39,17 +41,37 @@ def observed(case: Case, method: Method, seed: int) -> Observation:
     return observe(evidence, error, corpus.material(case.scan.sample), rng, case.registered_map)
 
 
-def learn(folder: Path, scale: Scale = SQUARE) -> Calibration:
-    """Calibrate the default network at a scale and write the file that ships."""
+def learn(folder: Path, scale: Scale = SQUARE, stand_in: Path | None = None) -> Calibration:
+    """Calibrate the default network at a scale and write the file that ships.
+
+    Parameters
+    ----------
+    folder : Path
+        The corpus.
+    scale : Scale
+        Of the network.
+    stand_in : Path, optional
+        Folder of a training on fewer samples: on those that the network has seen and this one has
+        not, it takes the network's place, so that training on more samples does not leave fewer
+        to learn intervals from. Both have to be about equally good.
+    """
     method, target = Method("afm", scale=scale), FILES[scale]
     trained_on = trained_splits(CARDS[scale].read_text(encoding="utf-8"))
     scans = corpus.unseen_permissive_scans(folder, trained_on)
-    of = own_cases(scans, AUGMENTED, scale)
-    cases = [(case.scan, observed(case, method, seed)) for seed, case in enumerate(of)]
+    made_from = MADE_FROM.format(2 * scale.rows, 2 * scale.rows)
+    cases = _observed(scans, method, 0)
+    if stand_in is not None:
+        other = Method("afm", stand_in / "afm.safetensors", scale)
+        saw = splits_of(json.loads((stand_in / "recipe.json").read_text(encoding="utf-8")))
+        known = {corpus.material(scan.sample) for scan in scans}
+        left = corpus.unseen_permissive_scans(folder, saw)
+        left = [scan for scan in left if corpus.material(scan.sample) not in known]
+        more = _observed(left, other, len(cases))
+        cases, scans = cases + more, scans + left
+        made_from += STOOD_IN.format(len({one.sample for _, one in more}), other.sha256)
     found = [one for _, one in cases]
     torch_form = target.with_name(target.name.replace("_calibration.json", ".safetensors"))
     digests = [method.sha256, hashlib.sha256(torch_form.read_bytes()).hexdigest()]
-    made_from = MADE_FROM.format(2 * scale.rows, 2 * scale.rows)
     made = calibrate(found, method.name, digests, made_from, scale, guarantee=False)
     with writing(target, force=True) as file:
         file.write(made.as_json().encode())
@@ -60,16 +82,17 @@ def learn(folder: Path, scale: Scale = SQUARE) -> Calibration:
     return made
 
 
+def _observed(
+    scans: Sequence[corpus.Scan], method: Method, seed: int
+) -> list[tuple[corpus.Scan, Observation]]:
+    cases = enumerate(own_cases(scans, AUGMENTED, method.scale), start=seed)
+    return [(case.scan, observed(case, method, number)) for number, case in cases]
+
+
 def trained_splits(card: str) -> tuple[str, ...]:
     """Return the splits that the networks of a model card were trained on, as its recipes tell."""
-    told: set[str] = set()
-    for block in re.findall(r"```json\n(.*?)\n```", card, re.DOTALL):
-        waiting = [json.loads(block)]
-        while waiting:
-            recipe = waiting.pop()
-            told |= set(recipe.get("splits", ()))
-            waiting += [one for one in recipe.values() if isinstance(one, dict)]
-    return tuple(sorted(told)) or corpus.SPLITS[:1]  # which older recipes do not name
+    blocks = re.findall(r"```json\n(.*?)\n```", card, re.DOTALL)
+    return tuple(sorted({split for block in blocks for split in splits_of(json.loads(block))}))
 
 
 def _cross_validated(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from afmsr_core.trust.noise import Noise, noise_of
 from afmsr_core.trust.regions import FLAGGED, flagged
 from benchmarks.markdown import table
 from benchmarks.trust.cases import Field, Method
+from training.methods import trained
 
 PRESETS = ("typical", "noisy")
 # Specimens, and by how many fine pixels they are smoothed: what is small there is planted.
@@ -83,7 +84,7 @@ def _scanned(name: str, ground: str, seed: list[int]) -> Surface:
     field = Channel((relief + features) * to_nm, side * pixel, side * pixel, title=ground)
     area = Area(MARGIN * pixel, MARGIN * pixel, SIDE * pixel, SIDE * pixel)
     instrument = Instrument(field, area, conditions, of_session, tip=chosen.tip, frame_lines=SIDE)
-    coarse = instrument.scan(SIDE // SCALE.columns, SIDE // SCALE.rows).trace.heights
+    coarse = instrument.scan(SIDE // SCALE.rows, SIDE // SCALE.columns).trace.heights
     inside = np.s_[MARGIN:-MARGIN, MARGIN:-MARGIN]
     span = instrument.range
     along = float(np.hypot(conditions.line_step, conditions.correlated))
@@ -125,9 +126,13 @@ class Found:
 
 def planted(folder: Path, more: Mapping[str, Path]) -> str:
     """Return the table; it needs no corpus."""
-    calibration, methods = Calibration.read(SHIPPED), {"afm": Method("afm")}
-    if "carn_m" in more:
-        methods["carn_m"] = Method("carn_m", more["carn_m"])
+    calibration = Calibration.read(SHIPPED)
+    methods: dict[str, Callable[[Field], Field]] = {"afm": Method("afm")}
+    for label, weights in more.items():
+        if label == "carn_m":
+            methods[label] = Method(label, weights)
+        elif label.startswith("afm@"):
+            methods[label] = trained(weights)
     rows: dict[tuple[str, str], list[Found]] = defaultdict(list)
     for surface in surfaces():
         for name, method in methods.items():
@@ -153,7 +158,7 @@ def planted(folder: Path, more: Mapping[str, Path]) -> str:
     return words + table(columns, told, words=2) + at_most
 
 
-def _judged(surface: Surface, method: Method, calibration: Calibration) -> Found:
+def _judged(surface: Surface, method: Callable[[Field], Field], calibration: Calibration) -> Found:
     result = method(surface.coarse)
     evidence = gather(surface.coarse, result, noise_of(surface.coarse), SCALE)
     half = calibration.scales(0.9) * calibration.scale_of(evidence)
