@@ -15,6 +15,7 @@ from training.card import Judged, card
 from training.corpus import Scan
 from training.pictures import draw
 from training.quality import quality, quality_table
+from training.recipes import splits_of, teachers_of
 from training.score import CONDITIONS, score
 
 Heights = NDArray[np.float64]
@@ -96,6 +97,15 @@ def test_the_card_names_weights_recipes_and_sources(judged: Judged, scans: list[
     assert '"steps": 7' in text
     assert "virtual (MIT): grains" in text
     assert "images/card-best.png" in text
+
+
+def test_the_parts_of_a_blend_tell_splits_and_teachers() -> None:
+    first = {"splits": ["train"], "lessons": {}}
+    lessons = {"teacher": "edsr", "number": 440}
+    second = {"splits": ["train", "extra"], "lessons": lessons}
+    blended = {"blend": 0.4, "of": {"blend": 0.3, "of": {"steps": 3}, "and": second}, "and": first}
+    assert splits_of(blended) == ("extra", "train") and splits_of({"steps": 3}) == ("train",)
+    assert teachers_of(blended) == ("edsr",) and teachers_of(first) == ()
 
 
 def test_a_blend_lies_between_its_two(tmp_path: Path) -> None:

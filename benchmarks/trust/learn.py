@@ -63,9 +63,7 @@ def learn(folder: Path, scale: Scale = SQUARE, stand_in: Path | None = None) -> 
     if stand_in is not None:
         other = Method("afm", stand_in / "afm.safetensors", scale)
         saw = splits_of(json.loads((stand_in / "recipe.json").read_text(encoding="utf-8")))
-        known = {corpus.material(scan.sample) for scan in scans}
-        left = corpus.unseen_permissive_scans(folder, saw)
-        left = [scan for scan in left if corpus.material(scan.sample) not in known]
+        left = seen_by_the_first_alone(folder, trained_on, saw)
         more = _observed(left, other, len(cases))
         cases, scans = cases + more, scans + left
         made_from += STOOD_IN.format(len({one.sample for _, one in more}), other.sha256)
@@ -80,6 +78,23 @@ def learn(folder: Path, scale: Scale = SQUARE, stand_in: Path | None = None) -> 
     print(f"weights {', '.join(made.weights_sha256)}, trained on {', '.join(trained_on)}")
     _cross_validated([scan for scan, _ in cases], found, made)
     return made
+
+
+def seen_by_the_first_alone(
+    folder: Path, first: Sequence[str], second: Sequence[str]
+) -> list[corpus.Scan]:
+    """Return the permissive scans of materials that were trained on with some splits only.
+
+    Parameters
+    ----------
+    folder : Path
+        The corpus.
+    first, second : sequence of str
+        Splits that two networks were trained on.
+    """
+    known = {corpus.material(s.sample) for s in corpus.unseen_permissive_scans(folder, first)}
+    unseen = corpus.unseen_permissive_scans(folder, second)
+    return [scan for scan in unseen if corpus.material(scan.sample) not in known]
 
 
 def _observed(
