@@ -5,7 +5,7 @@
 >>> (scan,) = afmsr.read(coarse)
 >>> fine = afmsr.upscale(scan)
 >>> fine
-<Channel 'Height (simulated) (x4 afm)': 512 x 512 px, 2 µm x 2 µm, 92.6 to 160.3 nm>
+<Channel 'Height (simulated) (x4 afm)': 512 x 512 px, 2 µm x 2 µm, 92.62 to 160.3 nm>
 
 This package is the front door: it holds nothing of its own. What it names lives in
 `afmsr_core`, where the rest of the library is.
